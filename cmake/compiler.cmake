@@ -1,0 +1,36 @@
+# Warnings, sanitizers and the static link: what every target of the project is built with.
+
+add_library(arizuko_compiler INTERFACE)
+target_compile_options(arizuko_compiler INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
+  -Werror=switch-enum -Werror=return-type -fstack-protector-strong)
+
+# Assertions guard the engine's invariants; they stay on in every preset but release.
+# Fuzzing and sanitizers must see frames to be of use.
+if(ARIZUKO_SANITIZE)
+  target_compile_options(arizuko_compiler INTERFACE
+    -fsanitize=${ARIZUKO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(arizuko_compiler INTERFACE -fsanitize=${ARIZUKO_SANITIZE})
+endif()
+
+# The fuzzers steer by the coverage of every layer, not only of their own file.
+if(ARIZUKO_FUZZERS)
+  target_compile_options(arizuko_compiler INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+target_link_options(arizuko_compiler INTERFACE -fuse-ld=lld)
+if(ARIZUKO_STATIC)
+  target_compile_options(arizuko_compiler INTERFACE -ffunction-sections -fdata-sections)
+  target_link_options(arizuko_compiler INTERFACE -static -Wl,--gc-sections -Wl,--icf=safe -s)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+# Debian 12 has no static libfmt: the header-only form is used everywhere.
+add_library(arizuko_fmt INTERFACE)
+target_compile_definitions(arizuko_fmt INTERFACE FMT_HEADER_ONLY)
+
+# Asio, Beast and JSON are compiled once, in src/libraries/; whoever includes them only declares.
+add_library(arizuko_boost INTERFACE)
+target_compile_definitions(arizuko_boost INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  BOOST_ASIO_DISABLE_THREADS)

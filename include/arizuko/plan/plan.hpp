@@ -1,0 +1,269 @@
+// The resolved, checked plan: what was asked for, as plain data.
+//
+// This is the only form of a plan that the rest of the program sees. It is complete: defaults are
+// filled in, `${service.port}` and `${pod.data_dir}` are replaced, names are indexes, every check of
+// docs/plan.md has passed. The one thing left open are `${NAME}` references in the services' `env`
+// tables, which are filled in from the environment snapshot at each spawn (env/scope.hpp).
+//
+// Pure data: nothing here reads a file, a clock or the environment.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "arizuko/plan/problem.hpp"
+
+namespace arizuko::plan {
+
+using Duration = std::chrono::milliseconds;
+
+/// Index into Plan::services. Stable for the life of one Plan; a reload maps by name.
+using ServiceId = std::uint32_t;
+
+// ---------------------------------------------------------------------------------------------
+// Values that wait for the environment
+
+/// `${NAME}` or `${NAME:-fallback}`.
+struct EnvReference {
+  std::string name;
+  std::optional<std::string> fallback;  // used when NAME is unset or empty
+  bool operator==(const EnvReference&) const = default;
+};
+
+/// Text with holes: literal pieces and environment references, in order.
+struct Template {
+  std::vector<std::variant<std::string, EnvReference>> parts;
+  bool operator==(const Template&) const = default;
+};
+
+// ---------------------------------------------------------------------------------------------
+// Conditions: how one sees that a service serves
+
+/// Who must hold the listening socket that answers.
+enum class Listener {
+  own,  // a process of this very service (traps T1 and T7); the default
+  any,  // whoever answers
+};
+
+/// GET url: status 200-399 and, if given, a body that contains `contains` in its first 64 KiB.
+struct HttpCheck {
+  std::string url;      // as written, resolved: "http://127.0.0.1:9080/health"
+  std::string address;  // numeric IPv4 or IPv6, without brackets
+  std::uint16_t port = 0;
+  std::string path;      // with query, begins with '/'
+  std::string contains;  // empty: any body
+  Listener listener = Listener::own;
+  bool operator==(const HttpCheck&) const = default;
+};
+
+/// A TCP connection is accepted.
+struct TcpCheck {
+  std::string address;
+  std::uint16_t port = 0;
+  Listener listener = Listener::own;
+  bool operator==(const TcpCheck&) const = default;
+};
+
+/// A connection to a unix socket is accepted. The stale file is removed before each start.
+struct SocketCheck {
+  std::string path;  // absolute, at most 107 bytes
+  Listener listener = Listener::own;
+  bool operator==(const SocketCheck&) const = default;
+};
+
+/// A line of this run of the service (stdout or stderr) contains `text`.
+struct LogCheck {
+  std::string text;
+  bool operator==(const LogCheck&) const = default;
+};
+
+/// The service sends READY=1 to $NOTIFY_SOCKET (sd_notify(3)).
+struct NotifyCheck {
+  bool operator==(const NotifyCheck&) const = default;
+};
+
+/// The command exits 0 within Condition::timeout. Run with the service's own environment.
+struct ExecCheck {
+  std::vector<std::string> command;
+  bool operator==(const ExecCheck&) const = default;
+};
+
+/// The path exists.
+struct FileCheck {
+  std::string path;
+  bool operator==(const FileCheck&) const = default;
+};
+
+using Check = std::variant<HttpCheck, TcpCheck, SocketCheck, LogCheck, NotifyCheck, ExecCheck, FileCheck>;
+
+struct Condition {
+  Check check;
+  Duration every{10'000};      // pause between two looks once the service is ready (T29)
+  Duration timeout{2'000};     // of one look
+  std::uint32_t failures = 3;  // looks in a row that must fail before "held" becomes "fails"
+  // When set, the condition is dropped, loudly, this long after the spawn if it never held.
+  std::optional<Duration> wait;
+  bool operator==(const Condition&) const = default;
+};
+
+/// One short line for people: `http http://127.0.0.1:9080/health contains "ok"`.
+std::string to_text(const Condition& condition);
+
+// ---------------------------------------------------------------------------------------------
+// Policies
+
+enum class RestartWhen { always, on_failure, never };
+
+enum class Verdict {
+  stay_down,  // the service is `failed`; the rest goes on
+  end_pod,    // the run ends: 75, or 69 when the service never became ready, or 73 for a task
+};
+
+struct RestartPolicy {
+  RestartWhen when = RestartWhen::always;
+  Duration delay{500};         // first back-off; the first restart after a stable time is at once
+  Duration max_delay{60'000};  // cap of the back-off
+  double factor = 2.0;         // 1.0 to 10.0
+  double jitter = 0.1;         // 0.0 to 0.5: the delay is varied by up to this share
+  Duration stable{30'000};     // ready for this long: back-off starts anew
+  std::uint32_t budget = 10;   // failures within `window` before the verdict; 0: never give up
+  Duration window{600'000};
+  Verdict verdict = Verdict::stay_down;
+  bool operator==(const RestartPolicy&) const = default;
+};
+
+struct StopPolicy {
+  int signal = 15;            // sent to the main process only (T22); number of Linux x86-64
+  Duration timeout{10'000};   // then SIGKILL to the main process
+  Duration leftovers{2'000};  // the rest of the tree may leave by itself; then SIGKILL to each
+  bool operator==(const StopPolicy&) const = default;
+};
+
+/// What a changed environment does to a running service.
+enum class OnChange { restart, signal, ignore };
+
+// ---------------------------------------------------------------------------------------------
+// Services
+
+enum class Kind {
+  service,  // runs until it is stopped
+  task,     // runs once, to its end
+};
+
+/// `enabled_when = ["TELEGRAM_BOT_TOKEN", "ONBOARDING_ENABLED=true"]`: all must be met.
+/// Without `value`: set and not empty.
+struct EnabledWhen {
+  std::string name;
+  std::optional<std::string> value;
+  bool operator==(const EnabledWhen&) const = default;
+};
+
+struct Service {
+  std::string name;  // [a-z0-9][a-z0-9_-]{0,31}
+  Kind kind = Kind::service;
+  std::string description;
+
+  std::vector<std::string> command;  // argv; argv[0] is looked up in the child's PATH if it has no '/'
+  std::string executable;            // when set, the file to run instead of looking up argv[0] (rehearsal)
+  std::string cwd;                   // absolute; created if missing and below the data dir
+  std::uint16_t port = 0;            // 0: none
+
+  std::vector<ServiceId> after;     // start when each of these is ready or done
+  std::vector<ServiceId> bound_to;  // also restart when one of these was restarted; subset of after
+  // Start when each of these is ready or has had its chance (off, blocked, failed, in back-off):
+  // order without dependence (T11: onbod after the adapters, whichever of them work).
+  std::vector<ServiceId> after_tried;
+
+  bool enabled = true;  // false: never started; its name and port stay known
+  std::vector<EnabledWhen> enabled_when;
+  std::vector<std::string> take;                      // keys of the environment that it gets
+  std::vector<std::string> need;                      // keys without which it is blocked; each is also taken
+  std::vector<std::pair<std::string, Template>> env;  // set for it; wins over take and common
+
+  std::vector<Condition> ready;  // all must hold; empty: ready as soon as it is spawned
+  Duration ready_within{60'000};
+  std::vector<Condition> live;  // each one that fails restarts the service
+
+  bool essential = false;
+  RestartPolicy restart;
+  StopPolicy stop;
+  OnChange on_change = OnChange::restart;
+  int change_signal = 0;  // with OnChange::signal
+
+  std::vector<std::string> drop;  // log lines that contain one of these are not passed on (T29)
+
+  // Tasks only.
+  std::optional<std::string> creates;  // exists already: the task is done without running
+  std::vector<std::string> verify;     // must exist after it succeeded, or it failed (T13)
+
+  std::uint64_t nofile = 0;          // RLIMIT_NOFILE; 0: inherited
+  std::optional<std::uint32_t> uid;  // switch user; only where PID 1 is root
+  std::optional<std::uint32_t> gid;
+
+  Location where;
+  bool operator==(const Service& other) const;  // ignores `where`
+};
+
+// ---------------------------------------------------------------------------------------------
+// The pod
+
+/// Where values come from; later sources win over earlier ones.
+struct Source {
+  enum class Kind {
+    environment,  // the process environment
+    dotenv,       // a file of KEY=value lines
+    directory,    // a file a key, also in the kubelet's ..data layout
+  };
+  Kind kind = Kind::environment;
+  std::string path;  // absolute; empty for the environment
+  bool operator==(const Source&) const = default;
+};
+
+struct EnvPolicy {
+  std::vector<Source> sources;
+  std::vector<std::string> common;   // every child gets these, if they are set
+  std::vector<std::string> guarded;  // never changed under a running instance unasked
+  bool operator==(const EnvPolicy&) const = default;
+};
+
+struct Address {
+  std::string ip;  // numeric
+  std::uint16_t port = 0;
+  bool operator==(const Address&) const = default;
+};
+
+enum class LogFormat { console, json };
+
+struct Pod {
+  std::string instance;           // [A-Za-z0-9_-]{1,32}, no leading '-': contract.md section 10
+  std::string data_dir;           // absolute
+  std::optional<Address> probes;  // "off" in the plan: no listener
+  std::optional<Address> page;
+  std::string run_dir;  // for sockets; "" when the host finds no writable one
+  std::string control;  // path of the control socket; "@name" is abstract; empty: the host chooses
+  std::vector<ServiceId> ready_when;
+  Duration grace{40'000};
+  std::optional<LogFormat> log;                          // unset: console on a terminal, else json
+  std::string termination_log = "/dev/termination-log";  // written only where it exists
+  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";  // PATH of children
+  std::vector<std::string> make_dirs;  // created below the data dir before the first child
+  bool operator==(const Pod&) const = default;
+};
+
+struct Plan {
+  Pod pod;
+  EnvPolicy env;
+  std::vector<Service> services;  // tasks and services in start order: after comes before
+  Problems warnings;
+
+  /// The index of the service called `name`, or nullopt. Linear: not for hot paths.
+  std::optional<ServiceId> find(std::string_view name) const;
+};
+
+}  // namespace arizuko::plan

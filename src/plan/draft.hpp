@@ -1,0 +1,65 @@
+// A plan while it is put together: services in the order of the file, links by name with their places.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reader.hpp"
+
+namespace arizuko::plan {
+
+inline constexpr std::size_t most_services = 4096;
+
+/// A link to another service: `after`, `bound_to` or `after_tried`.
+struct Link {
+  std::size_t to = 0;  // index into Draft::services
+  Location where;
+  std::string key;  // "service.teled.after"
+};
+
+struct ServiceDraft {
+  Service service;         // complete but for its links
+  std::string key;         // "service.gated"
+  std::uint32_t file = 0;  // with service.where: its place in the order of the file
+  const Node* table = nullptr;
+  std::vector<Link> after, bound_to, after_tried;  // `after` without what only bound_to names
+};
+
+struct Draft {
+  Plan plan;  // pod and env; services come last
+  std::vector<ServiceDraft> services;
+  std::vector<Placed> ready_when;
+};
+
+/// The first look: which services there are and on which ports, so that references can be replaced.
+/// Names that are wrong or used twice are reported.
+std::vector<ServiceDraft> list_services(const Node& root, Scope& scope, Problems& problems);
+
+/// [pod]: `instance` and `data_dir` also go into the scope. ready_when stays a list of names.
+void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems);
+
+/// [env].
+EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems);
+
+/// One entry of [env].sources.
+Parsed<Source> parse_source(std::string_view text);
+
+/// Everything of one service but its links.
+void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Problems& problems);
+
+/// `.ready` or `.live`.
+enum class Look { ready, live };
+std::vector<Condition> read_conditions(const Reader& table, Look look);
+/// True when at least one condition is written there, right or wrong.
+bool names_condition(const Reader& table);
+
+/// Names of `after`, `bound_to`, `after_tried` to links.
+void read_links(Draft& draft, const Scope& scope, Problems& problems);
+
+/// What concerns more than one key: ports, cycles, the stop chain against grace, names of ready_when.
+void check(const Node& root, Draft& draft, Problems& problems);
+
+/// Start order: what a service comes after is before it, else as in the file. Needs no cycle.
+std::vector<std::size_t> start_order(const std::vector<ServiceDraft>& services);
+
+}  // namespace arizuko::plan

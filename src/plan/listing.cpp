@@ -1,0 +1,190 @@
+// The plan as JSON, in the plan's own words and units, and the pieces that it shares with the text.
+#include "listing.hpp"
+
+#include <fmt/format.h>
+
+#include <concepts>
+
+#include "arizuko/plan/show.hpp"
+#include "json.hpp"
+#include "values.hpp"
+#include "words.hpp"
+
+namespace arizuko::plan {
+namespace {
+
+void add_listener(JsonWriter& json, std::string_view name, const std::optional<Address>& address) {
+  json.field(name, address ? address_text(*address) : std::string{"off"});
+}
+
+/// The check itself, in the table form of docs/plan.md.
+struct CheckWriter {
+  JsonWriter& json;
+
+  void operator()(const HttpCheck& check) const {
+    json.field("type", "http").field("url", check.url).field("contains", check.contains);
+    json.field("listener", word_of(listener_words, check.listener));
+  }
+  void operator()(const TcpCheck& check) const {
+    json.field("type", "tcp").field("address", address_text({check.address, check.port}));
+    json.field("listener", word_of(listener_words, check.listener));
+  }
+  void operator()(const SocketCheck& check) const {
+    json.field("type", "socket").field("path", check.path);
+    json.field("listener", word_of(listener_words, check.listener));
+  }
+  void operator()(const LogCheck& check) const { json.field("type", "log").field("contains", check.text); }
+  void operator()(const NotifyCheck&) const { json.field("type", "notify"); }
+  void operator()(const ExecCheck& check) const {
+    json.field("type", "exec").field("command", check.command);
+  }
+  void operator()(const FileCheck& check) const { json.field("type", "file").field("path", check.path); }
+};
+
+void add_conditions(JsonWriter& json, std::string_view name, const std::vector<Condition>& conditions) {
+  json.key(name).open('[');
+  for (const Condition& condition : conditions) {
+    json.open('{');
+    std::visit(CheckWriter{json}, condition.check);
+    json.field("every", to_text(condition.every)).field("timeout", to_text(condition.timeout));
+    json.field("failures", condition.failures);
+    if (condition.wait) json.field("wait", to_text(*condition.wait));
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void add_pod(JsonWriter& json, const Plan& plan) {
+  const Pod& pod = plan.pod;
+  json.key("pod").open('{').field("instance", pod.instance).field("data_dir", pod.data_dir);
+  add_listener(json, "probes", pod.probes);
+  add_listener(json, "page", pod.page);
+  json.field("run_dir", pod.run_dir).field("control", pod.control);
+  json.field("ready_when", names(plan, pod.ready_when)).field("grace", to_text(pod.grace));
+  json.field("log", pod.log ? word_of(log_words, *pod.log) : std::string_view{""});
+  json.field("termination_log", pod.termination_log)
+      .field("path", pod.path)
+      .field("make_dirs", pod.make_dirs);
+  json.close('}');
+}
+
+void add_env(JsonWriter& json, const EnvPolicy& env) {
+  std::vector<std::string> sources;
+  for (const Source& source : env.sources) sources.push_back(source_text(source));
+  json.key("env")
+      .open('{')
+      .field("sources", sources)
+      .field("common", env.common)
+      .field("guarded", env.guarded);
+  json.close('}');
+}
+
+void add_policies(JsonWriter& json, const Service& service) {
+  const RestartPolicy& restart = service.restart;
+  json.key("restart").open('{').field("when", word_of(restart_words, restart.when));
+  json.field("delay", to_text(restart.delay)).field("max_delay", to_text(restart.max_delay));
+  json.field("factor", restart.factor)
+      .field("jitter", restart.jitter)
+      .field("stable", to_text(restart.stable));
+  json.field("budget", restart.budget).field("window", to_text(restart.window));
+  json.field("verdict", word_of(verdict_words, restart.verdict)).close('}');
+  json.key("stop").open('{').field("signal", signal_name(service.stop.signal));
+  json.field("timeout", to_text(service.stop.timeout))
+      .field("leftovers", to_text(service.stop.leftovers))
+      .close('}');
+}
+
+void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
+  json.open('{').field("name", service.name).field("kind", service.kind == Kind::task ? "task" : "service");
+  json.field("description", service.description).field("command", service.command);
+  if (!service.executable.empty()) json.field("executable", service.executable);
+  json.field("cwd", service.cwd).key("port");
+  service.port == 0 ? json.null() : json.value(service.port);
+  json.field("after", names(plan, service.after)).field("bound_to", names(plan, service.bound_to));
+  json.field("after_tried", names(plan, service.after_tried));
+  json.field("enabled", service.enabled).field("enabled_when", enabled_when_texts(service));
+  json.field("take", service.take).field("need", service.need);
+  json.key("env").open('{');
+  for (const auto& [name, value] : service.env) json.field(name, to_text(value));
+  json.close('}').field("essential", service.essential).field("on_change", change_text(service));
+  json.field("drop", service.drop).key("nofile");
+  service.nofile == 0 ? json.null() : json.value(service.nofile);
+  json.key("user");
+  service.uid
+      ? json.value(std::to_string(*service.uid) + (service.gid ? fmt::format(":{}", *service.gid) : ""))
+      : json.null();
+  add_conditions(json, "ready", service.ready);
+  json.field("within", to_text(service.ready_within));
+  add_conditions(json, "live", service.live);
+  if (service.kind == Kind::task) {
+    json.key("creates");
+    service.creates ? json.value(*service.creates) : json.null();
+    json.field("verify", service.verify);
+  }
+  add_policies(json, service);
+  json.close('}');
+}
+
+}  // namespace
+
+std::vector<std::string> names(const Plan& plan, const std::vector<ServiceId>& ids) {
+  std::vector<std::string> out;
+  for (const ServiceId id : ids) out.push_back(plan.services[id].name);
+  return out;
+}
+
+std::string address_text(const Address& address) {
+  return address.ip.find(':') == std::string::npos ? fmt::format("{}:{}", address.ip, address.port)
+                                                   : fmt::format("[{}]:{}", address.ip, address.port);
+}
+
+std::string source_text(const Source& source) {
+  switch (source.kind) {
+    case Source::Kind::environment: return "environment";
+    case Source::Kind::dotenv: return "dotenv:" + source.path;
+    case Source::Kind::directory: return "dir:" + source.path;
+  }
+  return "";
+}
+
+std::string change_text(const Service& service) {
+  switch (service.on_change) {
+    case OnChange::restart: return "restart";
+    case OnChange::signal: return fmt::format("signal:{}", signal_name(service.change_signal));
+    case OnChange::ignore: return "ignore";
+  }
+  return "";
+}
+
+std::vector<std::string> enabled_when_texts(const Service& service) {
+  std::vector<std::string> out;
+  for (const EnabledWhen& when : service.enabled_when) {
+    out.push_back(when.value ? when.name + "=" + *when.value : when.name);
+  }
+  return out;
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const bool opens = text.starts_with("${");
+    out += opens ? "$${" : std::string{text.front()};
+    text.remove_prefix(opens ? 2 : 1);
+  }
+  return out;
+}
+
+std::string to_json(const Plan& plan) {
+  JsonWriter json;
+  json.open('{');
+  add_pod(json, plan);
+  add_env(json, plan.env);
+  json.key("services").open('[');
+  for (const Service& service : plan.services) add_service(json, plan, service);
+  json.close(']').key("warnings").open('[');
+  for (const Problem& warning : plan.warnings) json.value(to_text(warning));
+  json.close(']').close('}');
+  return json.take() + "\n";
+}
+
+}  // namespace arizuko::plan

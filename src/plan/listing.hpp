@@ -1,0 +1,18 @@
+// Pieces that the text and the JSON form of a plan share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arizuko/plan/plan.hpp"
+
+namespace arizuko::plan {
+
+std::vector<std::string> names(const Plan& plan, const std::vector<ServiceId>& ids);
+std::string address_text(const Address& address);                     // "[::1]:9090"
+std::string source_text(const Source& source);                        // "dotenv:/path"
+std::string change_text(const Service& service);                      // "signal:HUP"
+std::vector<std::string> enabled_when_texts(const Service& service);  // "NAME=value"
+std::string escaped(std::string_view text);                           // ${ as $${
+
+}  // namespace arizuko::plan

@@ -1,0 +1,24 @@
+#include "arizuko/plan/plan.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace arizuko::plan {
+
+bool Service::operator==(const Service& other) const {
+  const auto all = [](const Service& s) {
+    return std::tie(s.name, s.kind, s.description, s.command, s.executable, s.cwd, s.port, s.after,
+                    s.bound_to, s.after_tried, s.enabled, s.enabled_when, s.take, s.need, s.env, s.ready,
+                    s.ready_within, s.live, s.essential, s.restart, s.stop, s.on_change, s.change_signal,
+                    s.drop, s.creates, s.verify, s.nofile, s.uid, s.gid);
+  };
+  return all(*this) == all(other);
+}
+
+std::optional<ServiceId> Plan::find(std::string_view name) const {
+  const auto found = std::ranges::find(services, name, &Service::name);
+  if (found == services.end()) return std::nullopt;
+  return static_cast<ServiceId>(found - services.begin());
+}
+
+}  // namespace arizuko::plan

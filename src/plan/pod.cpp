@@ -1,0 +1,115 @@
+// [pod] and [env].
+#include <fmt/format.h>
+
+#include "draft.hpp"
+#include "words.hpp"
+
+namespace arizuko::plan {
+namespace {
+
+Parsed<std::optional<Address>> parse_listener(std::string_view text) {
+  if (text == "off") return std::nullopt;
+  auto address = parse_address(text);
+  if (!address) {
+    address.error().fix += ", or \"off\"";
+    return std::unexpected(std::move(address.error()));
+  }
+  return std::move(*address);
+}
+
+Parsed<std::string> parse_control(std::string_view text) {
+  if (!text.starts_with('@')) return parse_socket_path(text);
+  if (text.size() < 2 || text.size() - 1 > longest_socket_path_bytes) {
+    return std::unexpected(Wrong{"is not the name of an abstract socket",
+                                 fmt::format("write @ and 1 to {} bytes", longest_socket_path_bytes)});
+  }
+  return std::string{text};
+}
+
+/// A value that could not be read is replaced by one that no check stumbles over, so that one mistake
+/// in [pod] is one problem.
+void read_identity(const Reader& reader, Scope& scope, Pod& pod) {
+  pod.instance = "demo";
+  reader.value("instance", parse_instance, pod.instance);
+  scope.instance = pod.instance;
+  pod.data_dir = "/srv/data/arizuko_" + pod.instance;
+  reader.value("data_dir", parse_data_dir, pod.data_dir);
+  scope.data_dir = pod.data_dir;
+}
+
+void read_make_dirs(const Reader& reader, Pod& pod) {
+  const auto below = [&pod](std::string_view text) -> Parsed<std::string> {
+    auto path = parse_path(text);
+    if (path && !path->starts_with(pod.data_dir + "/")) {
+      return std::unexpected(Wrong{"is not below the data directory", "begin it with ${pod.data_dir}/"});
+    }
+    return path;
+  };
+  pod.make_dirs = reader.parsed_list("make_dirs", below);
+}
+
+}  // namespace
+
+void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems) {
+  const Entry* entry = root.find("pod");
+  const Reader reader{entry == nullptr ? nullptr : &entry->value, "pod", scope, Variables::allowed, problems};
+  Pod& pod = draft.plan.pod;
+  read_identity(reader, scope, pod);
+  pod.probes = Address{"0.0.0.0", 9090};
+  pod.page = Address{"127.0.0.1", 9091};
+  reader.value("probes", parse_listener, pod.probes);
+  reader.value("page", parse_listener, pod.page);
+  reader.path("run_dir", pod.run_dir);
+  reader.value("control", parse_control, pod.control);
+  reader.duration("grace", pod.grace);
+  if (reader.find("log") != nullptr) {
+    LogFormat format{};
+    reader.choice("log", log_words, format);
+    pod.log = format;
+  }
+  reader.path("termination_log", pod.termination_log);
+  reader.value("path", parse_search_path, pod.path);
+  read_make_dirs(reader, pod);
+  draft.ready_when = reader.list("ready_when");
+}
+
+Parsed<Source> parse_source(std::string_view text) {
+  constexpr std::string_view dotenv = "dotenv:";
+  constexpr std::string_view directory = "dir:";
+  if (text == "environment") return Source{Source::Kind::environment, ""};
+  const bool is_dotenv = text.starts_with(dotenv);
+  if (!is_dotenv && !text.starts_with(directory)) {
+    return std::unexpected(
+        Wrong{"is not a source", "write \"environment\", \"dotenv:/path\" or \"dir:/path\""});
+  }
+  auto path = parse_path(text.substr(is_dotenv ? dotenv.size() : directory.size()));
+  if (!path) return std::unexpected(std::move(path.error()));
+  return Source{is_dotenv ? Source::Kind::dotenv : Source::Kind::directory, std::move(*path)};
+}
+
+EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems) {
+  const Entry* entry = root.find("env");
+  const Node* table = entry == nullptr ? nullptr : &entry->value;
+  const Reader reader{table, "env", scope, Variables::allowed, problems};
+  const Reader names{table, "env", scope, Variables::refused, problems};
+  EnvPolicy env;
+  if (const Node* sources = reader.find("sources"); sources == nullptr) {
+    env.sources = {{Source::Kind::environment, ""}};
+  } else if (reader.is(*sources, Node::Kind::array, "env.sources", "a list: [\"environment\"]")) {
+    if (sources->items.size() > most_list_entries) {
+      reader.report(sources->where, "env.sources", fmt::format("has {} entries", sources->items.size()),
+                    fmt::format("a list can have {}", most_list_entries));
+      return env;
+    }
+    for (const Node& item : sources->items) {
+      Source source;
+      if (reader.parse_node(item, "env.sources", parse_source, source))
+        env.sources.push_back(std::move(source));
+    }
+  }
+  env.common = names.variables("common");
+  env.guarded = names.variables("guarded");
+  return env;
+}
+
+}  // namespace arizuko::plan

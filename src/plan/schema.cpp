@@ -1,0 +1,98 @@
+#include "arizuko/plan/schema.hpp"
+
+#include <array>
+
+namespace arizuko::plan {
+namespace {
+
+using enum Section;
+
+constexpr std::array keys{
+    Key{plan, "pod", "table", "", "the instance and its pod"},
+    Key{plan, "env", "table", "", "where values come from"},
+    Key{plan, "service", "table", "", "what runs until it is stopped"},
+    Key{plan, "task", "table", "", "what runs once, to its end"},
+
+    Key{pod, "instance", "string", "\"demo\"", "the instance's name"},
+    Key{pod, "data_dir", "path", "/srv/data/arizuko_<instance>", "the data directory"},
+    Key{pod, "probes", "address or \"off\"", "\"0.0.0.0:9090\"", "/livez /readyz /startupz /health /metrics"},
+    Key{pod, "page", "address or \"off\"", "\"127.0.0.1:9091\"", "the status page"},
+    Key{pod, "run_dir", "path", "/run/arizuko-init, else $XDG_RUNTIME_DIR/arizuko-init, where writable",
+        "directory for sockets"},
+    Key{pod, "control", "path or @name", "chosen by the host", "control socket"},
+    Key{pod, "ready_when", "list of services", "the essential services", "what /readyz asks for"},
+    Key{pod, "grace", "duration", "\"40s\"", "from the stop request to the end of the run"},
+    Key{pod, "log", "\"console\" or \"json\"", "console on a terminal, else json", "form of the log"},
+    Key{pod, "termination_log", "path", "\"/dev/termination-log\"", "written where it exists"},
+    Key{pod, "path", "string", "/usr/local/sbin:...:/bin", "PATH of every child that sets none"},
+    Key{pod, "make_dirs", "list of paths", "[]", "created below the data dir before the first child"},
+
+    Key{env, "sources", "list", "[\"environment\"]", "where values come from; later wins"},
+    Key{env, "common", "list of names", "[]", "every child gets these if they are set"},
+    Key{env, "guarded", "list of names", "[]", "never changed under a running instance unasked"},
+
+    Key{unit, "description", "string", "\"\"", "shown by status"},
+    Key{unit, "command", "list of strings", "required", "argv; no shell"},
+    Key{unit, "cwd", "path", "<data_dir>/.arizuko-init/cwd", "working directory"},
+    Key{unit, "port", "1-65535", "none", "its port"},
+    Key{unit, "after", "list", "[]", "start when each of these is ready or done"},
+    Key{unit, "bound_to", "list", "[]", "restart also when one of these was restarted"},
+    Key{unit, "after_tried", "list", "[]", "start when each of these is ready or has had its chance"},
+    Key{unit, "enabled", "bool", "true", "false: as if it were not in the plan"},
+    Key{unit, "enabled_when", "list", "[]", "\"NAME\" or \"NAME=value\"; all must be met"},
+    Key{unit, "take", "list of names", "[]", "values that it gets, if they are set"},
+    Key{unit, "need", "list of names", "[]", "values that it gets and cannot do without"},
+    Key{unit, "env", "table of strings", "{}", "set for it; wins over take and common"},
+    Key{unit, "essential", "bool", "services false, tasks true", "when it is finally dead the run ends"},
+    Key{unit, "on_change", "\"restart\", \"signal:NAME\", \"ignore\"", "\"restart\"",
+        "when its environment changes"},
+    Key{unit, "drop", "list of strings", "[]", "log lines with one of these are not passed on"},
+    Key{unit, "nofile", "integer", "inherited", "RLIMIT_NOFILE"},
+    Key{unit, "user", "\"UID\" or \"UID:GID\"", "inherited", "numeric; only where PID 1 is root"},
+    Key{service, "ready", "table", "", "conditions that must all hold"},
+    Key{service, "live", "table", "", "conditions of which each one that fails restarts the service"},
+    Key{unit, "restart", "table", "", "what happens after its main process ended"},
+    Key{unit, "stop", "table", "", "how it is stopped"},
+
+    Key{look, "http", "url, or { url, contains, listener }", "", "GET answers 200-399",
+        "url contains listener"},
+    Key{look, "tcp", "address, or { address, listener }", "", "a connection is accepted", "address listener"},
+    Key{look, "socket", "path, or { path, listener }", "", "the unix socket accepts", "path listener"},
+    Key{look, "log", "string, or { contains }", "", "a line of this run contains the text", "contains"},
+    Key{look, "notify", "true", "", "READY=1 arrives on $NOTIFY_SOCKET"},
+    Key{look, "exec", "list, or { command }", "", "the command exits 0", "command"},
+    Key{look, "file", "path, or { path }", "", "the path exists", "path"},
+    Key{look, "within", "duration", "\"60s\"", "(.ready only) not ready by then is a failure"},
+    Key{look, "every", "duration", "\"10s\"", "pause between two looks once it is ready"},
+    Key{look, "timeout", "duration", "\"2s\"", "of one look"},
+    Key{look, "failures", "1-100", "3", "looks in a row that must fail"},
+
+    Key{restart, "when", "\"always\", \"on-failure\", \"never\"", "\"always\"; tasks \"never\"",
+        "after its main process ended"},
+    Key{restart, "delay", "duration", "\"500ms\"", "first back-off"},
+    Key{restart, "max_delay", "duration", "\"60s\"", "cap"},
+    Key{restart, "factor", "1.0-10.0", "2.0", "growth"},
+    Key{restart, "jitter", "0.0-0.5", "0.1", "share by which a delay varies"},
+    Key{restart, "stable", "duration", "\"30s\"", "ready for this long: the back-off starts anew"},
+    Key{restart, "budget", "0-1000", "10", "failures within window before the verdict"},
+    Key{restart, "window", "duration", "\"10m\"", "the time in which failures count"},
+    Key{restart, "verdict", "\"stay-down\", \"end-pod\"", "\"end-pod\" when essential", "what then happens"},
+
+    Key{stop, "signal", "name", "\"TERM\"", "sent to the main process only"},
+    Key{stop, "timeout", "duration", "\"10s\"", "then SIGKILL to the main process"},
+    Key{stop, "leftovers", "duration", "\"2s\"", "then SIGKILL to the rest of the tree"},
+
+    Key{task, "creates", "path", "none", "exists already: done without running"},
+    Key{task, "verify", "list of paths", "[]", "must exist after it exits 0, or it failed"},
+    Key{task, "within", "duration", "\"5m\"", "it must end by then"},
+};
+
+constexpr std::array<std::string_view, 4> common_condition_keys{"every", "timeout", "failures", "wait"};
+
+}  // namespace
+
+std::span<const Key> schema() { return keys; }
+
+std::span<const std::string_view> condition_keys() { return common_condition_keys; }
+
+}  // namespace arizuko::plan

@@ -1,0 +1,259 @@
+// [service.NAME] and [task.NAME].
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "draft.hpp"
+#include "words.hpp"
+
+namespace arizuko::plan {
+namespace {
+
+constexpr std::uint64_t least_nofile = 16;
+constexpr std::uint64_t most_nofile = 1'073'741'816;  // what fs.nr_open can be raised to: fs/file.c
+
+struct Change {
+  OnChange what = OnChange::restart;
+  int signal = 0;
+};
+
+Parsed<Change> parse_change(std::string_view text) {
+  constexpr std::string_view prefix = "signal:";
+  if (text == "restart") return Change{};
+  if (text == "ignore") return Change{OnChange::ignore, 0};
+  if (!text.starts_with(prefix)) {
+    return std::unexpected(Wrong{"is not known here", "write \"restart\", \"signal:HUP\" or \"ignore\""});
+  }
+  auto signal = parse_signal(text.substr(prefix.size()));
+  if (!signal) return std::unexpected(std::move(signal.error()));
+  return Change{OnChange::signal, *signal};
+}
+
+void read_command(const Reader& reader, const ServiceDraft& draft, const Scope& scope, Service& service) {
+  const Node* node = reader.find("command");
+  if (node == nullptr) {
+    std::vector<std::string_view> others;
+    for (const auto& [name, port] : scope.ports) {
+      if (name != service.name) others.push_back(name);
+    }
+    const auto meant = nearest(service.name, others);
+    return reader.report(
+        service.where, reader.key_of("command"), "is missing",
+        meant ? fmt::format("add command = [\"{}\"], or did you mean \"{}\"?", service.name, *meant)
+              : fmt::format("add command = [\"{}\"]", service.name));
+  }
+  service.command = reader.strings_of(*node, draft.key + ".command");
+  const bool empty_list = node->kind == Node::Kind::array && node->items.empty();
+  if (empty_list || (!service.command.empty() && service.command.front().empty())) {
+    reader.report(node->where, draft.key + ".command", "names no program",
+                  fmt::format("write [\"{}\"]", service.name));
+  }
+}
+
+void read_env_table(const Reader& reader, const Scope& scope, Service& service) {
+  const Node* table = reader.find("env");
+  if (table == nullptr) return;
+  const auto key = reader.key_of("env");
+  if (!reader.is(*table, Node::Kind::table, key, "a table: { NAME = \"value\" }")) return;
+  if (table->entries.size() > most_list_entries) {
+    return reader.report(table->where, key, fmt::format("has {} entries", table->entries.size()),
+                         fmt::format("an env table can have {}", most_list_entries));
+  }
+  for (const Entry& entry : table->entries) {
+    const auto inner = key + "." + entry.name;
+    if (const auto name = parse_variable(entry.name); !name) {
+      reader.wrong(entry.where, inner, entry.name, name.error());
+      continue;
+    }
+    if (!reader.is(entry.value, Node::Kind::string, inner, "it in quotes")) continue;
+    if (entry.value.text.find('\0') != std::string::npos) {
+      reader.report(entry.value.where, inner, "holds a NUL character, which cannot be handed to a process",
+                    "remove it");
+      continue;
+    }
+    if (entry.value.text.size() > longest_string_bytes) {
+      reader.report(entry.value.where, inner, fmt::format("is longer than {} bytes", longest_string_bytes),
+                    "put it into a file");
+      continue;
+    }
+    const auto pieces = parse_references(entry.value.text);
+    auto value = pieces ? expand_fields(*pieces, scope) : std::unexpected(pieces.error());
+    if (value) {
+      service.env.emplace_back(entry.name, std::move(*value));
+    } else {
+      reader.report(entry.value.where, inner, value.error().what, value.error().fix);
+    }
+  }
+}
+
+/// "NAME" or "NAME=value".
+std::vector<EnabledWhen> read_enabled_when(const Reader& reader) {
+  std::vector<EnabledWhen> out;
+  for (const Placed& entry : reader.list("enabled_when")) {
+    const auto equals = entry.text.find('=');
+    auto name = parse_variable(entry.text.substr(0, equals));
+    if (!name) {
+      reader.wrong(entry.where, reader.key_of("enabled_when"), entry.text, name.error());
+      continue;
+    }
+    EnabledWhen condition{std::move(*name), std::nullopt};
+    if (equals != std::string::npos) condition.value = entry.text.substr(equals + 1);
+    out.push_back(std::move(condition));
+  }
+  return out;
+}
+
+void read_restart(const Reader& reader, Service& service) {
+  RestartPolicy& restart = service.restart;
+  if (service.kind == Kind::task) restart.when = RestartWhen::never;
+  if (service.essential) restart.verdict = Verdict::end_pod;
+  reader.choice("when", restart_words, restart.when);
+  reader.duration("delay", restart.delay);
+  reader.duration("max_delay", restart.max_delay);
+  reader.real("factor", 1.0, 10.0, restart.factor);
+  reader.real("jitter", 0.0, 0.5, restart.jitter);
+  reader.duration("stable", restart.stable);
+  reader.integer("budget", 0u, 1000u, restart.budget);
+  reader.duration("window", restart.window, Duration{1});
+  reader.choice("verdict", verdict_words, restart.verdict);
+  if (service.kind == Kind::task && restart.when == RestartWhen::always) {
+    reader.report(reader.find("when")->where, reader.key_of("when"), "would start a task again that is done",
+                  "write \"on-failure\" or \"never\", or make it a service");
+  }
+  if (restart.delay > restart.max_delay) {
+    const Node* node = reader.find("delay") != nullptr ? reader.find("delay") : reader.find("max_delay");
+    reader.report(node->where, reader.key_of("delay"), "is longer than max_delay", "raise max_delay");
+  }
+}
+
+void read_stop(const Reader& reader, StopPolicy& stop) {
+  reader.value("signal", parse_signal, stop.signal);
+  reader.duration("timeout", stop.timeout);
+  reader.duration("leftovers", stop.leftovers);
+}
+
+void read_looks(const Reader& reader, const std::string& key, Service& service) {
+  const Reader ready = reader.table("ready");
+  service.ready = read_conditions(ready, Look::ready);
+  ready.duration("within", service.ready_within, Duration{1});
+  const Node* table = reader.find("ready");
+  if (table != nullptr && table->kind == Node::Kind::table && !names_condition(ready)) {
+    reader.warn(table->where, reader.key_of("ready"), "holds no condition: ready as soon as it is spawned",
+                "write http, tcp, socket, log, notify, exec or file");
+  }
+  const Reader live = reader.table("live");
+  service.live = read_conditions(live, Look::live);
+  if (const Node* within = live.find("within")) {
+    live.report(within->where, live.key_of("within"), "unknown key",
+                fmt::format("it is a key of [{}.ready]", key));
+  }
+}
+
+void read_task(const Reader& reader, Service& service) {
+  service.ready_within = std::chrono::minutes{5};
+  reader.duration("within", service.ready_within, Duration{1});
+  if (reader.find("creates") != nullptr) {
+    std::string path;
+    reader.path("creates", path);
+    service.creates = std::move(path);
+  }
+  service.verify = reader.parsed_list("verify", parse_path);
+}
+
+void list_table(const Node& root, Kind kind, std::vector<ServiceDraft>& out) {
+  const std::string table = kind == Kind::task ? "task" : "service";
+  const Entry* entry = root.find(table);
+  if (entry == nullptr) return;
+  for (const Entry& unit : entry->value.entries) {
+    if (unit.value.kind != Node::Kind::table) continue;  // keys.cpp has said so
+    ServiceDraft draft;
+    draft.service.name = unit.name;
+    draft.service.kind = kind;
+    draft.service.where = unit.where;
+    draft.key = table + "." + unit.name;
+    draft.file = unit.file;
+    draft.table = &unit.value;
+    out.push_back(std::move(draft));
+  }
+}
+
+void refuse_twins(const std::vector<ServiceDraft>& drafts, Problems& problems) {
+  std::map<std::string_view, const ServiceDraft*> seen;
+  for (const ServiceDraft& draft : drafts) {
+    const auto [first, fresh] = seen.emplace(draft.service.name, &draft);
+    if (fresh) continue;
+    const Location& where = first->second->service.where;
+    problems.push_back(
+        {Severity::error, draft.service.where, draft.key,
+         fmt::format("the name {} is used twice, first by {} at {}:{}:{}", quoted(draft.service.name),
+                     first->second->key, where.file, where.line, where.column),
+         "rename one: names are unique over services and tasks"});
+  }
+}
+
+}  // namespace
+
+std::vector<ServiceDraft> list_services(const Node& root, Scope& scope, Problems& problems) {
+  std::vector<ServiceDraft> drafts;
+  list_table(root, Kind::task, drafts);
+  list_table(root, Kind::service, drafts);
+  std::ranges::sort(drafts, [](const ServiceDraft& a, const ServiceDraft& b) {
+    return std::tie(a.file, a.service.where.line, a.service.where.column) <
+           std::tie(b.file, b.service.where.line, b.service.where.column);
+  });
+  if (drafts.size() > most_services) {
+    problems.push_back({Severity::error, drafts[most_services].service.where, drafts[most_services].key,
+                        fmt::format("is one of {} services and tasks", drafts.size()),
+                        fmt::format("a plan can have {}", most_services)});
+    drafts.resize(most_services);
+  }
+  refuse_twins(drafts, problems);
+  for (ServiceDraft& draft : drafts) {
+    Service& service = draft.service;
+    if (const auto name = parse_service_name(service.name); !name) {
+      problems.push_back({Severity::error, service.where, draft.key,
+                          quoted(service.name) + " " + name.error().what, name.error().fix});
+    }
+    const Reader reader{draft.table, draft.key, scope, Variables::refused, problems};
+    reader.integer("port", std::uint16_t{1}, std::uint16_t{65535}, service.port);
+    scope.ports.emplace(service.name, service.port);
+  }
+  return drafts;
+}
+
+void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Problems& problems) {
+  const Reader reader{draft.table, draft.key, scope, Variables::refused, problems};
+  Service& service = draft.service;
+  reader.text("description", service.description);
+  read_command(reader, draft, scope, service);
+  service.cwd = pod.data_dir + "/.arizuko-init/cwd";
+  reader.path("cwd", service.cwd);
+  reader.boolean("enabled", service.enabled);
+  service.enabled_when = read_enabled_when(reader);
+  service.take = reader.variables("take");
+  service.need = reader.variables("need");
+  read_env_table(reader, scope, service);
+  service.essential = service.kind == Kind::task;
+  reader.boolean("essential", service.essential);
+  Change change;
+  reader.value("on_change", parse_change, change);
+  service.on_change = change.what;
+  service.change_signal = change.signal;
+  service.drop = reader.strings("drop");
+  reader.integer("nofile", least_nofile, most_nofile, service.nofile);
+  if (User user; reader.find("user") != nullptr) {
+    reader.value("user", parse_user, user);
+    service.uid = user.uid;
+    service.gid = user.gid;
+  }
+  if (service.kind == Kind::task) {
+    read_task(reader, service);
+  } else {
+    read_looks(reader, draft.key, service);
+  }
+  read_restart(reader.table("restart"), service);
+  read_stop(reader.table("stop"), service.stop);
+}
+
+}  // namespace arizuko::plan

@@ -1,0 +1,158 @@
+// The resolved plan for people: small pieces first, then the listing.
+#include "arizuko/plan/show.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "json.hpp"
+#include "listing.hpp"
+#include "values.hpp"
+#include "words.hpp"
+
+namespace arizuko::plan {
+namespace {
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+
+std::string listener_note(Listener listener) { return listener == Listener::any ? " (any listener)" : ""; }
+
+/// As one would type it in a shell, quoted where a blank or a sign would mislead.
+std::string command_line(const std::vector<std::string>& command) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  std::string out;
+  for (const std::string& word : command) {
+    const bool is_plain = !word.empty() && word.find_first_not_of(plain) == std::string::npos;
+    out += (out.empty() ? "" : " ") + (is_plain ? word : json_string(word));
+  }
+  return out;
+}
+
+std::string listener_text(const std::optional<Address>& address) {
+  return address ? address_text(*address) : "off";
+}
+
+void line(std::string& out, std::string_view label, std::string_view text) {
+  if (!text.empty()) out += fmt::format("  {:<12}{}\n", label, text);
+}
+
+void add_pod(std::string& out, const Plan& plan) {
+  const Pod& pod = plan.pod;
+  out += fmt::format("pod {}\n", pod.instance);
+  line(out, "data_dir", pod.data_dir);
+  line(out, "probes", listener_text(pod.probes));
+  line(out, "page", listener_text(pod.page));
+  line(out, "run_dir", pod.run_dir);
+  line(out, "control", pod.control);
+  line(out, "ready_when", fmt::format("{}", fmt::join(names(plan, pod.ready_when), ", ")));
+  line(out, "grace", to_text(pod.grace));
+  line(out, "log", pod.log ? word_of(log_words, *pod.log) : "");
+  line(out, "make_dirs", fmt::format("{}", fmt::join(pod.make_dirs, ", ")));
+  out += "\nenv\n";
+  std::vector<std::string> sources;
+  for (const Source& source : plan.env.sources) sources.push_back(source_text(source));
+  line(out, "sources", fmt::format("{}", fmt::join(sources, ", ")));
+  line(out, "common", fmt::format("{}", fmt::join(plan.env.common, ", ")));
+  line(out, "guarded", fmt::format("{}", fmt::join(plan.env.guarded, ", ")));
+}
+
+std::string restart_text(const RestartPolicy& restart) {
+  if (restart.when == RestartWhen::never) return "never";
+  return fmt::format("{}, {} to {}, {} in {}: {}", word_of(restart_words, restart.when),
+                     to_text(restart.delay), to_text(restart.max_delay),
+                     restart.budget == 0 ? "no limit" : std::to_string(restart.budget),
+                     to_text(restart.window), word_of(verdict_words, restart.verdict));
+}
+
+void add_service(std::string& out, const Plan& plan, const Service& service) {
+  out += fmt::format("\n{} {}{}{}{}\n", service.kind == Kind::task ? "task" : "service", service.name,
+                     service.port == 0 ? "" : fmt::format(" :{}", service.port),
+                     service.essential ? " essential" : "", service.enabled ? "" : " (not enabled)");
+  line(out, "", service.description);
+  line(out, "command", command_line(service.command));
+  line(out, "cwd", service.cwd);
+  line(out, "after", fmt::format("{}", fmt::join(names(plan, service.after), ", ")));
+  line(out, "bound_to", fmt::format("{}", fmt::join(names(plan, service.bound_to), ", ")));
+  line(out, "after_tried", fmt::format("{}", fmt::join(names(plan, service.after_tried), ", ")));
+  line(out, "enabled", fmt::format("{}", fmt::join(enabled_when_texts(service), ", ")));
+  line(out, "need", fmt::format("{}", fmt::join(service.need, ", ")));
+  line(out, "take", fmt::format("{}", fmt::join(service.take, ", ")));
+  for (const auto& [name, value] : service.env)
+    line(out, "env", fmt::format("{}={}", name, json_string(to_text(value))));
+  line(out, "creates", service.creates.value_or(""));
+  line(out, "verify", fmt::format("{}", fmt::join(service.verify, ", ")));
+  for (const Condition& condition : service.ready) line(out, "ready", to_text(condition));
+  if (!service.ready.empty() || service.kind == Kind::task)
+    line(out, "within", to_text(service.ready_within));
+  for (const Condition& condition : service.live) line(out, "live", to_text(condition));
+  line(out, "restart", restart_text(service.restart));
+  line(out, "on_change", service.on_change == OnChange::restart ? "" : change_text(service));
+  line(out, "stop",
+       fmt::format("{}, {} + {}", signal_name(service.stop.signal), to_text(service.stop.timeout),
+                   to_text(service.stop.leftovers)));
+}
+
+}  // namespace
+
+std::string to_text(const Plan& plan) {
+  std::string out;
+  add_pod(out, plan);
+  for (const Service& service : plan.services) add_service(out, plan, service);
+  return out;
+}
+
+std::string to_text(const Template& text) {
+  std::string out;
+  for (const auto& part : text.parts) {
+    if (const auto* reference = std::get_if<EnvReference>(&part)) {
+      out += reference->fallback ? fmt::format("${{{}:-{}}}", reference->name, escaped(*reference->fallback))
+                                 : fmt::format("${{{}}}", reference->name);
+    } else {
+      out += escaped(std::get<std::string>(part));
+    }
+  }
+  return out;
+}
+
+std::string to_text(Duration duration) {
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> units{
+      {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+  std::string out;
+  auto rest = duration.count();
+  for (const auto& [name, milliseconds] : units) {
+    if (rest >= milliseconds) out += fmt::format("{}{}", rest / milliseconds, name);
+    rest %= milliseconds;
+  }
+  return out.empty() ? "0s" : out;
+}
+
+std::string to_text(const Condition& condition) {
+  auto text = std::visit(Overloaded{
+                             [](const HttpCheck& check) {
+                               return fmt::format(
+                                   "http {}{}{}", check.url,
+                                   check.contains.empty() ? "" : " contains " + json_string(check.contains),
+                                   listener_note(check.listener));
+                             },
+                             [](const TcpCheck& check) {
+                               return fmt::format("tcp {}{}", address_text({check.address, check.port}),
+                                                  listener_note(check.listener));
+                             },
+                             [](const SocketCheck& check) {
+                               return fmt::format("socket {}{}", check.path, listener_note(check.listener));
+                             },
+                             [](const LogCheck& check) { return "log " + json_string(check.text); },
+                             [](const NotifyCheck&) { return std::string{"notify"}; },
+                             [](const ExecCheck& check) { return "exec " + command_line(check.command); },
+                             [](const FileCheck& check) { return "file " + check.path; },
+                         },
+                         condition.check);
+  return condition.wait ? fmt::format("{}, dropped after {}", text, to_text(*condition.wait)) : text;
+}
+
+}  // namespace arizuko::plan
