@@ -1,0 +1,37 @@
+// What one child sees of a snapshot: `common`, its `take`, its `env`, and nothing else (T19, T20).
+//
+// Pure: the same service and the same snapshot always give the same environment.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "arizuko/env/snapshot.hpp"
+#include "arizuko/plan/plan.hpp"
+
+namespace arizuko::env {
+
+/// NAME -> value, complete; what execve(2) gets.
+using Environment = std::map<std::string, std::string>;
+
+/// Fills the holes of `text`. An unset or empty variable gives its fallback, or the empty string.
+std::string expand(const plan::Template& text, const Snapshot& snapshot);
+
+/// The environment of `service`. PATH is `pod.path` unless the service sets or takes its own; of
+/// `env`, an entry whose value expands to the empty string is left out, so that a daemon's default
+/// holds (empty is unset for the daemons: contract.md section 1).
+Environment compose(const plan::Plan& plan, const plan::Service& service, const Snapshot& snapshot);
+
+/// True when each `enabled_when` of the service is met.
+bool enabled(const plan::Service& service, const Snapshot& snapshot);
+/// The first `enabled_when` that is not met, as a phrase: "TELEGRAM_BOT_TOKEN is not set".
+std::string why_disabled(const plan::Service& service, const Snapshot& snapshot);
+
+/// The needed keys that are unset or empty, in the plan's order.
+std::vector<std::string> missing(const plan::Service& service, const Snapshot& snapshot);
+
+/// Every key of a snapshot that can reach this service: common, take, need, and references in env.
+std::vector<std::string> scope(const plan::Plan& plan, const plan::Service& service);
+
+}  // namespace arizuko::env

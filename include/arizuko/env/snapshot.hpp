@@ -1,0 +1,36 @@
+// One generation of all values that children may see, read at one moment from all sources.
+//
+// A snapshot is immutable and shared: a child always sees the values of exactly one generation.
+// Values are secrets until proven otherwise: nothing here turns one into text for people.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace arizuko::env {
+
+using Generation = std::uint64_t;
+
+struct Value {
+  std::string text;
+  std::string source;  // "environment", "dotenv:/srv/.../.env", "dir:/etc/arizuko/secrets"
+  bool operator==(const Value&) const = default;
+};
+
+struct Snapshot {
+  Generation generation = 0;
+  std::map<std::string, Value, std::less<>> values;
+
+  /// The value of `name`, or nullptr when it is not set. An empty value is set.
+  const std::string* find(std::string_view name) const;
+  /// Set and not empty: the daemons treat empty as unset (contract.md section 1, EnvOr).
+  bool has(std::string_view name) const;
+};
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+}  // namespace arizuko::env
