@@ -1,0 +1,99 @@
+// What to do: everything the engine ever asks of the world. Carried out in order, each at most once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "arizuko/engine/event.hpp"
+#include "arizuko/engine/state.hpp"
+
+namespace arizuko::engine {
+
+/// Start this run with the environment of exactly this snapshot. Answered by Spawned or SpawnFailed.
+struct Spawn {
+  ServiceId service;
+  SpawnNumber spawn;
+  env::SnapshotPtr snapshot;
+};
+
+enum class Target {
+  main,       // the main process only (T22)
+  leftovers,  // each process of the tree, but not a main process
+};
+
+/// Send a signal; SIGCONT follows SIGTERM and SIGKILL so that a stopped process dies of it.
+struct Signal {
+  ServiceId service;
+  SpawnNumber spawn;
+  Target target;
+  int number;
+};
+
+/// Begin to watch a condition; see watch_numbers. Answered by ConditionChanged.
+struct Watch {
+  ServiceId service;
+  SpawnNumber spawn;
+  std::uint32_t watch;
+};
+
+struct Unwatch {
+  ServiceId service;
+  SpawnNumber spawn;
+  std::uint32_t watch;
+};
+
+/// A task has succeeded and was verified: remember it, so that it is not taken for one cut short, and
+/// read the sources anew, for it may have written one (`arizuko create` writes .env). Answered by
+/// EnvironmentChanged, also when nothing changed; what comes after the task waits for that.
+struct TaskDone {
+  ServiceId service;
+};
+
+/// One line of history. `seq` counts from 1 without gaps.
+struct Note {
+  enum class About {
+    state,    // from -> to
+    spawned,  // a main process was started
+    spawn_failed,
+    exited,     // it ended
+    signal,     // a signal was sent to it
+    condition,  // a condition began or ceased to hold, or was dropped
+    command,    // an operator asked
+    environment,
+    plan,
+    pod,  // the pod as a whole: opened, ready, stopping, ended
+  };
+  std::uint64_t seq = 0;
+  About about = About::state;
+  std::string service;  // empty: the pod
+  std::optional<State> from;
+  std::optional<State> to;
+  std::string cause;  // never empty
+};
+
+/// The run is over. Always the last action.
+struct Exit {
+  int code;             // design.md section 5: 0 69 73 75 78
+  std::string verdict;  // one sentence
+  std::string culprit;  // the service it is about, or empty
+};
+
+using Action = std::variant<Spawn, Signal, Watch, Unwatch, TaskDone, Note, Exit>;
+
+/// The watches of a service are numbered: its `ready` conditions from 0, then its `live` conditions,
+/// then (tasks) whether `creates` exists, then each of `verify`.
+struct WatchNumbers {
+  std::uint32_t ready = 0;
+  std::uint32_t live = 0;
+  std::uint32_t creates = 0;
+  std::uint32_t verify = 0;
+  std::uint32_t end = 0;
+};
+WatchNumbers watch_numbers(const plan::Service& service);
+/// The condition that a watch number stands for.
+plan::Condition watched_condition(const plan::Service& service, std::uint32_t watch);
+
+std::string_view to_text(Note::About about);
+
+}  // namespace arizuko::engine

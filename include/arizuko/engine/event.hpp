@@ -1,0 +1,104 @@
+// What happened: everything the engine ever learns of the world.
+//
+// An event of a run of a service carries the number of that run (`spawn`, counted from 1 by the
+// engine): what comes late, from a run that is over, is ignored.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "arizuko/engine/time.hpp"
+#include "arizuko/env/snapshot.hpp"
+#include "arizuko/plan/plan.hpp"
+
+namespace arizuko::engine {
+
+using plan::ServiceId;
+using Pid = std::int32_t;
+using SpawnNumber = std::uint32_t;
+using PlanPtr = std::shared_ptr<const plan::Plan>;
+
+/// How a main process ended: exactly one of the two is set.
+struct ExitStatus {
+  std::optional<int> code;    // 0-255
+  std::optional<int> signal;  // 1-64
+  bool core_dumped = false;
+  bool success() const { return code == 0; }
+  bool operator==(const ExitStatus&) const = default;
+};
+
+/// "exited with code 1", "was killed by SIGKILL"
+std::string to_text(const ExitStatus& status);
+/// "SIGTERM"; "signal 63" for a number without a name. Linux x86-64 numbers: signal(7).
+std::string signal_name(int number);
+
+/// Time has come to the instant that deadline() named. May come late, early or twice.
+struct Tick {};
+
+struct Spawned {
+  ServiceId service;
+  SpawnNumber spawn;
+  Pid pid;
+};
+
+struct SpawnFailed {
+  ServiceId service;
+  SpawnNumber spawn;
+  std::string reason;    // "executing /usr/local/bin/gated: Permission denied (EACCES)"
+  bool passing = false;  // EAGAIN, ENOMEM, EMFILE: does not count against the crash budget
+};
+
+/// The main process ended and was reaped. `leftovers` describes what still lives of its tree
+/// ("sleep (pid 17)"), empty when nothing does; then no TreeEmpty follows.
+struct Exited {
+  ServiceId service;
+  SpawnNumber spawn;
+  ExitStatus status;
+  std::string leftovers;
+};
+
+/// The last leftover of a run is gone; only after an Exited with leftovers.
+struct TreeEmpty {
+  ServiceId service;
+  SpawnNumber spawn;
+};
+
+/// The answer to a Watch: at its first look, and at each change from then on.
+struct ConditionChanged {
+  ServiceId service;
+  SpawnNumber spawn;
+  std::uint32_t watch;  // the number of the Watch
+  bool holds;
+  std::string detail;  // why not: "connection refused", ":9080 is held by timed (pid 7)"
+};
+
+/// A new generation of values. The first one must come before anything is started.
+struct EnvironmentChanged {
+  env::SnapshotPtr snapshot;
+};
+
+/// A new plan, already loaded and checked. Services are matched by name and kind.
+struct PlanChanged {
+  PlanPtr plan;
+};
+
+/// End the run. A second one shortens it.
+struct StopRequested {
+  std::string cause;  // "SIGTERM"
+};
+
+/// What an operator asks for. `by` names who: "operator (uid 1000)".
+struct Command {
+  enum class Verb { start, stop, restart };
+  Verb verb;
+  ServiceId service;
+  std::string by;
+};
+
+using Event = std::variant<Tick, Spawned, SpawnFailed, Exited, TreeEmpty, ConditionChanged,
+                           EnvironmentChanged, PlanChanged, StopRequested, Command>;
+
+}  // namespace arizuko::engine

@@ -1,0 +1,26 @@
+#include "arizuko/engine/engine.hpp"
+
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+Engine::Engine(plan::Plan plan) : Engine(std::make_shared<const plan::Plan>(std::move(plan))) {}
+Engine::Engine(PlanPtr plan) : machine_(std::make_unique<Machine>(std::move(plan))) {}
+Engine::Engine(const Engine& other) : machine_(std::make_unique<Machine>(*other.machine_)) {}
+Engine& Engine::operator=(const Engine& other) {
+  if (this != &other) machine_ = std::make_unique<Machine>(*other.machine_);
+  return *this;
+}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+void Engine::handle(const Event& event, Instant now, std::vector<Action>& actions) {
+  machine_->handle(event, now, actions);
+}
+
+std::optional<Instant> Engine::deadline() const { return machine_->deadline(); }
+const View& Engine::view() const { return machine_->view_; }
+const PlanPtr& Engine::plan() const { return machine_->plan_; }
+
+}  // namespace arizuko::engine

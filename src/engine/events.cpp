@@ -1,0 +1,237 @@
+// What each event changes. The consequences follow in settle().
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "arizuko/engine/why.hpp"
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+namespace {
+
+// Doubles up to 64 times this: 6.4 s.
+constexpr std::chrono::milliseconds first_pause_of_trouble{100};
+
+}  // namespace
+
+bool Engine::Machine::is_current(ServiceId id, SpawnNumber spawn) const {
+  return id < runs_.size() && runs_[id].spawn == spawn;
+}
+
+void Engine::Machine::on(const Tick&) {}  // handle() looks at the timers after every event
+
+void Engine::Machine::on(const Spawned& event) {
+  if (!is_current(event.service, event.spawn)) return;
+  Runtime& run = runs_[event.service];
+  if (!run.spawn_pending) return;
+  run.spawn_pending = false;
+  run.spawn_trouble = 0;
+  run.main_alive = true;
+  run.spawned_at = now_;
+  ServiceView& view = shown(event.service);
+  view.pid = event.pid;
+  note(Note::About::spawned, event.service,
+       fmt::format("pid {}, because {}", event.pid, view.last_start_cause));
+  touch(event.service);
+  if (state(event.service) == State::stopping) return;
+  run.start_deadline = now_ + service(event.service).ready_within;
+  const std::uint32_t conditions = watch_numbers(service(event.service)).live;
+  for (std::uint32_t watch = 0; watch < conditions; ++watch) {
+    this->watch(event.service, watch);
+  }
+}
+
+void Engine::Machine::on(const SpawnFailed& event) {
+  if (!is_current(event.service, event.spawn)) return;
+  Runtime& run = runs_[event.service];
+  if (!run.spawn_pending) return;
+  run.spawn_pending = false;
+  note(Note::About::spawn_failed, event.service, event.reason);
+  if (state(event.service) == State::stopping) return run_is_over(event.service);
+  run.start_deadline.reset();
+  fail(event.service, Failure::not_spawned, fmt::format("it could not be started: {}", event.reason));
+  if (!event.passing) return recover(event.service);
+  // The machine's trouble, not the service's: tried again soon, then less often, never given up.
+  const std::chrono::milliseconds pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
+  ++run.spawn_trouble;
+  back_off(event.service, pause);
+}
+
+void Engine::Machine::on(const Exited& event) {
+  if (!is_current(event.service, event.spawn)) return;
+  Runtime& run = runs_[event.service];
+  if (!run.main_alive) return;
+  const ServiceId id = event.service;
+  run.main_alive = false;
+  run.leftovers = !event.leftovers.empty();
+  run.leftovers_text = event.leftovers;
+  run.live_deadline.reset();
+  ServiceView& view = shown(id);
+  view.pid.reset();
+  view.last_exit = event.status;
+  ++view.exits[event.status.signal ? signal_name(*event.status.signal)
+                                   : fmt::format("{}", event.status.code.value_or(0))];
+  note(Note::About::exited, id,
+       fmt::format("it {}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : ""));
+  unwatch_all(id);
+
+  if (state(id) != State::stopping) {
+    const bool task_ended_well = service(id).kind == plan::Kind::task && event.status.success();
+    run.next = task_ended_well ? Next::verify : Next::recover;
+    fail(id, Failure::ended, fmt::format("it {}", to_text(event.status)));
+    run.start_deadline.reset();
+    run.phase = StopPhase::main;
+  }
+  main_is_gone(id);
+}
+
+void Engine::Machine::on(const TreeEmpty& event) {
+  if (!is_current(event.service, event.spawn)) return;
+  Runtime& run = runs_[event.service];
+  if (run.main_alive || !run.leftovers) return;
+  run.leftovers = false;
+  run.leftovers_text.clear();
+  run_is_over(event.service);
+}
+
+void Engine::Machine::on(const ConditionChanged& event) {
+  if (!is_current(event.service, event.spawn)) return;
+  const ServiceId id = event.service;
+  Runtime& run = runs_[id];
+  if (!run.watching.contains(event.watch)) return;  // it was under way when the watch ended
+  ConditionView::Is& is = run.watched[event.watch];
+  const bool held = is == ConditionView::Is::holds;
+  is = event.holds ? ConditionView::Is::holds : ConditionView::Is::fails;
+  touch(id);
+
+  const WatchNumbers numbers = watch_numbers(service(id));
+  if (event.watch >= numbers.creates) return;
+  const bool readiness = event.watch < numbers.live;
+  ServiceView& view = shown(id);
+  ConditionView& shown_condition =
+      readiness ? view.readiness[event.watch] : view.liveness[event.watch - numbers.live];
+  shown_condition.is = is;
+  shown_condition.detail = event.holds ? "" : event.detail;
+  if (held != event.holds) {
+    note(Note::About::condition, id,
+         fmt::format("{} {}{}", shown_condition.text, event.holds ? "holds" : "ceased to hold",
+                     event.holds || event.detail.empty() ? "" : ": " + event.detail));
+  }
+  if (readiness || !run.main_alive) return;
+
+  if (event.holds) {
+    const auto fails = [](ConditionView::Is each) { return each == ConditionView::Is::fails; };
+    const auto first = run.watched.begin();
+    if (std::none_of(first + numbers.live, first + numbers.creates, fails)) run.live_deadline.reset();
+  } else if (held) {
+    fail(id, Failure::not_live,
+         fmt::format("its liveness failed: {}: {}", shown_condition.text, event.detail));
+    stop(id, Next::recover, Order::at_once, run.failure_text);
+  } else if (!run.live_deadline) {
+    // It has not held yet: it gets the time of its allowed failures before it counts as dead.
+    const plan::Condition& condition = service(id).live[event.watch - numbers.live];
+    run.live_deadline = now_ + condition.every * condition.failures;
+  }
+}
+
+void Engine::Machine::on(const StopRequested& event) {
+  ++stop_requests_;
+  if (stop_requests_ == 1) {
+    if (!stopping()) {
+      verdict_ = fmt::format("stopped as asked ({})", event.cause);
+      stop_everything(event.cause);
+    }
+    return;
+  }
+  if (stop_requests_ == 2) return hurry(event.cause);
+  kill_everything(fmt::format("asked a third time ({})", event.cause));
+}
+
+void Engine::Machine::on(const Command& event) {
+  if (event.service >= runs_.size() || stopping()) return;
+  const ServiceId id = event.service;
+  Runtime& run = runs_[id];
+  const std::string by = fmt::format("the {} asked for it", event.by);
+  switch (event.verb) {
+    case Command::Verb::start:
+      note(Note::About::command, id, fmt::format("start, by the {}", event.by));
+      run.switched_off = false;
+      if (state(id) == State::stopping && run.next == Next::stay_off) {
+        run.next = Next::start_again;
+        run.start_cause = by;
+      }
+      if (is_up(state(id)) || state(id) == State::waiting) return;
+      run.failures.clear();
+      run.next_start.reset();
+      run.start_cause = by;
+      enter(id, State::waiting, by);
+      touch(id);
+      return;
+    case Command::Verb::stop:
+      note(Note::About::command, id, fmt::format("stop, by the {}", event.by));
+      run.switched_off = true;
+      run.next_start.reset();
+      if (is_up(state(id))) return stop_with_bound(id, Next::stay_off, by);
+      enter(id, State::off, by);
+      return;
+    case Command::Verb::restart:
+      note(Note::About::command, id, fmt::format("restart, by the {}", event.by));
+      run.switched_off = false;
+      run.failures.clear();
+      if (is_up(state(id))) return stop_with_bound(id, Next::start_again, by);
+      run.next_start.reset();
+      run.start_cause = by;
+      enter(id, State::waiting, by);
+      touch(id);
+      return;
+  }
+}
+
+void Engine::Machine::fire_due_timers() {
+  if (kill_at_ && now_ >= *kill_at_) {
+    kill_at_.reset();
+    kill_everything("the grace is nearly over");
+    settle();
+  }
+  while (!timers_.empty() && timers_.begin()->first <= now_) {
+    const ServiceId id = timers_.begin()->second;
+    fire_timer(id);
+    touch(id);
+    settle();
+  }
+  if (view_.stop_deadline && now_ >= *view_.stop_deadline) finish();
+}
+
+void Engine::Machine::fire_timer(ServiceId id) {
+  Runtime& run = runs_[id];
+  if (run.phase_deadline && *run.phase_deadline <= now_) {
+    run.phase_deadline.reset();
+    on_stop_deadline(id);
+  }
+  if (run.next_start && *run.next_start <= now_) {
+    run.start_cause = fmt::format("its back-off is over; before that {}", run.failure_text);
+    enter(id, State::waiting, "its back-off is over");
+  }
+  if (run.live_deadline && *run.live_deadline <= now_) {
+    run.live_deadline.reset();
+    fail(id, Failure::not_live, "its liveness never held");
+    stop(id, Next::recover, Order::at_once, run.failure_text);
+  }
+  if (run.awaiting_values && run.start_deadline && *run.start_deadline <= now_) return task_is_done(id);
+  // A late Tick: a condition may have been due to be dropped before the time was over.
+  if (run.main_alive && service(id).kind == plan::Kind::service && state(id) == State::starting)
+    consider_ready(id);
+  if (run.start_deadline && *run.start_deadline <= now_) {
+    run.start_deadline.reset();
+    const std::vector<std::string>& open = shown(id).waiting_for;
+    const bool task = service(id).kind == plan::Kind::task;
+    fail(id, Failure::not_ready,
+         fmt::format("it {} within {}{}{}", task ? "did not end" : "was not ready",
+                     duration_text(service(id).ready_within), open.empty() || task ? "" : ": ",
+                     task ? "" : fmt::format("{}", fmt::join(open, "; "))));
+    stop(id, Next::recover, Order::at_once, run.failure_text);
+  }
+}
+
+}  // namespace arizuko::engine

@@ -1,0 +1,220 @@
+// The inside of the engine: what it remembers of each service, and the rules over it.
+//
+// One event changes facts; then every service that the change may concern is considered again, in
+// start order, until nothing follows any more (settle). Each file of this folder holds one matter:
+//
+//   events.cpp     what an event changes
+//   starting.cpp   when a service may start, and when it is ready
+//   stopping.cpp   how one is stopped: main process, leftovers, in which order
+//   recovery.cpp   what follows a failure: back-off, giving up
+//   pod.cpp        the pod as a whole: opened, ready, the end
+//   changes.cpp    new values, a new plan
+//   record.cpp     the view, the history, the timers
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arizuko/engine/engine.hpp"
+#include "dependencies.hpp"
+#include "restart_policy.hpp"
+
+namespace arizuko::engine {
+
+/// What a service that is being stopped waits for.
+enum class StopPhase {
+  none,
+  queued,           // services that depend on it have to go first
+  main,             // its main process was told
+  main_killed,      // SIGKILL was sent to its main process
+  leftovers,        // the main process is gone; the rest may leave by itself
+  leftovers_killed  // SIGKILL was sent to the rest
+};
+
+/// What a failure was.
+enum class Failure {
+  ended,        // the main process ended unasked
+  not_ready,    // not ready within its time (a task: did not end)
+  not_live,     // a liveness condition failed
+  not_spawned,  // no process was to be had
+  not_verified  // a task ended well, but what it should leave is not there
+};
+
+/// What follows when nothing of a run is left.
+enum class Next {
+  recover,      // a failure, or an end unasked for: the restart policy decides
+  start_again,  // a planned restart
+  verify,       // a task ended well: see whether it did what it should
+  stay_off,     // the operator switched it off, or it is not part of the instance any more
+};
+
+struct Runtime {
+  // Wishes and values.
+  bool switched_off = false;  // by the operator
+  bool part = true;           // enabled, as far as plan and values go
+  std::string not_part_why;
+  std::vector<std::string> missing;
+
+  // The present run, or the last one.
+  SpawnNumber spawn = 0;
+  bool spawn_pending = false;  // Spawn was sent, its answer has not come
+  bool main_alive = false;
+  bool leftovers = false;
+  std::string leftovers_text;
+  env::SnapshotPtr values;                 // what it was started with
+  std::map<ServiceId, SpawnNumber> bonds;  // the runs of bound_to that it was started against
+  PlanPtr defined_by;                      // the plan it was started by
+  std::vector<ConditionView::Is> watched;  // by watch number
+  std::set<std::uint32_t> watching;        // whose answers are awaited; any other comes too late
+  Instant spawned_at{};
+  std::optional<Instant> start_deadline;
+  std::optional<Instant> live_deadline;  // a liveness condition has not held yet
+  bool checking = false;                 // a task: it is looked whether it is done already
+  bool awaiting_values = false;          // a task: done, the sources are being read anew
+  bool ever_ready = false;
+
+  // Stopping.
+  StopPhase phase = StopPhase::none;
+  std::optional<Instant> phase_deadline;
+  Instant told_at{};  // when its main process got the stop signal
+  Next next = Next::recover;
+  bool ordered = false;              // it waits for what depends on it
+  Failure failure = Failure::ended;  // why the policy is asked, when `next` is recover
+  std::string failure_text;          // "it exited with code 1"
+  std::string start_cause;           // why the next run will be started
+
+  // Restarting.
+  FailureRecord failures;
+  std::uint32_t spawn_trouble = 0;  // spawns in a row that failed for a passing reason
+  std::optional<Instant> next_start;
+
+  bool anything_alive() const { return spawn_pending || main_alive || leftovers; }
+};
+
+struct Engine::Machine {
+  explicit Machine(PlanPtr plan);
+
+  void handle(const Event& event, Instant now, std::vector<Action>& actions);
+
+  // --- events.cpp
+  void on(const Tick& event);
+  void on(const Spawned& event);
+  void on(const SpawnFailed& event);
+  void on(const Exited& event);
+  void on(const TreeEmpty& event);
+  void on(const ConditionChanged& event);
+  void on(const EnvironmentChanged& event);
+  void on(const PlanChanged& event);
+  void on(const StopRequested& event);
+  void on(const Command& event);
+  bool is_current(ServiceId id, SpawnNumber spawn) const;
+  void fire_due_timers();
+  void fire_timer(ServiceId id);
+
+  // --- starting.cpp
+  void consider(ServiceId id);
+  void consider_start(ServiceId id);
+  bool unmet(ServiceId other) const;
+  bool had_its_chance(ServiceId id) const;
+  std::vector<ServiceId> unmet_prerequisites(ServiceId id) const;
+  bool gate_is_down(ServiceId id) const;
+  void begin(ServiceId id);
+  void spawn(ServiceId id);
+  void look_whether_done(ServiceId id);
+  void consider_ready(ServiceId id);
+  void become_ready(ServiceId id);
+  void consider_task(ServiceId id);
+  void task_is_done(ServiceId id);
+  void drop_overdue_conditions(ServiceId id);
+  bool holds(ServiceId id, std::uint32_t first, std::uint32_t last) const;
+  void watch(ServiceId id, std::uint32_t number);
+  void unwatch(ServiceId id, std::uint32_t number);
+  void unwatch_all(ServiceId id);
+  void restart_what_is_bound(ServiceId id);
+
+  // --- stopping.cpp
+  enum class Order { at_once, dependents_first };
+  void stop(ServiceId id, Next next, Order order, const std::string& cause);
+  void stop_with_bound(ServiceId id, Next next, const std::string& cause);
+  std::vector<ServiceId> up_and_bound(ServiceId id) const;
+  std::vector<ServiceId> goes_after(ServiceId id) const;
+  void advance_stop(ServiceId id);
+  void signal_main(ServiceId id);
+  void kill_main(ServiceId id);
+  std::string why_killed(ServiceId id) const;
+  void main_is_gone(ServiceId id);
+  void kill_leftovers(ServiceId id);
+  void run_is_over(ServiceId id);
+  void on_stop_deadline(ServiceId id);
+
+  // --- recovery.cpp
+  void recover(ServiceId id);
+  void fail(ServiceId id, Failure failure, const std::string& text);
+  void back_off(ServiceId id, Nanoseconds pause);
+  void give_up(ServiceId id);
+  void ended_well(ServiceId id);
+  void forgive_dependents(ServiceId id);
+
+  // --- pod.cpp
+  void refresh_pod();
+  void end_pod(int code, const std::string& verdict, const std::string& culprit);
+  void stop_everything(const std::string& cause);
+  void hurry(const std::string& cause);
+  void kill_everything(const std::string& cause);
+  void consider_end();
+  void finish();
+  void refuse_boot_without_values();
+
+  // --- changes.cpp
+  void take_values(ServiceId id);
+  bool refuse_values(const env::Snapshot& snapshot);
+  void apply_values();
+  bool has_old_values(ServiceId id) const;
+  void try_again_with(ServiceId id, const std::string& cause);
+  PlanPtr merged_with(const plan::Plan& fresh, std::vector<ServiceId>& changed) const;
+  void adopt(PlanPtr merged);
+
+  // --- record.cpp
+  const plan::Service& service(ServiceId id) const { return plan_->services[id]; }
+  ServiceView& shown(ServiceId id) { return view_.services[id]; }
+  State state(ServiceId id) const { return view_.services[id].state; }
+  void enter(ServiceId id, State to, const std::string& cause);
+  void wait_for_services(ServiceId id, std::vector<ServiceId> others);
+  void wait_for_conditions(ServiceId id);
+  void note(Note::About about, ServiceId id, std::string cause);
+  void note_pod(Note::About about, std::string cause);
+  void touch(ServiceId id);
+  void touch_neighbours(ServiceId id);
+  void settle();
+  std::optional<Instant> timer_of(ServiceId id) const;
+  void refresh_timer(ServiceId id);
+  std::optional<Instant> deadline() const;
+  void emit(Action action) { actions_->push_back(std::move(action)); }
+  ServiceView fresh_view(const plan::Service& service) const;
+  bool stopping() const { return view_.state == PodState::stopping || view_.state == PodState::ended; }
+
+  PlanPtr plan_;
+  Dependencies dependencies_;
+  std::vector<Runtime> runs_;
+  View view_;
+  env::SnapshotPtr snapshot_;
+  Instant now_{};
+  std::vector<Action>* actions_ = nullptr;  // valid inside handle() only
+  std::uint64_t seq_ = 0;
+  std::set<std::uint32_t> touched_;  // ranks of the services to consider again
+  std::set<std::pair<Instant, ServiceId>> timers_;
+  std::vector<std::optional<Instant>> timer_;  // what stands in timers_, by service
+
+  // The end.
+  std::optional<Instant> kill_at_;  // everything gets SIGKILL
+  std::uint32_t stop_requests_ = 0;
+  int exit_code_ = 0;
+  std::string verdict_;
+  std::string culprit_;
+};
+
+}  // namespace arizuko::engine

@@ -1,0 +1,139 @@
+// The pod as a whole: opened, ready, stopping, the end.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+namespace {
+
+constexpr int exit_plan_wrong = 78;
+// The last part of the grace belongs to SIGKILL: this share of it, at most so long.
+constexpr std::chrono::seconds kill_reserve{2};
+constexpr int kill_reserve_share = 5;
+// A second request leaves so much.
+constexpr std::chrono::seconds hurried_grace{2};
+
+}  // namespace
+
+void Engine::Machine::refresh_pod() {
+  if (view_.state == PodState::ended) return;
+  const auto is_task = [](const ServiceView& each) { return each.kind == plan::Kind::task; };
+  const auto finished = [](const ServiceView& each) {
+    return each.state == State::done || each.state == State::off;
+  };
+  view_.seeded = snapshot_ && std::ranges::all_of(view_.services, [&](const ServiceView& each) {
+                   return !is_task(each) || finished(each);
+                 });
+  const bool serving =
+      snapshot_ && std::ranges::none_of(plan_->pod.ready_when, [this](ServiceId id) { return unmet(id); });
+  view_.ready = serving && view_.seeded && !stopping();
+  if (view_.ready && !view_.opened) {
+    view_.opened = true;
+    view_.state = PodState::running;
+    view_.since = now_;
+    view_.cause = "everything that readiness asks for is ready";
+    note_pod(Note::About::pod, "opened: " + view_.cause);
+  }
+  if (view_.state == PodState::stopping) consider_end();
+}
+
+void Engine::Machine::end_pod(int code, const std::string& verdict, const std::string& culprit) {
+  if (stopping()) return;
+  exit_code_ = code;
+  verdict_ = verdict;
+  culprit_ = culprit;
+  stop_everything(verdict);
+}
+
+void Engine::Machine::stop_everything(const std::string& cause) {
+  const Nanoseconds grace = plan_->pod.grace;
+  view_.state = PodState::stopping;
+  view_.since = now_;
+  view_.cause = cause;
+  view_.stop_deadline = now_ + grace;
+  kill_at_ = now_ + grace - std::min<Nanoseconds>(kill_reserve, grace / kill_reserve_share);
+  note_pod(Note::About::pod, "stopping: " + cause);
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    Runtime& run = runs_[id];
+    if (!is_up(state(id))) {
+      if (state(id) != State::failed && state(id) != State::done)
+        enter(id, State::off, "the pod is stopping");
+      refresh_timer(id);
+      continue;
+    }
+    if (state(id) == State::stopping && run.phase == StopPhase::queued) run.ordered = true;
+    stop(id, Next::stay_off, Order::dependents_first, cause);
+    touch(id);
+  }
+}
+
+// A second request: no more order, and little time.
+void Engine::Machine::hurry(const std::string& cause) {
+  note_pod(Note::About::pod, fmt::format("stopping faster: asked a second time ({})", cause));
+  if (!kill_at_) return;
+  kill_at_ = std::min(*kill_at_, now_ + hurried_grace);
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    Runtime& run = runs_[id];
+    if (run.phase_deadline) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
+    touch(id);
+  }
+}
+
+void Engine::Machine::kill_everything(const std::string& cause) {
+  note_pod(Note::About::pod, "killing what is left: " + cause);
+  kill_at_.reset();
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    Runtime& run = runs_[id];
+    if (!run.anything_alive() || run.spawn_pending) continue;
+    run.main_alive ? kill_main(id) : kill_leftovers(id);
+    refresh_timer(id);
+  }
+}
+
+void Engine::Machine::consider_end() {
+  const bool alive = std::ranges::any_of(runs_, [](const Runtime& run) { return run.anything_alive(); });
+  if (!alive) finish();
+}
+
+void Engine::Machine::finish() {
+  if (view_.state == PodState::ended) return;
+  std::vector<std::string> undead;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    if (runs_[id].anything_alive()) undead.push_back(service(id).name);
+  }
+  if (!undead.empty()) {
+    verdict_ +=
+        fmt::format("; the grace is over and these still have processes: {}", fmt::join(undead, ", "));
+  }
+  view_.state = PodState::ended;
+  view_.since = now_;
+  view_.exit_code = exit_code_;
+  view_.verdict = verdict_;
+  note_pod(Note::About::pod, fmt::format("ended with exit code {}: {}", exit_code_, verdict_));
+  emit(Exit{exit_code_, verdict_, culprit_});
+}
+
+// At boot: an essential service that lacks a needed value makes the whole run pointless.
+void Engine::Machine::refuse_boot_without_values() {
+  std::vector<std::string> lacks;
+  std::string culprit;
+  bool essential = false;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    const Runtime& run = runs_[id];
+    if (!run.part || run.missing.empty()) continue;
+    lacks.push_back(fmt::format("{} needs {}", service(id).name, fmt::join(run.missing, ", ")));
+    if (service(id).essential && !essential) culprit = service(id).name;
+    essential = essential || service(id).essential;
+  }
+  if (!essential) return;
+  end_pod(exit_plan_wrong,
+          fmt::format("needed values are not set: {}. Set them in one of the sources of [env]: the mounted "
+                      "Secret or ConfigMap, the .env file, the environment",
+                      fmt::join(lacks, "; ")),
+          culprit);
+}
+
+}  // namespace arizuko::engine

@@ -1,0 +1,119 @@
+// What follows when a run ended unasked: at once, later, or never again.
+#include <fmt/format.h>
+
+#include "arizuko/engine/why.hpp"
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+namespace {
+
+// A service that dies with its gate may be seen to end a moment before the gate is.
+constexpr std::chrono::seconds shared_end{1};
+
+constexpr int exit_ended = 0;
+constexpr int exit_gate_never_opened = 69;
+constexpr int exit_seeding_failed = 73;
+constexpr int exit_essential_dead = 75;
+
+}  // namespace
+
+void Engine::Machine::fail(ServiceId id, Failure failure, const std::string& text) {
+  runs_[id].failure = failure;
+  runs_[id].failure_text = text;
+}
+
+void Engine::Machine::recover(ServiceId id) {
+  if (stopping()) return enter(id, State::off, "the pod is stopping");
+  Runtime& run = runs_[id];
+  if (!run.part) return enter(id, State::off, run.not_part_why);  // also a task whose result was looked at
+  const plan::Service& what = service(id);
+  const plan::RestartPolicy& policy = what.restart;
+
+  const bool ended_well =
+      run.failure == Failure::ended && shown(id).last_exit && shown(id).last_exit->success();
+  if (ended_well && policy.when != plan::RestartWhen::always) {
+    enter(id, State::done, run.failure_text);
+    if (what.essential)
+      end_pod(exit_ended, fmt::format("{} ended by itself: {}", what.name, run.failure_text), what.name);
+    return;
+  }
+  // T5: what ends because its gate is down is not to blame, and not started into the void.
+  if (what.kind == plan::Kind::service && gate_is_down(id)) {
+    run.start_cause = run.failure_text;
+    return enter(id, State::waiting, run.failure_text);
+  }
+  const std::optional<Instant>& ready_at = shown(id).ready_at;
+  const bool was_stable = ready_at && now_ - *ready_at >= policy.stable;
+  run.failures.add(policy, now_, was_stable);
+  shown(id).failures = run.failures.within_window(policy, now_);
+  if (policy.when == plan::RestartWhen::never || run.failures.exhausted(policy, now_)) return give_up(id);
+  back_off(id, run.failures.delay(policy, what.name));
+}
+
+void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
+  if (stopping()) return enter(id, State::off, "the pod is stopping");
+  Runtime& run = runs_[id];
+  const plan::RestartPolicy& policy = service(id).restart;
+  if (pause == Nanoseconds{0}) {
+    run.start_cause = run.failure_text;
+    return enter(id, State::waiting, run.failure_text);
+  }
+  run.next_start = now_ + pause;
+  shown(id).next_start = run.next_start;
+  const std::string budget = policy.budget > 0 && shown(id).failures > 0
+                                 ? fmt::format(" (failure {} of {} within {})", shown(id).failures,
+                                               policy.budget, duration_text(policy.window))
+                                 : "";
+  enter(id, State::backoff, run.failure_text + budget);
+  refresh_timer(id);
+}
+
+void Engine::Machine::give_up(ServiceId id) {
+  const plan::Service& what = service(id);
+  const Runtime& run = runs_[id];
+  const std::string count =
+      what.restart.when == plan::RestartWhen::never
+          ? ""
+          : fmt::format(" ({} failures within {})", shown(id).failures, duration_text(what.restart.window));
+  enter(id, State::failed, run.failure_text + count);
+  if (what.restart.verdict != plan::Verdict::end_pod) return;
+  if (what.kind == plan::Kind::task) {
+    return end_pod(exit_seeding_failed,
+                   fmt::format("task {} failed: {}{}", what.name, run.failure_text, count), what.name);
+  }
+  if (!run.ever_ready && run.failure == Failure::not_ready) {
+    return end_pod(exit_gate_never_opened,
+                   fmt::format("the gate never opened: {}: {}{}", what.name, run.failure_text, count),
+                   what.name);
+  }
+  end_pod(exit_essential_dead, fmt::format("{} is finally dead: {}{}", what.name, run.failure_text, count),
+          what.name);
+}
+
+// A task exited with code 0.
+void Engine::Machine::ended_well(ServiceId id) {
+  Runtime& run = runs_[id];
+  const WatchNumbers numbers = watch_numbers(service(id));
+  run.watched.assign(numbers.end, ConditionView::Is::unknown);  // a new plan may ask for other files
+  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) this->watch(id, watch);
+  run.start_deadline = now_ + service(id).ready_within;
+  enter(id, State::starting, "it exited with code 0; it is looked whether it did what it should");
+  shown(id).waiting_for = service(id).verify;
+  touch(id);
+}
+
+// The gate went down: what came after it and ended in the same moment ended because of it.
+void Engine::Machine::forgive_dependents(ServiceId id) {
+  for (const ServiceId other : dependencies_.dependents(id)) {
+    if (state(other) != State::backoff) continue;
+    Runtime& run = runs_[other];
+    if (now_ - shown(other).since > shared_end || !gate_is_down(other)) continue;
+    run.failures.forgive_since(now_ - shared_end);
+    shown(other).failures = run.failures.within_window(service(other).restart, now_);
+    run.start_cause = run.failure_text;
+    enter(other, State::waiting, run.failure_text);
+  }
+}
+
+}  // namespace arizuko::engine

@@ -1,0 +1,278 @@
+// When a service may start, and when it is ready.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "arizuko/env/scope.hpp"
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+namespace {
+
+// How long the host may take to read the sources after a task; then the old values serve.
+constexpr std::chrono::seconds read_again_within{5};
+
+}  // namespace
+
+// The one question asked of a service after anything changed: what follows from the facts?
+void Engine::Machine::consider(ServiceId id) {
+  switch (state(id)) {
+    case State::off:
+    case State::blocked:
+    case State::waiting: return consider_start(id);
+    case State::backoff: return;  // its timer decides
+    case State::starting:
+      return service(id).kind == plan::Kind::task ? consider_task(id) : consider_ready(id);
+    case State::ready:
+    case State::unready: return consider_ready(id);
+    case State::stopping: return advance_stop(id);
+    case State::failed:
+    case State::done: return;  // left by a command, or by new values
+  }
+}
+
+void Engine::Machine::consider_start(ServiceId id) {
+  const Runtime& run = runs_[id];
+  if (stopping()) return enter(id, State::off, "the pod is stopping");
+  if (!snapshot_) {
+    if (state(id) == State::waiting) shown(id).waiting_for = {"the values of the environment"};
+    return;
+  }
+  if (run.switched_off) return enter(id, State::off, shown(id).cause);
+  if (!run.part) return enter(id, State::off, run.not_part_why);
+  if (!run.missing.empty()) {
+    enter(id, State::blocked, fmt::format("it needs {}", fmt::join(run.missing, ", ")));
+    shown(id).waiting_for = run.missing;
+    return;
+  }
+  std::vector<ServiceId> unmet = unmet_prerequisites(id);
+  if (!unmet.empty()) {
+    std::vector<std::string> names;
+    for (const ServiceId other : unmet) names.push_back(service(other).name);
+    enter(id, State::waiting, fmt::format("it comes after {}", fmt::join(names, ", ")));
+    wait_for_services(id, std::move(unmet));
+    return;
+  }
+  begin(id);
+}
+
+// A service that is not part of this instance is nothing to wait for.
+bool Engine::Machine::unmet(ServiceId other) const {
+  if (!runs_[other].part && state(other) == State::off) return false;
+  return state(other) != State::ready && state(other) != State::done;
+}
+
+bool Engine::Machine::had_its_chance(ServiceId id) const {
+  switch (state(id)) {
+    case State::starting:
+    case State::stopping: return false;
+    case State::waiting:
+      // Stuck, near or far, behind something that is not on its way: waiting for it could be for ever.
+      return std::ranges::any_of(service(id).after,
+                                 [this](ServiceId other) { return unmet(other) && had_its_chance(other); });
+    case State::off:
+    case State::blocked:
+    case State::ready:
+    case State::unready:
+    case State::backoff:
+    case State::failed:
+    case State::done: return true;
+  }
+  return true;
+}
+
+std::vector<ServiceId> Engine::Machine::unmet_prerequisites(ServiceId id) const {
+  std::vector<ServiceId> list;
+  for (const ServiceId other : service(id).after) {
+    if (unmet(other)) list.push_back(other);
+  }
+  for (const ServiceId other : service(id).after_tried) {
+    const bool known = std::ranges::find(list, other) != list.end();
+    if (!known && !had_its_chance(other)) list.push_back(other);
+  }
+  return list;
+}
+
+bool Engine::Machine::gate_is_down(ServiceId id) const {
+  return std::ranges::any_of(service(id).after, [this](ServiceId other) { return unmet(other); });
+}
+
+void Engine::Machine::begin(ServiceId id) {
+  const plan::Service& what = service(id);
+  if (what.kind == plan::Kind::task && what.creates && !runs_[id].checking) return look_whether_done(id);
+  spawn(id);
+}
+
+void Engine::Machine::look_whether_done(ServiceId id) {
+  Runtime& run = runs_[id];
+  run.checking = true;
+  run.watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
+  run.start_deadline = now_ + service(id).ready_within;
+  enter(id, State::starting, fmt::format("it is looked whether {} exists", *service(id).creates));
+  shown(id).waiting_for = {*service(id).creates};
+  watch(id, watch_numbers(service(id)).creates);
+}
+
+void Engine::Machine::spawn(ServiceId id) {
+  Runtime& run = runs_[id];
+  ++run.spawn;
+  run.spawn_pending = true;
+  run.checking = false;
+  run.values = snapshot_;
+  run.defined_by = plan_;
+  run.bonds.clear();
+  for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].spawn;
+  run.watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
+  run.spawned_at = now_;
+  run.start_deadline = now_ + service(id).ready_within;
+  run.next_start.reset();
+  ServiceView& view = shown(id);
+  view.spawns = run.spawn;
+  view.restarts = run.spawn - 1;
+  view.generation = snapshot_->generation;
+  view.ready_at.reset();
+  view.next_start.reset();
+  view.last_start_cause = run.start_cause.empty() ? "everything it comes after is ready" : run.start_cause;
+  for (ConditionView& condition : view.readiness)
+    condition = {condition.text, ConditionView::Is::unknown, ""};
+  for (ConditionView& condition : view.liveness) condition = {condition.text, ConditionView::Is::unknown, ""};
+  enter(id, State::starting, view.last_start_cause);
+  run.start_cause.clear();
+  wait_for_conditions(id);
+  emit(Spawn{id, run.spawn, run.values});
+  refresh_timer(id);
+}
+
+bool Engine::Machine::holds(ServiceId id, std::uint32_t first, std::uint32_t last) const {
+  const std::vector<ConditionView::Is>& watched = runs_[id].watched;
+  return std::all_of(watched.begin() + first, watched.begin() + last, [](ConditionView::Is is) {
+    return is == ConditionView::Is::holds || is == ConditionView::Is::dropped;
+  });
+}
+
+void Engine::Machine::consider_ready(ServiceId id) {
+  if (!runs_[id].main_alive) return;
+  drop_overdue_conditions(id);
+  const bool all_hold = holds(id, 0, watch_numbers(service(id)).live);
+  if (all_hold) {
+    if (state(id) != State::ready) become_ready(id);
+    restart_what_is_bound(id);
+    return;
+  }
+  if (state(id) == State::ready) {
+    enter(id, State::unready, "a readiness condition does not hold any more");
+  }
+  wait_for_conditions(id);
+}
+
+void Engine::Machine::drop_overdue_conditions(ServiceId id) {
+  Runtime& run = runs_[id];
+  if (state(id) != State::starting) return;
+  const std::vector<plan::Condition>& ready = service(id).ready;
+  for (std::uint32_t i = 0; i < ready.size(); ++i) {
+    const bool open =
+        run.watched[i] == ConditionView::Is::unknown || run.watched[i] == ConditionView::Is::fails;
+    if (!open || !ready[i].wait || now_ < run.spawned_at + *ready[i].wait) continue;
+    run.watched[i] = ConditionView::Is::dropped;
+    ConditionView& view = shown(id).readiness[i];
+    view.is = ConditionView::Is::dropped;
+    note(Note::About::condition, id,
+         fmt::format("dropped, it never held: {}{}", view.text,
+                     view.detail.empty() ? "" : " (" + view.detail + ")"));
+    unwatch(id, i);
+  }
+}
+
+void Engine::Machine::watch(ServiceId id, std::uint32_t number) {
+  runs_[id].watching.insert(number);
+  emit(Watch{id, runs_[id].spawn, number});
+}
+
+void Engine::Machine::unwatch(ServiceId id, std::uint32_t number) {
+  if (runs_[id].watching.erase(number) > 0) emit(Unwatch{id, runs_[id].spawn, number});
+}
+
+void Engine::Machine::unwatch_all(ServiceId id) {
+  for (const std::uint32_t number : runs_[id].watching) emit(Unwatch{id, runs_[id].spawn, number});
+  runs_[id].watching.clear();
+}
+
+void Engine::Machine::become_ready(ServiceId id) {
+  Runtime& run = runs_[id];
+  ServiceView& view = shown(id);
+  const bool first = state(id) == State::starting;
+  run.start_deadline.reset();
+  run.ever_ready = true;
+  enter(id, State::ready,
+        service(id).ready.empty() ? "it runs and has no readiness condition"
+                                  : "all its readiness conditions hold");
+  if (!first) return;
+  view.ready_at = now_;
+  view.start_time = now_ - run.spawned_at;
+  const WatchNumbers numbers = watch_numbers(service(id));
+  for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) this->watch(id, watch);
+}
+
+void Engine::Machine::consider_task(ServiceId id) {
+  Runtime& run = runs_[id];
+  if (run.anything_alive() || run.awaiting_values) return;
+  const WatchNumbers numbers = watch_numbers(service(id));
+  if (run.checking) {
+    // It was asked whether it is done already.
+    const ConditionView::Is answer = run.watched[numbers.creates];
+    if (answer == ConditionView::Is::unknown) return;
+    unwatch_all(id);
+    const bool may_start = run.missing.empty() && unmet_prerequisites(id).empty();
+    if (answer != ConditionView::Is::holds && may_start) return spawn(id);
+    run.checking = false;
+    run.start_deadline.reset();
+    if (answer != ConditionView::Is::holds)
+      return enter(id, State::waiting, "things changed while it was looked");
+    return enter(id, State::done, fmt::format("{} exists already", *service(id).creates));
+  }
+  // It ended well: did it do what it should?
+  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) {
+    if (run.watched[watch] == ConditionView::Is::unknown) return;
+  }
+  const bool verified = holds(id, numbers.verify, numbers.end);
+  std::string absent;
+  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) {
+    unwatch(id, watch);
+    if (run.watched[watch] != ConditionView::Is::holds && absent.empty()) {
+      absent = service(id).verify[watch - numbers.verify];
+    }
+  }
+  if (!verified) {
+    run.start_deadline.reset();
+    fail(id, Failure::not_verified, fmt::format("it exited with code 0, but {} does not exist", absent));
+    return recover(id);
+  }
+  emit(TaskDone{id});
+  run.awaiting_values = true;
+  run.start_deadline = now_ + read_again_within;
+  enter(id, State::starting, "it exited with code 0; the values are read again, it may have written some");
+}
+
+void Engine::Machine::task_is_done(ServiceId id) {
+  Runtime& run = runs_[id];
+  run.awaiting_values = false;
+  run.start_deadline.reset();
+  run.ever_ready = true;
+  enter(id, State::done, "it exited with code 0");
+}
+
+// What told something to an earlier run of `id` has to tell it again (T6).
+void Engine::Machine::restart_what_is_bound(ServiceId id) {
+  if (stopping()) return;
+  for (const ServiceId other : dependencies_.bound(id)) {
+    Runtime& run = runs_[other];
+    if (state(other) == State::stopping || !is_up(state(other)) || run.checking) continue;
+    const auto bond = run.bonds.find(id);
+    if (bond == run.bonds.end() || bond->second == runs_[id].spawn) continue;
+    stop_with_bound(other, Next::start_again,
+                    fmt::format("{} was restarted ({})", service(id).name, shown(id).last_start_cause));
+  }
+}
+
+}  // namespace arizuko::engine

@@ -1,0 +1,102 @@
+#include "arizuko/engine/why.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace arizuko::engine {
+
+namespace {
+
+constexpr int most_links = 8;
+
+std::string exit_or_cause(const ServiceView& view) {
+  return view.cause.empty() ? "of no known cause" : view.cause;
+}
+
+// A clause about one service, and the chain below it.
+std::string clause(const View& view, ServiceId id, Instant now, int links) {
+  const ServiceView& each = view.services[id];
+  const std::string since = duration_text(now - each.since);
+  const std::string what = fmt::format("{}", fmt::join(each.waiting_for, ", "));
+  switch (each.state) {
+    case State::off: return fmt::format("{} is off: {}", each.name, exit_or_cause(each));
+    case State::blocked:
+      return fmt::format("{} is blocked: {}, which is not set", each.name, exit_or_cause(each));
+    case State::done: return fmt::format("{} is done: {}", each.name, exit_or_cause(each));
+    case State::failed: return fmt::format("{} gave up {} ago: {}", each.name, since, exit_or_cause(each));
+    case State::ready:
+      return fmt::format("{} has been ready for {}; it was started because {}", each.name, since,
+                         each.last_start_cause);
+    case State::unready: return fmt::format("{} has been unready for {}: {}", each.name, since, what);
+    case State::starting:
+      return fmt::format("{} has been starting for {} and waits for {}; it was started because {}", each.name,
+                         since, what.empty() ? "its end" : what, each.last_start_cause);
+    case State::backoff:
+      return fmt::format("{} starts again in {}, because {}", each.name,
+                         each.next_start ? duration_text(*each.next_start - now) : "a moment",
+                         exit_or_cause(each));
+    case State::waiting:
+    case State::stopping: break;
+  }
+  const std::string verb = each.state == State::waiting ? "waits for" : "is stopping and waits for";
+  std::string text = fmt::format("{} {} {}", each.name, verb, what.empty() ? "its turn" : what);
+  if (each.state == State::stopping)
+    text += fmt::format(" (it was told to stop because {})", exit_or_cause(each));
+  if (links > 0 && !each.waiting_for_services.empty()) {
+    text += "; " + clause(view, each.waiting_for_services.front(), now, links - 1);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string duration_text(Nanoseconds duration) {
+  using std::chrono::duration_cast;
+  const auto ms = std::max<std::int64_t>(0, duration_cast<std::chrono::milliseconds>(duration).count());
+  if (ms < 1000) return fmt::format("{} ms", ms);
+  if (ms < 10'000) return fmt::format("{}.{} s", ms / 1000, ms % 1000 / 100);
+  const auto s = ms / 1000;
+  const auto pair = [](std::int64_t big, const char* big_unit, std::int64_t small, const char* small_unit) {
+    return small == 0 ? fmt::format("{} {}", big, big_unit)
+                      : fmt::format("{} {} {} {}", big, big_unit, small, small_unit);
+  };
+  if (s < 60) return fmt::format("{} s", s);
+  if (s < 3600) return pair(s / 60, "min", s % 60, "s");
+  if (s < 86'400) return pair(s / 3600, "h", s % 3600 / 60, "min");
+  return pair(s / 86'400, "d", s % 86'400 / 3600, "h");
+}
+
+std::string why(const View& view, ServiceId service, Instant now) {
+  if (service >= view.services.size()) return "There is no such service.";
+  return clause(view, service, now, most_links) + ".";
+}
+
+std::string why_pod(const View& view, Instant now) {
+  if (view.state == PodState::ended) return fmt::format("The run is over: {}.", view.verdict);
+  if (view.state == PodState::stopping) {
+    std::string text = fmt::format("The pod is stopping because {}", view.cause);
+    const auto up =
+        std::ranges::find_if(view.services, [](const ServiceView& each) { return is_up(each.state); });
+    if (up != view.services.end()) {
+      text += "; " + clause(view, static_cast<ServiceId>(up - view.services.begin()), now, most_links);
+    }
+    return text + ".";
+  }
+  const auto unwell = [](const ServiceView& each) {
+    return each.state != State::ready && each.state != State::done && each.state != State::off;
+  };
+  const auto first = std::ranges::find_if(view.services, unwell);
+  if (first == view.services.end()) return "Nothing keeps the pod from being ready.";
+  return (view.ready ? "The pod is ready, but " : "The pod is not ready: ") +
+         clause(view, static_cast<ServiceId>(first - view.services.begin()), now, most_links) + ".";
+}
+
+bool all_well(const View& view) {
+  if (view.state == PodState::stopping || view.state == PodState::ended) return false;
+  return std::ranges::all_of(view.services, [](const ServiceView& each) {
+    return each.state == State::ready || each.state == State::done || each.state == State::off;
+  });
+}
+
+}  // namespace arizuko::engine
