@@ -1,0 +1,75 @@
+// Looks whether conditions hold and reports each change, once.
+//
+// While a condition does not hold yet it is looked at often (every 3 ms at first, slower the longer it
+// takes, at most once a second), so that a gate opens within milliseconds; once it holds, every
+// `Condition::every`. A look is bounded by `Condition::timeout`; at most one look a condition is under
+// way. Nothing is watched, nothing wakes up.
+//
+// http, tcp and socket conditions with Listener::own hold only when the listening socket belongs to a
+// process of the run itself; otherwise the detail says who holds it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "arizuko/host/process_table.hpp"
+#include "arizuko/plan/plan.hpp"
+
+namespace arizuko::host {
+
+struct WatchKey {
+  RunKey run;
+  std::uint32_t watch = 0;  // the engine's number of the condition within its service
+  auto operator<=>(const WatchKey&) const = default;
+};
+
+/// What the watcher needs to know and to do, given by its owner; everything is called on the loop.
+struct WatcherHooks {
+  /// A condition began or ceased to hold. Called for the first look too, holding or not. `detail` is
+  /// a short phrase for people, empty while it holds; never called from inside a call to the watcher:
+  /// "connection refused", "status 503", ":8080 is held by timed (pid 7)".
+  std::function<void(WatchKey, bool holds, std::string detail)> report;
+  /// The living processes of a run (main first).
+  std::function<std::vector<pid_t>(RunKey)> members;
+  /// Starts the command of an exec condition with the run's environment, output thrown away. Returns
+  /// its process id, or -1. Its end comes back through exec_ended.
+  std::function<pid_t(RunKey, const plan::ExecCheck&)> start_exec;
+  /// Kills an exec condition's command that took too long.
+  std::function<void(pid_t)> kill_exec;
+  /// The service that a process belongs to, to name who holds a port; empty: none of ours. May be unset.
+  std::function<std::string(pid_t)> service_of = {};
+};
+
+class ConditionWatcher {
+ public:
+  ConditionWatcher(boost::asio::io_context& io, WatcherHooks hooks);
+  ~ConditionWatcher();
+  ConditionWatcher(const ConditionWatcher&) = delete;
+  ConditionWatcher& operator=(const ConditionWatcher&) = delete;
+
+  void watch(WatchKey key, const plan::Condition& condition);
+  void unwatch(WatchKey key);
+  void unwatch_run(RunKey run);
+
+  /// A line of a run's log: for log conditions. Must be cheap when the run has none: see wants_log.
+  void log_line(RunKey run, std::string_view text);
+  bool wants_log(RunKey run) const;
+  /// READY=1 arrived from a process of this run.
+  void notified(RunKey run);
+  /// A command started by start_exec has ended. False when `pid` is none of them.
+  bool exec_ended(pid_t pid, int wait_status);
+  /// Something happened in this run (a log line, a child): look at what does not hold yet, now.
+  void nudge(RunKey run);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;  // what is under way on the loop holds it weakly
+};
+
+}  // namespace arizuko::host

@@ -1,0 +1,64 @@
+// What the API may see of a running instance, and ask of it.
+//
+// An interface, so that the API is tried without a process: the supervisor implements it. Everything
+// is called on the loop's thread. Nothing here gives out a value of the environment.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arizuko/engine/engine.hpp"
+#include "arizuko/host/log_history.hpp"
+
+namespace arizuko::host {
+
+/// One line of history as it is kept and shown by `events`.
+struct HistoryEvent {
+  std::uint64_t seq = 0;
+  std::int64_t unix_nanoseconds = 0;
+  std::string service;  // empty: the pod
+  std::string event;    // "state", "exited", "condition", ...
+  std::string from;     // state names; empty when it is not a change of state
+  std::string to;
+  std::string cause;
+};
+
+struct Counters {
+  std::uint64_t orphans_reaped = 0;
+  std::uint64_t log_lines_dropped = 0;
+  std::uint64_t log_lines = 0;
+  std::uint64_t log_bytes_written = 0;
+  std::uint64_t log_lines_cut = 0;
+};
+
+/// The answer to an operator's command.
+struct CommandResult {
+  bool accepted = false;
+  std::string message;  // "gated: restart asked for", or why not
+};
+
+class Instance {
+ public:
+  virtual ~Instance() = default;
+
+  virtual const plan::Plan& plan() const = 0;
+  virtual const engine::View& view() const = 0;
+  virtual engine::Instant now() const = 0;
+  /// The wall clock of an engine instant.
+  virtual std::int64_t unix_nanoseconds(engine::Instant instant) const = 0;
+  virtual std::vector<HistoryEvent> events(std::uint64_t after, std::size_t limit) const = 0;
+  virtual const LogHistory& logs() const = 0;
+  virtual Counters counters() const = 0;
+  virtual CommandResult command(engine::Command::Verb verb, std::string_view service, std::string by) = 0;
+  virtual CommandResult reload(std::string by) = 0;
+
+  /// Calls `changed` (on the loop, soon after) when there are new events or log lines; returns a
+  /// number to unsubscribe with. For --follow.
+  virtual std::uint64_t subscribe(std::function<void()> changed) = 0;
+  virtual void unsubscribe(std::uint64_t subscription) = 0;
+};
+
+}  // namespace arizuko::host

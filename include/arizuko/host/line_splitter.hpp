@@ -1,0 +1,50 @@
+// Cuts a stream of bytes into lines, joined across reads and bounded (T28).
+//
+// Pure and allocation-free for lines that lie inside one read; a line that crosses reads is kept in
+// a buffer of at most `max_line_bytes` (and a '\r'). A longer line is delivered once, cut and marked as such,
+// and the rest of it is skipped: the bytes skipped are counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace arizuko::host {
+
+struct Line {
+  std::string_view text;  // without the newline and without a '\r' before it; valid during the call
+  bool cut = false;       // it was longer than max_line_bytes
+};
+
+class LineSplitter {
+ public:
+  static constexpr std::size_t max_line_bytes = 64 * 1024;
+
+  /// Calls `take(Line)` for each line completed by `bytes`.
+  template <class Take>
+  void feed(std::string_view bytes, Take&& take);
+
+  /// At the end of the stream: the last line, when it had no newline.
+  template <class Take>
+  void finish(Take&& take);
+
+  std::uint64_t skipped_bytes() const { return skipped_bytes_; }
+
+ private:
+  template <class Take>
+  void deliver(std::string_view line, Take& take);
+  template <class Take>
+  void keep(std::string_view piece, Take& take);
+  template <class Take>
+  void complete(std::string_view piece, Take& take);
+  bool is_too_long(std::string_view piece) const;
+
+  std::string pending_;    // the beginning of a line that is not complete
+  bool skipping_ = false;  // inside the rest of a line that was cut
+  std::uint64_t skipped_bytes_ = 0;
+};
+
+}  // namespace arizuko::host
+
+#include "arizuko/host/line_splitter_impl.hpp"

@@ -1,0 +1,67 @@
+// The running instance: carries out what the engine decides and tells it what happened.
+//
+// One thread, one io_context. The engine decides; everything here is obedience and observation.
+// What goes wrong while obeying (no process to be had, no space) is an event, never the end.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "arizuko/engine/engine.hpp"
+#include "arizuko/host/instance.hpp"
+#include "arizuko/host/log_history.hpp"
+#include "arizuko/host/log_output.hpp"
+#include "arizuko/plan/load.hpp"
+
+namespace arizuko::host {
+
+class Supervisor final : public Instance {
+ public:
+  struct Options {
+    engine::PlanPtr plan;
+    env::SnapshotPtr snapshot;
+    LogFormatter formatter;
+    int log_descriptor = 1;
+    std::string state_dir;  // <data_dir>/.arizuko-init
+    std::string rehearsal;  // path of arizuko-rehearsal; empty: the real daemons
+    /// Reads plan and environment anew: for SIGHUP and `reload`. The error is text for people.
+    std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
+  };
+
+  Supervisor(boost::asio::io_context& io, Options options);
+  ~Supervisor() override;
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  /// Starts the instance: the first snapshot goes to the engine. `ended` is called once, with the
+  /// exit code, when the last child is gone and the log is drained.
+  void start(std::function<void(int exit_code)> ended);
+  void request_stop(std::string cause);
+  /// A line of our own on the log.
+  void log(Level level, const std::string& text);
+
+  const plan::Plan& plan() const override;
+  const engine::View& view() const override;
+  engine::Instant now() const override;
+  std::int64_t unix_nanoseconds(engine::Instant instant) const override;
+  std::vector<HistoryEvent> events(std::uint64_t after, std::size_t limit) const override;
+  const LogHistory& logs() const override;
+  Counters counters() const override;
+  CommandResult command(engine::Command::Verb verb, std::string_view service, std::string by) override;
+  CommandResult reload(std::string by) override;
+  std::uint64_t subscribe(std::function<void()> changed) override;
+  void unsubscribe(std::uint64_t subscription) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace arizuko::host

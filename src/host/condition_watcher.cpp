@@ -1,0 +1,378 @@
+#include "arizuko/host/condition_watcher.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <variant>
+
+#include <fmt/format.h>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "arizuko/host/listeners.hpp"
+#include "look.hpp"
+#include "proc_fs.hpp"
+
+namespace arizuko::host {
+namespace {
+
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds shortest_pause{3};
+constexpr milliseconds longest_pause{1000};
+constexpr int share_of_elapsed = 16;        // the pause grows with what was waited already
+constexpr milliseconds detail_pause{1000};  // between two reports that only reword the reason
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+/// "timed (pid 7)": the service, where it is one of ours, for many programs may share one name.
+std::string to_text(const std::optional<Holder>& holder, const WatcherHooks& hooks) {
+  if (!holder) return "a process that is not ours";
+  const std::string service = hooks.service_of ? hooks.service_of(holder->pid) : "";
+  return fmt::format("{} (pid {})", service.empty() ? holder->name : service, holder->pid);
+}
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("killed by signal {}", WTERMSIG(status));
+  return fmt::format("exited with code {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
+  /// Which of the watches that ever had a key; what is under way names its watch by this alone.
+  struct Ticket {
+    WatchKey key;
+    std::uint64_t generation = 0;
+  };
+
+  struct Watch {
+    Watch(asio::io_context& io, std::uint64_t number, const plan::Condition& wanted)
+        : generation(number), condition(wanted), timer(io), searching_since(Clock::now()) {}
+
+    std::uint64_t generation;
+    plan::Condition condition;
+    asio::steady_timer timer;  // to the next look; armed while none is under way
+    Clock::time_point due{};
+    bool looking = false;
+    std::shared_ptr<RunningLook> look;  // http and tcp
+    pid_t command = 0;                  // exec
+    bool command_timed_out = false;
+
+    Clock::time_point searching_since;  // since when it does not hold
+    Clock::time_point last_look{};
+    bool reported = false;
+    bool holds = false;
+    std::uint32_t failed_looks = 0;  // in a row, while it holds
+    std::string detail;              // as last reported
+    Clock::time_point detail_at{};
+    std::optional<HeldSocket> listener;  // the run's own, as last found
+  };
+
+  Impl(asio::io_context& context, WatcherHooks given) : io(context), hooks(std::move(given)) {}
+
+  // --- finding ---------------------------------------------------------------------------------
+
+  Watch* find(const Ticket& ticket) {
+    const auto found = watches.find(ticket.key);
+    return found == watches.end() || found->second.generation != ticket.generation ? nullptr : &found->second;
+  }
+
+  Ticket ticket_of(WatchKey key, const Watch& watch) const { return {key, watch.generation}; }
+
+  /// Calls `use(key, watch)` for each watch of the run. `use` must not add or remove watches.
+  template <typename Use>
+  void each_of(RunKey run, Use use) {
+    for (auto at = watches.lower_bound({run, 0}); at != watches.end() && at->first.run == run; ++at) {
+      use(at->first, at->second);
+    }
+  }
+
+  // --- the rhythm ------------------------------------------------------------------------------
+
+  static milliseconds pause(const Watch& watch) {
+    if (watch.holds) return std::max(watch.condition.every, shortest_pause);
+    const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - watch.searching_since);
+    return std::clamp(elapsed / share_of_elapsed, shortest_pause, longest_pause);
+  }
+
+  void arm(WatchKey key, Watch& watch, Clock::time_point due) {
+    watch.due = due;
+    watch.timer.expires_at(due);
+    watch.timer.async_wait([weak = weak_from_this(), ticket = ticket_of(key, watch)](auto error) {
+      const auto self = weak.lock();
+      if (!self || error) return;
+      if (Watch* found = self->find(ticket); found && !found->looking && Clock::now() >= found->due) {
+        self->look(ticket, *found);
+      }
+    });
+  }
+
+  /// A look is over.
+  void finish(const Ticket& ticket, LookResult result) {
+    Watch* watch = find(ticket);
+    if (watch == nullptr) return;
+    watch->looking = false;
+    watch->look.reset();
+    judge(ticket, *watch, std::move(result));
+    arm(ticket.key, *watch, Clock::now() + pause(*watch));
+  }
+
+  void judge(const Ticket& ticket, Watch& watch, LookResult result) {
+    const auto now = Clock::now();
+    if (result.holds) {
+      watch.failed_looks = 0;
+      if (watch.reported && watch.holds) return;
+      watch.holds = true;
+    } else if (watch.holds) {
+      if (++watch.failed_looks < watch.condition.failures) return;
+      watch.holds = false;
+      watch.searching_since = now;
+    } else if (watch.reported && (result.detail == watch.detail || now - watch.detail_at < detail_pause)) {
+      return;
+    }
+    watch.reported = true;
+    watch.detail = result.detail;
+    watch.detail_at = now;
+    report(ticket, watch.holds, std::move(result.detail));
+  }
+
+  /// Always by way of the loop: whoever called us is not called back while it is busy.
+  void report(const Ticket& ticket, bool holds, std::string detail) {
+    asio::post(io, [weak = weak_from_this(), ticket, holds, detail = std::move(detail)]() mutable {
+      const auto self = weak.lock();
+      if (self && self->find(ticket)) self->hooks.report(ticket.key, holds, std::move(detail));
+    });
+  }
+
+  // --- the looks -------------------------------------------------------------------------------
+
+  void look(const Ticket& ticket, Watch& watch) {
+    watch.looking = true;
+    watch.last_look = Clock::now();
+    std::visit(Overloaded{
+                   [&](const plan::HttpCheck& check) {
+                     connect(ticket, watch, check.address, check.port, check.listener,
+                             TcpLook::Http{check.path, check.contains});
+                   },
+                   [&](const plan::TcpCheck& check) {
+                     connect(ticket, watch, check.address, check.port, check.listener, std::nullopt);
+                   },
+                   [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
+                   [&](const plan::ExecCheck& check) { start_command(ticket, check); },
+                   [&](const plan::FileCheck& check) {
+                     struct stat info{};
+                     const bool there = ::stat(check.path.c_str(), &info) == 0;
+                     finish(ticket, {there, there ? "" : "there is no " + check.path});
+                   },
+                   // These two come by themselves: there is only the first report to make.
+                   [&](const plan::LogCheck& check) {
+                     if (!watch.holds)
+                       judge(ticket, watch, {false, fmt::format("no line with \"{}\" yet", check.text)});
+                   },
+                   [&](const plan::NotifyCheck&) {
+                     if (!watch.holds) judge(ticket, watch, {false, "no READY=1 yet"});
+                   },
+               },
+               watch.condition.check);
+  }
+
+  void connect(const Ticket& ticket, Watch& watch, const std::string& address, std::uint16_t port,
+               plan::Listener listener, std::optional<TcpLook::Http> http) {
+    TcpLook wanted{address, port, watch.condition.timeout, std::move(http), nullptr};
+    if (listener == plan::Listener::own) {
+      wanted.refuse = [weak = weak_from_this(), ticket, address, port]() -> std::optional<std::string> {
+        const auto self = weak.lock();
+        if (!self) return std::nullopt;
+        return self->refuse_foreign(ticket, fmt::format(":{}", port),
+                                    [&] { return tcp_listeners(address, port); });
+      };
+    }
+    watch.look = start_look(io, std::move(wanted), [weak = weak_from_this(), ticket](LookResult result) {
+      if (const auto self = weak.lock()) self->finish(ticket, std::move(result));
+    });
+  }
+
+  void look_at_socket(const Ticket& ticket, const plan::SocketCheck& check) {
+    const std::string path = check.path;
+    LookResult result = look_at_unix_socket(path);
+    if (result.holds && check.listener == plan::Listener::own) {
+      if (auto refusal = refuse_foreign(ticket, path, [&] { return unix_listeners(path); })) {
+        result = {false, std::move(*refusal)};
+      }
+    }
+    finish(ticket, std::move(result));
+  }
+
+  /// Why the listener that has just accepted is not the run's own (T1, T7); nothing when it is.
+  template <typename Listeners>
+  std::optional<std::string> refuse_foreign(const Ticket& ticket, const std::string& where,
+                                            Listeners listeners) {
+    if (Watch* watch = find(ticket); !watch || (watch->listener && still_held(*watch->listener)))
+      return std::nullopt;
+    const std::vector<pid_t> members = hooks.members(ticket.key.run);
+    Watch* watch = find(ticket);  // the hook may have done anything
+    if (watch == nullptr) return std::nullopt;
+    const std::vector<std::uint64_t> inodes = listeners();
+    watch->listener = find_held(members, inodes);
+    if (watch->listener) return std::nullopt;
+    if (inodes.empty()) return fmt::format("{} answers, but nobody is seen to listen there", where);
+    return fmt::format("{} is held by {}", where, to_text(find_holder(inodes), hooks));
+  }
+
+  void start_command(const Ticket& ticket, const plan::ExecCheck& check) {
+    const plan::ExecCheck copy = check;
+    const pid_t pid = hooks.start_exec(ticket.key.run, copy);
+    Watch* watch = find(ticket);
+    if (pid <= 0) {
+      finish(ticket,
+             {false, fmt::format("cannot start {}", copy.command.empty() ? "it" : copy.command.front())});
+      return;
+    }
+    commands[pid] = ticket;
+    if (watch == nullptr) {
+      hooks.kill_exec(pid);
+      return;
+    }
+    watch->command = pid;
+    watch->command_timed_out = false;
+    watch->timer.expires_after(watch->condition.timeout);
+    watch->timer.async_wait([weak = weak_from_this(), ticket, pid](auto error) {
+      const auto self = weak.lock();
+      if (!self || error) return;
+      Watch* found = self->find(ticket);
+      if (found == nullptr || found->command != pid) return;
+      found->command_timed_out = true;  // its end is awaited: at most one at a time
+      self->hooks.kill_exec(pid);
+    });
+  }
+
+  bool exec_ended(pid_t pid, int status) {
+    const auto command = commands.find(pid);
+    if (command == commands.end()) return false;
+    const Ticket ticket = command->second;
+    commands.erase(command);
+    Watch* watch = find(ticket);
+    if (watch == nullptr || watch->command != pid) return true;
+    watch->command = 0;
+    if (watch->command_timed_out) {
+      finish(ticket,
+             {false, fmt::format("killed after {} ms without an end", watch->condition.timeout.count())});
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+      finish(ticket, {true, {}});
+    } else {
+      finish(ticket, {false, how_it_ended(status)});
+    }
+    return true;
+  }
+
+  // --- coming and going ------------------------------------------------------------------------
+
+  void watch(WatchKey key, const plan::Condition& condition) {
+    unwatch(key);
+    const auto [at, added] = watches.try_emplace(key, io, ++last_generation, condition);
+    if (std::holds_alternative<plan::LogCheck>(condition.check)) ++awaited_logs[key.run];
+    arm(key, at->second, Clock::now());
+  }
+
+  void unwatch(WatchKey key) {
+    const auto found = watches.find(key);
+    if (found == watches.end()) return;
+    Watch& watch = found->second;
+    if (std::holds_alternative<plan::LogCheck>(watch.condition.check) && !watch.holds) log_is_seen(key.run);
+    if (watch.look) watch.look->cancel();
+    const pid_t command = watch.command;
+    watches.erase(found);  // its timer goes with it
+    if (command > 0) hooks.kill_exec(command);
+  }
+
+  void log_is_seen(RunKey run) {
+    const auto found = awaited_logs.find(run);
+    if (found != awaited_logs.end() && --found->second == 0) awaited_logs.erase(found);
+  }
+
+  void log_line(RunKey run, std::string_view text) {
+    if (!awaited_logs.contains(run)) return;
+    each_of(run, [&](WatchKey key, Watch& watch) {
+      const auto* check = std::get_if<plan::LogCheck>(&watch.condition.check);
+      if (check == nullptr || watch.holds || !text.contains(check->text)) return;
+      judge(ticket_of(key, watch), watch, {true, {}});
+      watch.timer.cancel();
+      log_is_seen(run);
+    });
+  }
+
+  void notified(RunKey run) {
+    each_of(run, [&](WatchKey key, Watch& watch) {
+      if (!std::holds_alternative<plan::NotifyCheck>(watch.condition.check) || watch.holds) return;
+      judge(ticket_of(key, watch), watch, {true, {}});
+      watch.timer.cancel();
+    });
+  }
+
+  void nudge(RunKey run) {
+    each_of(run, [&](WatchKey key, Watch& watch) {
+      if (watch.holds || watch.looking) return;
+      // A flood of lines must not become a flood of looks.
+      const auto due = std::max(Clock::now(), watch.last_look + shortest_pause);
+      if (due < watch.due) arm(key, watch, due);
+    });
+  }
+
+  void close() {
+    hooks = {[](WatchKey, bool, std::string) {}, [](RunKey) { return std::vector<pid_t>{}; },
+             [](RunKey, const plan::ExecCheck&) { return pid_t{-1}; }, [](pid_t) {}};
+    for (auto& [key, watch] : watches) {
+      if (watch.look) watch.look->cancel();
+    }
+    watches.clear();
+  }
+
+  asio::io_context& io;
+  WatcherHooks hooks;
+  std::map<WatchKey, Watch> watches;
+  std::map<RunKey, int> awaited_logs;          // log conditions that do not hold yet
+  std::unordered_map<pid_t, Ticket> commands;  // of exec conditions, also of those given up
+  std::uint64_t last_generation = 0;
+};
+
+ConditionWatcher::ConditionWatcher(asio::io_context& io, WatcherHooks hooks)
+    : impl_(std::make_shared<Impl>(io, std::move(hooks))) {}
+
+ConditionWatcher::~ConditionWatcher() { impl_->close(); }
+
+void ConditionWatcher::watch(WatchKey key, const plan::Condition& condition) { impl_->watch(key, condition); }
+
+void ConditionWatcher::unwatch(WatchKey key) { impl_->unwatch(key); }
+
+void ConditionWatcher::unwatch_run(RunKey run) {
+  for (;;) {  // looked up anew each time: kill_exec may call us
+    const auto found = impl_->watches.lower_bound({run, 0});
+    if (found == impl_->watches.end() || found->first.run != run) return;
+    impl_->unwatch(WatchKey{found->first});
+  }
+}
+
+void ConditionWatcher::log_line(RunKey run, std::string_view text) { impl_->log_line(run, text); }
+
+bool ConditionWatcher::wants_log(RunKey run) const {
+  return !impl_->awaited_logs.empty() && impl_->awaited_logs.contains(run);
+}
+
+void ConditionWatcher::notified(RunKey run) { impl_->notified(run); }
+
+bool ConditionWatcher::exec_ended(pid_t pid, int wait_status) { return impl_->exec_ended(pid, wait_status); }
+
+void ConditionWatcher::nudge(RunKey run) { impl_->nudge(run); }
+
+}  // namespace arizuko::host

@@ -1,0 +1,427 @@
+#include "arizuko/host/environment_reader.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <expected>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "arizuko/env/dotenv.hpp"
+#include "arizuko/env/name.hpp"
+
+namespace arizuko::host {
+namespace {
+
+using Weight = SourceProblem::Weight;
+using Values = std::map<std::string, env::Value, std::less<>>;
+
+// PID 1 reads in its loop, so the pauses of all sources together are bounded: about 100 ms.
+constexpr int max_pauses = 5;
+constexpr auto pause_length = std::chrono::milliseconds(20);
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  bool is_open() const { return fd_ >= 0; }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+Descriptor open_file(int directory, const char* path) {
+  // O_NONBLOCK: a FIFO without a writer must not stop PID 1; it is refused once it is open.
+  return Descriptor(::openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+}
+
+Descriptor open_directory(int parent, const char* path) {
+  return Descriptor(::openat(parent, path, O_RDONLY | O_CLOEXEC | O_DIRECTORY));
+}
+
+/// What a writer at work looks like from outside: tried again before it counts (kubernetes.md).
+enum class Look { settled, moving };
+
+struct Trouble {
+  Look look = Look::settled;
+  bool absent = false;
+  std::string what;
+  std::string key = {};
+};
+
+std::string owner_and_mode(const struct stat& status) {
+  return fmt::format("it belongs to uid {} gid {} with mode {:04o}, and this is uid {} gid {}", status.st_uid,
+                     status.st_gid, status.st_mode & 07777, ::geteuid(), ::getegid());
+}
+
+Trouble cannot_open(int directory, const char* path, int error, std::string_view remedy) {
+  Trouble trouble;
+  trouble.look = error == ENOENT || error == EACCES ? Look::moving : Look::settled;
+  trouble.absent = error == ENOENT;
+  trouble.what = fmt::format("cannot be read: {}", std::strerror(error));
+  struct stat status{};
+  if (error == EACCES && ::fstatat(directory, path, &status, 0) == 0) {
+    trouble.what += fmt::format(": {}; {}", owner_and_mode(status), remedy);
+  } else if (error == EACCES) {
+    trouble.what += fmt::format(": a directory above it is closed to uid {}", ::geteuid());
+  } else if (error == ENOENT && ::fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    trouble.absent = false;
+    trouble.what += ": a link to nothing";
+  }
+  return trouble;
+}
+
+struct File {
+  std::string text;
+  mode_t mode = 0;
+};
+
+bool same_content(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+/// All of an open regular file, at most `max_bytes`.
+std::expected<File, Trouble> read_file(const Descriptor& file, std::size_t max_bytes,
+                                       std::string_view too_large) {
+  struct stat before{};
+  if (::fstat(file.get(), &before) != 0) return std::unexpected(Trouble{.what = std::strerror(errno)});
+  if (!S_ISREG(before.st_mode)) return std::unexpected(Trouble{.what = "is not a regular file"});
+
+  File result;
+  result.mode = before.st_mode;
+  const auto expected = static_cast<std::size_t>(std::max<off_t>(before.st_size, 0));
+  std::size_t used = 0;
+  while (used <= max_bytes) {
+    // One byte more than expected: the end is seen without another round.
+    result.text.resize(std::min(std::max(expected, used) + 512, max_bytes + 1));
+    const ssize_t got = ::read(file.get(), result.text.data() + used, result.text.size() - used);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0)
+      return std::unexpected(Trouble{.what = fmt::format("cannot be read: {}", std::strerror(errno))});
+    if (got == 0) break;
+    used += static_cast<std::size_t>(got);
+  }
+  if (used > max_bytes) return std::unexpected(Trouble{.what = std::string(too_large)});
+  result.text.resize(used);
+
+  struct stat after{};
+  if (::fstat(file.get(), &after) != 0 || !same_content(before, after)) {
+    return std::unexpected(Trouble{.look = Look::moving, .what = "changed while it was read"});
+  }
+  return result;
+}
+
+/// A name out of a directory may hold anything; what is shown of it is printable.
+std::string printable(std::string_view name) {
+  std::string text(name.substr(0, 128));
+  std::ranges::replace_if(text, [](char c) { return c < 0x21 || c > 0x7e; }, '?');
+  return text;
+}
+
+/// The values of one source, added up under its limits.
+class Collector {
+ public:
+  Collector(std::string source, std::vector<SourceProblem>& problems)
+      : source_(std::move(source)), problems_(problems) {}
+
+  void report(Weight weight, std::string_view key, std::string what, std::string_view place = {}) {
+    problems_.push_back({.weight = weight,
+                         .source = fmt::format("{}{}", source_, place),
+                         .key = std::string(key),
+                         .what = std::move(what)});
+  }
+
+  /// False when the source is full: said once, nothing more is taken.
+  bool add(std::string_view name, std::string value) {
+    bytes_ += name.size() + value.size();
+    if (bytes_ > max_source_bytes || (values_.size() >= max_source_keys && !values_.contains(name))) {
+      report(Weight::error, {},
+             bytes_ > max_source_bytes ? std::string("more than 1 MiB of values")
+                                       : fmt::format("more than {} values", max_source_keys));
+      return false;
+    }
+    values_.insert_or_assign(std::string(name), env::Value{.text = std::move(value), .source = source_});
+    return true;
+  }
+
+  bool holds(std::string_view name) const { return values_.contains(name); }
+  const std::string& source() const { return source_; }
+
+  void merge_into(Values& all) && {
+    for (auto& [name, value] : values_) all.insert_or_assign(name, std::move(value));
+  }
+
+ private:
+  std::string source_;
+  std::vector<SourceProblem>& problems_;
+  Values values_;
+  std::size_t bytes_ = 0;
+};
+
+std::string too_long() {
+  return fmt::format("the value is longer than {} bytes, more than a process can be given",
+                     env::max_value_bytes);
+}
+
+// -----------------------------------------------------------------------------------------------
+// The process environment
+
+void read_environment(char** entries, Collector& collector) {
+  for (; entries != nullptr && *entries != nullptr; ++entries) {
+    const std::string_view entry(*entries);
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = entry.substr(0, equals);
+    // The pod may hold anything (BASH_FUNC_x%%, service links with dots): no child can ask for it.
+    if (!env::is_valid_name(name)) continue;
+    if (collector.holds(name)) continue;  // the first one is what getenv(3) finds
+    std::string value(entry.substr(equals + 1));
+    if (!env::is_valid_value(value)) {
+      collector.report(Weight::error, name, too_long());
+    } else if (!collector.add(name, std::move(value))) {
+      return;
+    }
+  }
+}
+
+// -----------------------------------------------------------------------------------------------
+// A dotenv file
+
+std::optional<Trouble> read_dotenv(const std::string& path, Collector& collector) {
+  const Descriptor file = open_file(AT_FDCWD, path.c_str());
+  if (!file.is_open()) {
+    Trouble trouble = cannot_open(AT_FDCWD, path.c_str(), errno,
+                                  "run `arizuko create` and the pod under the same uid, or chown it");
+    trouble.look = Look::settled;  // no kubelet writes it
+    return trouble;
+  }
+  auto read = read_file(file, env::max_dotenv_bytes, "is larger than 1 MiB");
+  if (!read) return std::move(read.error());
+
+  if ((read->mode & 0077) != 0) {
+    const bool others = (read->mode & 0007) != 0;
+    collector.report(Weight::notice, {},
+                     fmt::format("mode {:04o}: {} can read it; chmod 600", read->mode & 07777,
+                                 others ? "others" : "its group"));
+  }
+  const env::Dotenv dotenv = env::parse_dotenv(read->text);
+  for (const env::DotenvProblem& problem : dotenv.problems) {
+    collector.report(problem.fatal ? Weight::error : Weight::notice, problem.name, problem.what,
+                     problem.line == 0 ? std::string() : fmt::format(":{}", problem.line));
+  }
+  for (const env::DotenvEntry& entry : dotenv.entries) {
+    if (!collector.add(entry.name, entry.value)) break;
+  }
+  return std::nullopt;
+}
+
+// -----------------------------------------------------------------------------------------------
+// A directory of files
+
+constexpr const char* generation_link = "..data";
+
+/// What `..data` names; empty where there is none, or where it is no link.
+std::string generation_of(const Descriptor& directory) {
+  std::string target(4096, '\0');
+  const ssize_t size = ::readlinkat(directory.get(), generation_link, target.data(), target.size());
+  target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return target;
+}
+
+/// Sorted, without what begins with a dot: the kubelet's own names and hidden files.
+std::expected<std::vector<std::string>, Trouble> names_in(const Descriptor& directory) {
+  Descriptor own = open_directory(directory.get(), ".");
+  DIR* stream = own.is_open() ? ::fdopendir(own.get()) : nullptr;
+  if (stream == nullptr) {
+    const Look look = errno == EACCES || errno == ENOENT ? Look::moving : Look::settled;
+    return std::unexpected(
+        Trouble{.look = look, .what = fmt::format("cannot be listed: {}", std::strerror(errno))});
+  }
+  own.release();  // closedir closes it
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream)) {
+    if (entry->d_name[0] == '.') continue;
+    if (names.size() > max_source_keys) break;  // Collector::add says so
+    names.emplace_back(entry->d_name);
+  }
+  ::closedir(stream);
+  std::ranges::sort(names);
+  return names;
+}
+
+std::optional<Trouble> read_key(const Descriptor& directory, const std::string& name, Collector& collector,
+                                bool& full) {
+  const Descriptor file = open_file(directory.get(), name.c_str());
+  if (!file.is_open()) {
+    return cannot_open(directory.get(), name.c_str(), errno,
+                       "set fsGroup, or a defaultMode that it may read");
+  }
+  struct stat status{};
+  if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) return std::nullopt;
+  auto read = read_file(file, env::max_value_bytes + 1, too_long());
+  if (!read) return std::move(read.error());
+
+  std::string& value = read->text;
+  if (value.ends_with('\n')) value.pop_back();  // `echo secret > file`
+  if (value.find('\0') != std::string::npos) {
+    collector.report(Weight::error, name, "the value holds a NUL byte");
+  } else if (!env::is_valid_value(value)) {
+    collector.report(Weight::error, name, too_long());
+  } else {
+    full = !collector.add(name, std::move(value));
+  }
+  return std::nullopt;
+}
+
+std::optional<Trouble> read_keys(const Descriptor& directory, Collector& collector) {
+  const auto names = names_in(directory);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    if (!env::is_valid_name(name)) {
+      collector.report(Weight::notice, printable(name), "skipped: not a variable's name");
+      continue;
+    }
+    bool full = false;
+    if (auto trouble = read_key(directory, name, collector, full)) {
+      if (trouble->look == Look::settled) {
+        collector.report(Weight::error, name, std::move(trouble->what));
+        continue;
+      }
+      trouble->key = name;
+      trouble->absent = false;
+      return trouble;
+    }
+    if (full) break;
+  }
+  return std::nullopt;
+}
+
+std::optional<Trouble> read_directory(const std::string& path, Collector& collector) {
+  const Descriptor directory = open_directory(AT_FDCWD, path.c_str());
+  if (!directory.is_open()) {
+    const int error = errno;
+    if (error == ENOTDIR) return Trouble{.what = "is not a directory"};
+    return cannot_open(AT_FDCWD, path.c_str(), error, "open it to this uid");
+  }
+  const std::string generation = generation_of(directory);
+  if (generation.empty()) return read_keys(directory, collector);
+
+  // By the name that the link held, not through the link: what is read is this generation or nothing.
+  const Descriptor data = open_directory(directory.get(), generation.c_str());
+  if (!data.is_open()) {
+    Trouble trouble = cannot_open(directory.get(), generation.c_str(), errno, "set fsGroup");
+    trouble.absent = false;
+    trouble.what = fmt::format("..data: {}", trouble.what);
+    return trouble;
+  }
+  auto trouble = read_keys(data, collector);
+  if (generation_of(directory) != generation) {
+    return Trouble{.look = Look::moving, .what = "..data moved at each attempt to read it"};
+  }
+  return trouble;
+}
+
+// -----------------------------------------------------------------------------------------------
+
+std::string name_of(const plan::Source& source) {
+  switch (source.kind) {
+    case plan::Source::Kind::environment: return "environment";
+    case plan::Source::Kind::dotenv: return "dotenv:" + source.path;
+    case plan::Source::Kind::directory: return "dir:" + source.path;
+  }
+  return {};
+}
+
+void pause() {
+  timespec rest{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(pause_length).count()};
+  while (::nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+  }
+}
+
+class Reader {
+ public:
+  explicit Reader(char** process_environment) : process_environment_(process_environment) {}
+
+  ReadResult run(const std::vector<plan::Source>& sources) {
+    for (const plan::Source& source : sources) read(source);
+    return std::move(result_);
+  }
+
+ private:
+  void read(const plan::Source& source) {
+    for (;;) {
+      std::vector<SourceProblem> problems;
+      Collector collector(name_of(source), problems);
+      auto trouble = attempt(source, collector);
+      if (trouble && trouble->absent) return;  // optional: empty
+      if (trouble && trouble->look == Look::moving && pauses_left_ > 0) {
+        --pauses_left_;
+        pause();
+        continue;
+      }
+      if (trouble) {
+        collector.report(Weight::error, trouble->key, std::move(trouble->what));
+      } else {
+        std::move(collector).merge_into(result_.snapshot.values);
+      }
+      std::ranges::move(problems, std::back_inserter(result_.problems));
+      return;
+    }
+  }
+
+  std::optional<Trouble> attempt(const plan::Source& source, Collector& collector) {
+    switch (source.kind) {
+      case plan::Source::Kind::environment:
+        read_environment(process_environment_, collector);
+        return std::nullopt;
+      case plan::Source::Kind::dotenv: return read_dotenv(source.path, collector);
+      case plan::Source::Kind::directory: return read_directory(source.path, collector);
+    }
+    return std::nullopt;
+  }
+
+  char** process_environment_;
+  int pauses_left_ = max_pauses;
+  ReadResult result_;
+};
+
+}  // namespace
+
+std::string to_text(const SourceProblem& problem) {
+  return problem.key.empty() ? fmt::format("{}: {}", problem.source, problem.what)
+                             : fmt::format("{}: {}: {}", problem.source, problem.key, problem.what);
+}
+
+bool ReadResult::usable() const {
+  return std::ranges::none_of(problems, [](const SourceProblem& p) { return p.weight == Weight::error; });
+}
+
+ReadResult read_sources(const std::vector<plan::Source>& sources, char** process_environment) {
+  return Reader(process_environment).run(sources);
+}
+
+}  // namespace arizuko::host

@@ -1,0 +1,171 @@
+#include "arizuko/host/log_history.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace arizuko::host {
+namespace {
+
+/// What stands before each text in a ring.
+struct Header {
+  std::uint64_t seq = 0;
+  std::int64_t unix_nanoseconds = 0;
+  std::uint32_t size = 0;
+  std::uint32_t stream = 0;
+};
+static_assert(sizeof(Header) == 24);
+
+/// At most `max_bytes`, not in the middle of a UTF-8 character.
+std::string_view cut(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  std::size_t end = max_bytes;
+  while (end > max_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
+
+/// Headers and texts one behind the other in a circle of bytes, which grows to max_bytes and stays.
+struct LogHistory::Ring {
+  std::vector<char> bytes;
+  std::size_t head = 0;  // of the oldest line
+  std::size_t used = 0;
+  std::uint64_t last_seq = 0;
+
+  void copy_out(std::size_t at, void* target, std::size_t size) const {
+    at %= bytes.size();
+    const std::size_t first = std::min(size, bytes.size() - at);
+    std::memcpy(target, bytes.data() + at, first);
+    if (size > first) std::memcpy(static_cast<char*>(target) + first, bytes.data(), size - first);
+  }
+
+  void copy_in(const void* source, std::size_t size) {
+    if (size == 0) return;
+    std::size_t at = head + used;
+    if (at >= bytes.size()) at -= bytes.size();
+    const std::size_t first = std::min(size, bytes.size() - at);
+    std::memcpy(bytes.data() + at, source, first);
+    if (size > first) std::memcpy(bytes.data(), static_cast<const char*>(source) + first, size - first);
+    used += size;
+  }
+
+  Header header_at(std::size_t at) const {
+    Header header;
+    copy_out(at, &header, sizeof header);
+    return header;
+  }
+
+  void make_room(std::size_t size) {
+    if (bytes.size() - used < size && bytes.size() < max_bytes) grow(used + size);
+    while (bytes.size() - used < size) {
+      const std::size_t oldest = sizeof(Header) + header_at(head).size;
+      head = (head + oldest) % bytes.size();
+      used -= oldest;
+    }
+  }
+
+  void grow(std::size_t wanted) {
+    std::size_t size = std::max<std::size_t>(bytes.size(), 1024);
+    while (size < wanted && size < max_bytes) size *= 2;
+    std::vector<char> larger(std::min(size, max_bytes));
+    if (used > 0) copy_out(head, larger.data(), used);
+    bytes = std::move(larger);
+    head = 0;
+  }
+
+  void add(const Header& header, std::string_view text) {
+    make_room(sizeof header + text.size());
+    copy_in(&header, sizeof header);
+    copy_in(text.data(), text.size());
+    last_seq = header.seq;
+  }
+
+  /// Calls `take(header, offset of the text)` for each line, oldest first.
+  template <class Take>
+  void for_each(Take&& take) const {
+    for (std::size_t done = 0; done < used;) {
+      const Header header = header_at(head + done);
+      take(header, head + done + sizeof header);
+      done += sizeof header + header.size;
+    }
+  }
+};
+
+namespace {
+
+/// Where a line is kept, before its text is copied.
+struct Found {
+  std::uint64_t seq;
+  std::size_t ring;
+  std::size_t at;
+  std::int64_t unix_nanoseconds;
+  std::uint32_t size;
+  std::uint32_t stream;
+};
+
+}  // namespace
+
+LogHistory::Handle LogHistory::handle(std::string_view service) {
+  for (std::size_t i = 0; i < rings_.size(); ++i) {
+    if (rings_[i].service == service) return static_cast<Handle>(i);
+  }
+  rings_.push_back({.service = std::string(service), .ring = nullptr});
+  return static_cast<Handle>(rings_.size() - 1);
+}
+
+void LogHistory::add(std::string_view service, Stream stream, std::string_view text,
+                     std::int64_t unix_nanoseconds) {
+  add(handle(service), stream, text, unix_nanoseconds);
+}
+
+void LogHistory::add(Handle service, Stream stream, std::string_view text, std::int64_t unix_nanoseconds) {
+  Entry& entry = rings_[static_cast<std::size_t>(service)];
+  if (!entry.ring) entry.ring = std::make_shared<Ring>();
+  const std::string_view kept = cut(text, max_line_bytes);
+  entry.ring->add({.seq = ++last_seq_,
+                   .unix_nanoseconds = unix_nanoseconds,
+                   .size = static_cast<std::uint32_t>(kept.size()),
+                   .stream = stream == Stream::out ? 0U : 1U},
+                  kept);
+}
+
+std::vector<KeptLine> LogHistory::tail(const std::vector<std::string>& services, std::size_t lines) const {
+  return select(services, 0, lines);
+}
+
+std::vector<KeptLine> LogHistory::since(const std::vector<std::string>& services, std::uint64_t after) const {
+  return select(services, after, std::numeric_limits<std::size_t>::max());
+}
+
+std::vector<KeptLine> LogHistory::select(const std::vector<std::string>& services, std::uint64_t after,
+                                         std::size_t last) const {
+  std::vector<Found> found;
+  for (std::size_t i = 0; i < rings_.size(); ++i) {
+    const Entry& entry = rings_[i];
+    if (!entry.ring || entry.ring->last_seq <= after) continue;
+    if (!services.empty() && std::ranges::find(services, entry.service) == services.end()) continue;
+    entry.ring->for_each([&](const Header& header, std::size_t at) {
+      if (header.seq <= after) return;
+      found.push_back({header.seq, i, at, header.unix_nanoseconds, header.size, header.stream});
+    });
+  }
+  std::ranges::sort(found, {}, &Found::seq);
+  const std::size_t begin = found.size() > last ? found.size() - last : 0;
+
+  std::vector<KeptLine> result;
+  result.reserve(found.size() - begin);
+  for (std::size_t i = begin; i < found.size(); ++i) {
+    const Found& line = found[i];
+    const Entry& entry = rings_[line.ring];
+    KeptLine& kept = result.emplace_back(KeptLine{.seq = line.seq,
+                                                  .unix_nanoseconds = line.unix_nanoseconds,
+                                                  .service = entry.service,
+                                                  .stream = line.stream == 0 ? Stream::out : Stream::err,
+                                                  .text = std::string(line.size, '\0')});
+    if (line.size > 0) entry.ring->copy_out(line.at, kept.text.data(), line.size);
+  }
+  return result;
+}
+
+}  // namespace arizuko::host

@@ -1,0 +1,116 @@
+// What went wrong at a start, in words that say what would work.
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include <elf.h>
+#include <sys/stat.h>
+
+#include "arizuko/host/spawn.hpp"
+
+namespace arizuko::host {
+namespace {
+
+/// What a file that exists, but for which execve says ENOENT, waits for: T39.
+std::string missing_loader(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return {};
+  std::array<char, 256> head{};
+  file.read(head.data(), head.size());
+  const std::string_view text(head.data(), static_cast<std::size_t>(file.gcount()));
+  if (text.starts_with("#!")) {
+    const std::string_view line = text.substr(2, text.find('\n') - 2);
+    const std::size_t from = line.find_first_not_of(" \t");
+    if (from == line.npos) return "the line after #! names no interpreter";
+    const std::string_view interpreter = line.substr(from, line.find_first_of(" \t", from) - from);
+    if (interpreter.ends_with('\r')) {
+      return "the file has Windows line ends, so that its interpreter is not found; convert it to LF";
+    }
+    return fmt::format("its interpreter {} is not in this image", interpreter);
+  }
+  Elf64_Ehdr header{};
+  if (text.size() < sizeof header || !text.starts_with(ELFMAG)) return {};
+  std::memcpy(&header, text.data(), sizeof header);
+  if (header.e_ident[EI_CLASS] != ELFCLASS64) return "it is a 32-bit program, whose loader is missing";
+  file.clear();
+  for (int i = 0; i < header.e_phnum && i < 64; ++i) {
+    Elf64_Phdr part{};
+    file.seekg(static_cast<std::streamoff>(header.e_phoff + static_cast<unsigned>(i) * sizeof part));
+    if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) return {};
+    if (part.p_type != PT_INTERP || part.p_filesz == 0 || part.p_filesz > 4096) continue;
+    std::string loader(part.p_filesz, '\0');
+    file.seekg(static_cast<std::streamoff>(part.p_offset));
+    if (!file.read(loader.data(), static_cast<std::streamsize>(loader.size()))) return {};
+    loader.resize(std::strlen(loader.c_str()));
+    return fmt::format("the file is there, but its loader {} is not: it was built for another libc{}", loader,
+                       loader.contains("musl") ? " (musl: use an Alpine image)" : " (glibc)");
+  }
+  return {};
+}
+
+std::string hint(const SpawnError& error) {
+  if (error.stage == SpawnStage::executing) {
+    if (error.error == ENOENT) return missing_loader(error.subject);
+    if (error.error == ENOEXEC) return "neither a program for this machine nor a script that begins with #!";
+    if (error.error == E2BIG) return "arguments and environment together are too long";
+    if (error.error == EACCES) {
+      struct stat info{};
+      if (::stat(error.subject.c_str(), &info) != 0) return {};
+      if (S_ISDIR(info.st_mode)) return "it is a directory";
+      if ((info.st_mode & 0111) == 0) return "no execute permission: chmod +x";
+      return "not for this user, or the file system is mounted noexec";
+    }
+  }
+  if (error.stage == SpawnStage::forking && error.error == EAGAIN) {
+    return "the limit of processes is reached (pids.max of the container, ulimit -u)";
+  }
+  if (error.error == EMFILE) return "too many open files in arizuko-init (ulimit -n)";
+  if (error.error == EPERM &&
+      (error.stage == SpawnStage::switching_the_group || error.stage == SpawnStage::switching_the_user)) {
+    return "only root can switch users; leave uid and gid out of the plan";
+  }
+  if (error.error == EPERM && error.stage == SpawnStage::setting_limits) {
+    return "above the hard limit, which only root may raise";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view to_text(SpawnStage stage) {
+  switch (stage) {
+    case SpawnStage::finding_the_program: return "finding the program";
+    case SpawnStage::making_the_log_pipes: return "making the log pipes";
+    case SpawnStage::forking: return "forking";
+    case SpawnStage::starting_a_session: return "starting a session";
+    case SpawnStage::resetting_signals: return "resetting signals";
+    case SpawnStage::placing_descriptors: return "placing descriptors";
+    case SpawnStage::setting_limits: return "setting limits";
+    case SpawnStage::switching_the_group: return "switching the group";
+    case SpawnStage::switching_the_user: return "switching the user";
+    case SpawnStage::dropping_privileges: return "dropping privileges";
+    case SpawnStage::entering_the_directory: return "entering the directory";
+    case SpawnStage::executing: return "executing";
+  }
+  return "starting";
+}
+
+bool SpawnError::passing() const {
+  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE || error == ETXTBSY;
+}
+
+std::string to_text(const SpawnError& error) {
+  std::string text{to_text(error.stage)};
+  if (!error.subject.empty()) text += ' ' + error.subject;
+  const char* phrase = ::strerrordesc_np(error.error);
+  const char* name = ::strerrorname_np(error.error);
+  text += fmt::format(": {} ({})", phrase ? phrase : "unknown error",
+                      name ? std::string(name) : std::to_string(error.error));
+  if (const std::string more = hint(error); !more.empty()) text += ": " + more;
+  return text;
+}
+
+}  // namespace arizuko::host

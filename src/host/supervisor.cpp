@@ -1,0 +1,240 @@
+#include "arizuko/host/supervisor.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <boost/asio/post.hpp>
+
+#include "clock.hpp"
+#include "launcher.hpp"
+#include "supervisor_impl.hpp"
+
+namespace arizuko::host {
+
+namespace {
+
+// Nothing but what is handled may end us: on a bare host a stray SIGUSR1 would. Children start with
+// the default dispositions again (spawn).
+void ignore_other_signals() {
+  constexpr std::array handled = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+  // What the kernel sends for a fault of ours must keep its meaning.
+  constexpr std::array faults = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,  SIGABRT, SIGSYS,
+                                 SIGTRAP, SIGKILL, SIGSTOP, SIGCONT, SIGTSTP};
+  const auto is_one_of = [](const auto& list, int number) {
+    return std::find(list.begin(), list.end(), number) != list.end();
+  };
+  for (int number = 1; number <= SIGRTMAX; ++number) {
+    // Those between the standard and the first real-time signal belong to the C library.
+    const bool of_libc = number >= 32 && number < SIGRTMIN;
+    if (of_libc || is_one_of(handled, number) || is_one_of(faults, number)) continue;
+    std::signal(number, SIG_IGN);
+  }
+}
+
+}  // namespace
+
+Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
+    : io(loop),
+      options(std::move(given)),
+      engine(options.plan),
+      timer(loop),
+      signals(loop, SIGCHLD, SIGTERM, SIGINT),
+      watcher(loop, WatcherHooks{
+                        .report =
+                            [this](WatchKey key, bool holds, std::string detail) {
+                              // May come from the middle of a log pipe: the engine hears it after that.
+                              inbox.push_back(engine::ConditionChanged{key.run.service, key.run.spawn,
+                                                                       key.watch, holds, std::move(detail)});
+                              pump_soon();
+                            },
+                        .members = [this](RunKey run) { return table.members(run); },
+                        .start_exec = [this](RunKey run,
+                                             const plan::ExecCheck& check) { return start_exec(run, check); },
+                        .kill_exec = [](pid_t pid) { ::kill(pid, SIGKILL); },
+                        .service_of = [this](pid_t pid) -> std::string {
+                          const std::optional<RunKey> run = table.owner_of(pid);
+                          return run ? service(run->service).name : "";
+                        },
+                    }),
+      marks(options.state_dir),
+      output(loop, options.log_descriptor, options.formatter),
+      termination(options.plan->pod.termination_log) {
+  signals.add(SIGHUP);
+  ignore_other_signals();
+}
+
+Supervisor::Impl::~Impl() {
+  for (const OpenPipe& each : pipes) each.pipe->close();
+}
+
+void Supervisor::Impl::start(std::function<void(int)> when_ended) {
+  ended = std::move(when_ended);
+  generation = options.snapshot->generation;
+  wait_for_signals();
+  for (const std::string& directory : options.plan->pod.make_dirs) {
+    if (make_directory_below(options.plan->pod.data_dir, directory)) continue;
+    log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail", directory,
+                                  ::strerrordesc_np(errno)));
+  }
+  push(engine::EnvironmentChanged{options.snapshot});
+}
+
+void Supervisor::Impl::push(engine::Event event) {
+  inbox.push_back(std::move(event));
+  pump();
+}
+
+// Events are handled one after the other; what carrying out an action reports comes behind them.
+void Supervisor::Impl::pump() {
+  if (pumping || over) return;
+  pumping = true;
+  std::vector<engine::Action> actions;
+  while (!inbox.empty() && !over) {
+    const engine::Event event = std::move(inbox.front());
+    inbox.pop_front();
+    actions.clear();
+    engine.handle(event, Clock::now(), actions);
+    for (const engine::Action& action : actions) {
+      if (!over) carry_out(action);
+    }
+  }
+  pumping = false;
+  arm_timer();
+}
+
+void Supervisor::Impl::pump_soon() {
+  if (pump_posted || pumping) return;
+  pump_posted = true;
+  boost::asio::post(io, [this] {
+    pump_posted = false;
+    pump();
+  });
+}
+
+void Supervisor::Impl::arm_timer() {
+  const std::optional<engine::Instant> wanted = over ? std::nullopt : engine.deadline();
+  if (wanted == armed) return;
+  armed = wanted;
+  if (!wanted) {
+    timer.cancel();
+    return;
+  }
+  timer.expires_after(std::max(engine::Nanoseconds(0), *wanted - Clock::now()));
+  timer.async_wait([this](const boost::system::error_code& error) {
+    if (error || over) return;
+    armed.reset();
+    push(engine::Tick{});
+  });
+}
+
+void Supervisor::Impl::wait_for_signals() {
+  signals.async_wait([this](const boost::system::error_code& error, int number) {
+    if (error || over) return;
+    on_signal(number);
+    if (!over) wait_for_signals();
+  });
+}
+
+void Supervisor::Impl::on_signal(int number) {
+  switch (number) {
+    case SIGCHLD: return reap();
+    case SIGHUP: reload("signal SIGHUP"); return;
+    default: return push(engine::StopRequested{engine::signal_name(number)});
+  }
+}
+
+engine::SpawnNumber Supervisor::Impl::current_spawn(engine::ServiceId id) const {
+  return engine.view().services[id].spawns;
+}
+
+CommandResult Supervisor::Impl::reload(const std::string& by) {
+  auto fresh = options.reload();
+  if (!fresh) {
+    log(Level::error, fmt::format("reload ({}) refused, the running plan stays:\n{}", by, fresh.error()));
+    return {false, fmt::format("refused, the running plan stays:\n{}", fresh.error())};
+  }
+  const plan::Pod& before = engine.plan()->pod;
+  const plan::Pod& after = fresh->first->pod;
+  if (after.data_dir != before.data_dir || after.instance != before.instance) {
+    const std::string why =
+        "refused: pod.instance and pod.data_dir cannot change while running; end the run and start it anew";
+    log(Level::error, "reload " + why);
+    return {false, why};
+  }
+  log(Level::info, fmt::format("reload: asked for by the {}", by));
+  push(engine::PlanChanged{fresh->first});
+  env::Snapshot snapshot = *fresh->second;
+  snapshot.generation = ++generation;
+  push(engine::EnvironmentChanged{std::make_shared<const env::Snapshot>(std::move(snapshot))});
+  return {true, "reloaded: `arizuko-init status` shows what follows"};
+}
+
+// A task may have written a source (`arizuko create` writes .env). When nothing can be read now, the
+// values that were read before are good.
+void Supervisor::Impl::read_values_again() {
+  auto fresh = options.reload();
+  env::Snapshot snapshot = fresh ? *fresh->second : *options.snapshot;
+  snapshot.generation = ++generation;
+  push(engine::EnvironmentChanged{std::make_shared<const env::Snapshot>(std::move(snapshot))});
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Supervisor::Supervisor(boost::asio::io_context& io, Options options)
+    : impl_(std::make_unique<Impl>(io, std::move(options))) {}
+Supervisor::~Supervisor() = default;
+
+void Supervisor::start(std::function<void(int exit_code)> ended) { impl_->start(std::move(ended)); }
+
+void Supervisor::request_stop(std::string cause) { impl_->push(engine::StopRequested{std::move(cause)}); }
+
+void Supervisor::log(Level level, const std::string& text) { impl_->log(level, text); }
+
+const plan::Plan& Supervisor::plan() const { return *impl_->engine.plan(); }
+const engine::View& Supervisor::view() const { return impl_->engine.view(); }
+engine::Instant Supervisor::now() const { return Clock::now(); }
+
+std::int64_t Supervisor::unix_nanoseconds(engine::Instant instant) const {
+  return Clock::unix_nanoseconds() - (Clock::now() - instant).count();
+}
+
+std::vector<HistoryEvent> Supervisor::events(std::uint64_t after, std::size_t limit) const {
+  return impl_->history.since(after, limit);
+}
+
+const LogHistory& Supervisor::logs() const { return impl_->logs; }
+
+Counters Supervisor::counters() const {
+  Counters counters = impl_->counted;
+  counters.orphans_reaped = impl_->table.orphans_reaped();
+  counters.log_lines_dropped = impl_->output.dropped_lines();
+  counters.log_bytes_written = impl_->output.written_bytes();
+  return counters;
+}
+
+CommandResult Supervisor::command(engine::Command::Verb verb, std::string_view service, std::string by) {
+  const std::optional<plan::ServiceId> id = plan().find(service);
+  if (!id) return {false, fmt::format("there is no service {}", service)};
+  if (view().state == engine::PodState::stopping) {
+    return {false,
+            fmt::format("the pod is stopping ({}): nothing is started or restarted any more", view().cause)};
+  }
+  impl_->push(engine::Command{verb, *id, std::move(by)});
+  const engine::ServiceView& shown = view().services[*id];
+  return {true, fmt::format("{}: {}, because {}", service, engine::to_text(shown.state), shown.cause)};
+}
+
+CommandResult Supervisor::reload(std::string by) { return impl_->reload(by); }
+
+std::uint64_t Supervisor::subscribe(std::function<void()> changed) {
+  impl_->subscribers[++impl_->last_subscription] = std::move(changed);
+  return impl_->last_subscription;
+}
+
+void Supervisor::unsubscribe(std::uint64_t subscription) { impl_->subscribers.erase(subscription); }
+
+}  // namespace arizuko::host

@@ -1,0 +1,201 @@
+// Carries out each action of the engine. What fails is told to the engine; it decides.
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "clock.hpp"
+#include "launcher.hpp"
+#include "supervisor_impl.hpp"
+
+namespace arizuko::host {
+
+namespace {
+
+// How long processes that nobody claims may take to die at the very end.
+constexpr int stray_patience_ms = 200;
+constexpr plan::Duration log_patience{500};
+
+struct Pipe {
+  int read_end = -1;
+  int write_end = -1;
+};
+
+bool make_pipe(Pipe& pipe) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  pipe = {ends[0], ends[1]};
+  // The two ends are separate descriptions: the child's stays blocking.
+  ::fcntl(pipe.read_end, F_SETFL, O_NONBLOCK);
+  return true;
+}
+
+void close_pipe(const Pipe& pipe) {
+  if (pipe.read_end >= 0) ::close(pipe.read_end);
+  if (pipe.write_end >= 0) ::close(pipe.write_end);
+}
+
+bool wants_notify(const plan::Service& service) {
+  return std::ranges::any_of(service.ready, [](const plan::Condition& condition) {
+    return std::holds_alternative<plan::NotifyCheck>(condition.check);
+  });
+}
+
+}  // namespace
+
+void Supervisor::Impl::carry_out(const engine::Action& action) {
+  std::visit([this](const auto& each) { carry_out(each); }, action);
+}
+
+void Supervisor::Impl::carry_out(const engine::Spawn& action) {
+  const plan::Service& what = service(action.service);
+  const RunKey run{action.service, action.spawn};
+  const auto failed = [&](const SpawnError& error) {
+    inbox.push_back(engine::SpawnFailed{action.service, action.spawn, to_text(error), error.passing()});
+  };
+  if (what.creates && !marks.begin(what.name)) {
+    return failed({SpawnStage::finding_the_program, errno,
+                   fmt::format("the mark of task {} in {}", what.name, options.state_dir)});
+  }
+  prepare_start(*engine.plan(), what);
+  Pipe out;
+  Pipe err;
+  if (!make_pipe(out) || !make_pipe(err)) {
+    const SpawnError error{SpawnStage::making_the_log_pipes, errno, ""};
+    close_pipe(out);
+    close_pipe(err);
+    return failed(error);
+  }
+  const RunFacts facts{fmt::format("{}/{}", what.name, action.spawn), notify_address(what), out.write_end,
+                       err.write_end};
+  const auto spec = child_spec(*engine.plan(), what, *action.snapshot, facts);
+  const std::expected<pid_t, SpawnError> pid = spec ? spawn(*spec) : std::unexpected(spec.error());
+  ::close(out.write_end);
+  ::close(err.write_end);
+  if (!pid) {
+    ::close(out.read_end);
+    ::close(err.read_end);
+    return failed(pid.error());
+  }
+  table.add(run, *pid, facts.mark);
+  values[run] = action.snapshot;
+  add_pipe(run, Stream::out, out.read_end);
+  add_pipe(run, Stream::err, err.read_end);
+  inbox.push_back(engine::Spawned{action.service, action.spawn, *pid});
+}
+
+std::string Supervisor::Impl::notify_address(const plan::Service& of) {
+  if (!wants_notify(of)) return "";
+  if (!notify) {
+    try {
+      notify = std::make_unique<NotifySocket>(io, [this](const Notification& told) {
+        const std::optional<RunKey> run = table.owner_of(told.sender);
+        if (run && told.ready) watcher.notified(*run);
+      });
+    } catch (const boost::system::system_error& error) {
+      log(Level::error,
+          fmt::format("no socket for sd_notify: {}; notify conditions will not hold", error.what()));
+      return "";
+    }
+  }
+  return notify->address();
+}
+
+void Supervisor::Impl::carry_out(const engine::Signal& action) {
+  const RunKey run{action.service, action.spawn};
+  switch (action.target) {
+    case engine::Target::main: table.signal_main(run, action.number); break;
+    case engine::Target::leftovers:
+      table.signal_leftovers(run, action.number);
+      look_for_empty_trees();
+      break;
+  }
+}
+
+void Supervisor::Impl::carry_out(const engine::Watch& action) {
+  const plan::Service& what = service(action.service);
+  const bool whether_done = what.creates && action.watch == engine::watch_numbers(what).creates;
+  if (whether_done && marks.was_cut_short(what.name)) {
+    log(Level::warn, fmt::format("{}: an earlier try was cut short, it runs again although {} exists",
+                                 what.name, *what.creates));
+    inbox.push_back(engine::ConditionChanged{action.service, action.spawn, action.watch, false,
+                                             "an earlier try was cut short"});
+    return;
+  }
+  watcher.watch({{action.service, action.spawn}, action.watch},
+                engine::watched_condition(what, action.watch));
+}
+
+void Supervisor::Impl::carry_out(const engine::Unwatch& action) {
+  watcher.unwatch({{action.service, action.spawn}, action.watch});
+}
+
+void Supervisor::Impl::carry_out(const engine::TaskDone& action) {
+  marks.finish(service(action.service).name);
+  read_values_again();
+}
+
+void Supervisor::Impl::carry_out(const engine::Note& action) {
+  log_note(history.add(action, Clock::unix_nanoseconds()));
+  termination_due = true;
+  something_changed();
+}
+
+void Supervisor::Impl::carry_out(const engine::Exit& action) {
+  end_strays();
+  finish(action);
+}
+
+pid_t Supervisor::Impl::start_exec(RunKey run, const plan::ExecCheck& check) {
+  const auto snapshot = values.find(run);
+  if (snapshot == values.end()) return -1;
+  const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (null < 0) return -1;
+  const plan::Service& what = service(run.service);
+  const auto spec = check_spec(*engine.plan(), what, check, *snapshot->second,
+                               {fmt::format("{}/{}", what.name, run.spawn), "", null, null});
+  const std::expected<pid_t, SpawnError> pid = spec ? spawn(*spec) : std::unexpected(spec.error());
+  ::close(null);
+  if (!pid) {
+    log(Level::warn,
+        fmt::format("{}: an exec condition cannot be looked at: {}", what.name, to_text(pid.error())));
+    return -1;
+  }
+  table.add_helper(run, *pid);
+  return *pid;
+}
+
+// Processes that could not be attributed to any service, and outlived all of them.
+void Supervisor::Impl::end_strays() {
+  for (int waited = 0; waited <= stray_patience_ms; waited += 10) {
+    table.reap();
+    if (table.orphans().empty() || table.kill_strays() == 0) return;
+    ::poll(nullptr, 0, 10);
+  }
+  log(Level::warn, "processes that belong to no service did not die of SIGKILL");
+}
+
+void Supervisor::Impl::finish(const engine::Exit& action) {
+  over = true;
+  culprit = action.culprit;
+  timer.cancel();
+  signals.cancel();
+  for (const OpenPipe& each : std::list<OpenPipe>(pipes)) each.pipe->drain();
+  for (const OpenPipe& each : pipes) each.pipe->close();
+  pipes.clear();
+  write_termination_message();
+  output.drain(log_patience);
+  tell_subscribers();
+  // The owner may destroy us: not from inside our own call.
+  boost::asio::post(io, [ended = std::move(ended), code = action.code] { ended(code); });
+}
+
+}  // namespace arizuko::host

@@ -1,0 +1,115 @@
+// The inside of the supervisor. Each file holds one matter:
+//
+//   supervisor.cpp            the loop: events in, actions out, timer, signals
+//   supervisor_actions.cpp    carries out each action
+//   supervisor_observe.cpp    what is seen of processes, logs and conditions
+//   supervisor_report.cpp     what people and Kubernetes are told
+#pragma once
+
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "arizuko/host/condition_watcher.hpp"
+#include "arizuko/host/notify_socket.hpp"
+#include "arizuko/host/process_table.hpp"
+#include "arizuko/host/supervisor.hpp"
+#include "arizuko/host/termination_message.hpp"
+#include "history.hpp"
+#include "log_pipe.hpp"
+#include "task_marks.hpp"
+
+namespace arizuko::host {
+
+inline constexpr std::string_view own_name = "arizuko-init";
+
+struct Supervisor::Impl {
+  Impl(boost::asio::io_context& loop, Options given);
+  ~Impl();
+
+  // --- supervisor.cpp
+  void start(std::function<void(int)> when_ended);
+  void push(engine::Event event);  // and carry out what follows, unless that is under way already
+  void pump();
+  void pump_soon();
+  void arm_timer();
+  void wait_for_signals();
+  void on_signal(int number);
+  CommandResult reload(const std::string& by);
+  void read_values_again();
+  engine::SpawnNumber current_spawn(engine::ServiceId id) const;
+  const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
+
+  // --- supervisor_actions.cpp
+  void carry_out(const engine::Action& action);
+  void carry_out(const engine::Spawn& action);
+  void carry_out(const engine::Signal& action);
+  void carry_out(const engine::Watch& action);
+  void carry_out(const engine::Unwatch& action);
+  void carry_out(const engine::TaskDone& action);
+  void carry_out(const engine::Note& action);
+  void carry_out(const engine::Exit& action);
+  std::string notify_address(const plan::Service& of);
+  pid_t start_exec(RunKey run, const plan::ExecCheck& check);
+  void end_strays();
+  void finish(const engine::Exit& action);
+
+  // --- supervisor_observe.cpp
+  void reap();
+  void main_ended(RunKey run, int wait_status);
+  void look_for_empty_trees();
+  std::shared_ptr<LogPipe> add_pipe(RunKey run, Stream stream, int descriptor);
+  void drain_pipes(RunKey run);
+  void take_line(RunKey run, Stream stream, LogHistory::Handle handle, const Line& line);
+
+  // --- supervisor_report.cpp
+  void log(Level level, const std::string& text);
+  void log_note(const HistoryEvent& event);
+  void something_changed();  // tells the subscribers, once a turn of the loop
+  void tell_subscribers();
+  void write_termination_message();
+
+  boost::asio::io_context& io;
+  Options options;
+  engine::Engine engine;
+  std::function<void(int)> ended;
+
+  std::deque<engine::Event> inbox;
+  bool pumping = false;
+  bool pump_posted = false;
+  bool over = false;
+  env::Generation generation = 0;
+  boost::asio::steady_timer timer;
+  std::optional<engine::Instant> armed;
+  boost::asio::signal_set signals;
+
+  ProcessTable table;
+  ConditionWatcher watcher;
+  std::unique_ptr<NotifySocket> notify;
+  TaskMarks marks;
+  std::map<RunKey, env::SnapshotPtr> values;  // of each living run: for exec conditions
+  std::set<RunKey> emptying;                  // main process gone, leftovers not
+  struct OpenPipe {
+    RunKey run;
+    std::shared_ptr<LogPipe> pipe;
+  };
+  std::list<OpenPipe> pipes;
+
+  History history;
+  LogHistory logs;
+  LogOutput output;
+  TerminationMessage termination;
+  Counters counted;
+  std::map<std::uint64_t, std::function<void()>> subscribers;
+  std::uint64_t last_subscription = 0;
+  bool telling = false;          // tell_subscribers is posted
+  bool termination_due = false;  // the termination message is out of date
+  std::string culprit;           // of the end
+};
+
+}  // namespace arizuko::host

@@ -1,0 +1,115 @@
+// What is seen of processes and their logs.
+#include <cstring>
+
+#include <sys/wait.h>
+
+#include <fmt/format.h>
+
+#include "clock.hpp"
+#include "supervisor_impl.hpp"
+
+namespace arizuko::host {
+
+namespace {
+
+engine::ExitStatus exit_status(int wait_status) {
+  engine::ExitStatus status;
+  if (WIFSIGNALED(wait_status)) {
+    status.signal = WTERMSIG(wait_status);
+    status.core_dumped = WCOREDUMP(wait_status);
+  } else {
+    status.code = WEXITSTATUS(wait_status);
+  }
+  return status;
+}
+
+// "sleep (pid 17), sh (pid 18)", at most five.
+std::string names_of(const std::vector<ProcessInfo>& processes) {
+  constexpr std::size_t most = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, processes.size()); ++i) {
+    text += fmt::format("{}{} (pid {})", i == 0 ? "" : ", ", processes[i].name, processes[i].pid);
+  }
+  if (processes.size() > most) text += fmt::format(" and {} more", processes.size() - most);
+  return text;
+}
+
+}  // namespace
+
+void Supervisor::Impl::reap() {
+  for (const Reaped& each : table.reap()) {
+    if (each.main) {
+      main_ended(*each.main, each.wait_status);
+    } else {
+      watcher.exec_ended(each.pid, each.wait_status);
+    }
+  }
+  look_for_empty_trees();
+  pump();
+}
+
+void Supervisor::Impl::main_ended(RunKey run, int wait_status) {
+  drain_pipes(run);  // its last words come before its end
+  watcher.unwatch_run(run);
+  values.erase(run);
+  const std::string leftovers = names_of(table.leftovers(run));
+  if (leftovers.empty()) {
+    table.forget(run);
+  } else {
+    emptying.insert(run);
+  }
+  inbox.push_back(engine::Exited{run.service, run.spawn, exit_status(wait_status), leftovers});
+}
+
+void Supervisor::Impl::look_for_empty_trees() {
+  for (auto each = emptying.begin(); each != emptying.end();) {
+    if (!table.leftovers(*each).empty()) {
+      ++each;
+      continue;
+    }
+    table.forget(*each);
+    inbox.push_back(engine::TreeEmpty{each->service, each->spawn});
+    each = emptying.erase(each);
+  }
+}
+
+std::shared_ptr<LogPipe> Supervisor::Impl::add_pipe(RunKey run, Stream stream, int descriptor) {
+  pipes.push_back({run, nullptr});
+  const auto place = std::prev(pipes.end());
+  const LogHistory::Handle handle = logs.handle(service(run.service).name);
+  place->pipe = std::make_shared<LogPipe>(
+      io, descriptor, [this, run, stream, handle](const Line& line) { take_line(run, stream, handle, line); },
+      [this, place] { pipes.erase(place); });
+  place->pipe->start();
+  return place->pipe;
+}
+
+void Supervisor::Impl::drain_pipes(RunKey run) {
+  for (auto each = pipes.begin(); each != pipes.end();) {
+    const std::shared_ptr<LogPipe> pipe = each->run == run ? each->pipe : nullptr;
+    ++each;  // drain() may end the pipe and take it from the list
+    if (pipe) pipe->drain();
+  }
+}
+
+// The way that every line takes: keep it short.
+void Supervisor::Impl::take_line(RunKey run, Stream stream, LogHistory::Handle handle, const Line& line) {
+  ++counted.log_lines;
+  if (line.cut) ++counted.log_lines_cut;
+  if (watcher.wants_log(run)) watcher.log_line(run, line.text);
+  const plan::Service& what = service(run.service);
+  for (const std::string& pattern : what.drop) {
+    if (::memmem(line.text.data(), line.text.size(), pattern.data(), pattern.size()) != nullptr) return;
+  }
+  const std::int64_t time = Clock::unix_nanoseconds();
+  logs.add(handle, stream, line.text, time);
+  LogRecord record;
+  record.service = what.name;
+  record.stream = stream;
+  record.text = line.text;
+  record.cut = line.cut;
+  output.write(record);
+  if (!subscribers.empty()) something_changed();
+}
+
+}  // namespace arizuko::host

@@ -1,0 +1,71 @@
+// What the tests of the process rooms share: waiting with a bound, a scratch folder, small children.
+#pragma once
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "arizuko/host/spawn.hpp"
+
+namespace arizuko::host::testing {
+
+/// Looks every millisecond until `done` or 10 s are over; returns what it was in the end.
+inline bool eventually(const std::function<bool()>& done) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    ::poll(nullptr, 0, 1);
+  }
+  return true;
+}
+
+class Scratch {
+ public:
+  Scratch() {
+    char name[] = "/tmp/arizuko-host-XXXXXX";
+    path_ = ::mkdtemp(name);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+inline std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+inline void write_text(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::trunc) << text;
+}
+
+/// A child that runs a shell script.
+inline ChildSpec shell(const std::string& script, std::vector<std::string> environment = {}) {
+  ChildSpec spec;
+  spec.executable = "/bin/sh";
+  spec.argv = {"sh", "-c", script};
+  spec.environment = std::move(environment);
+  spec.environment.emplace_back("PATH=/usr/local/bin:/usr/bin:/bin");
+  spec.cwd = "/";
+  return spec;
+}
+
+}  // namespace arizuko::host::testing
