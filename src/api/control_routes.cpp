@@ -1,0 +1,236 @@
+// The control socket's answers. Whoever gets here is the same user or root: http_server.cpp.
+#include <algorithm>
+#include <charconv>
+#include <expected>
+
+#include <fmt/format.h>
+
+#include "arizuko/api/nearest.hpp"
+#include "arizuko/api/routes.hpp"
+#include "arizuko/api/status_json.hpp"
+#include "arizuko/engine/why.hpp"
+
+namespace arizuko::api {
+
+namespace {
+
+constexpr std::string_view there_is =
+    "there is: GET /v1/status /v1/why /v1/events /v1/logs, "
+    "POST /v1/services/NAME/start|stop|restart /v1/reload";
+constexpr std::uint64_t default_lines = 100;
+
+Response json(int status, std::string body) {
+  Response response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.body = std::move(body);
+  return response;
+}
+
+Response error(int status, std::string_view sentence) { return json(status, error_json(sentence)); }
+
+Response wrong_method(const Request& request, std::string_view allowed) {
+  Response refused = error(405, fmt::format("{} takes {}, not {}", request.path, allowed, request.method));
+  refused.headers.emplace_back("Allow", allowed);
+  return refused;
+}
+
+bool reads(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
+
+std::vector<std::string> names(const host::Instance& instance) {
+  std::vector<std::string> all;
+  for (const engine::ServiceView& service : instance.view().services) all.push_back(service.name);
+  return all;
+}
+
+std::optional<plan::ServiceId> find(const host::Instance& instance, std::string_view name) {
+  const auto& services = instance.view().services;
+  const auto found = std::ranges::find(services, name, &engine::ServiceView::name);
+  if (found == services.end()) return std::nullopt;
+  return static_cast<plan::ServiceId>(found - services.begin());
+}
+
+/// A number of the query. The error is a sentence.
+std::expected<std::optional<std::uint64_t>, std::string> number(const Request& request,
+                                                                std::string_view key) {
+  const std::optional<std::string> text = request.value(key);
+  if (!text) return std::nullopt;
+  std::uint64_t value = 0;
+  const auto [end, problem] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (problem != std::errc{} || end != text->data() + text->size()) {
+    return std::unexpected(fmt::format("{} must be a whole number, not \"{}\"", key, *text));
+  }
+  return value;
+}
+
+std::string lost_text(std::uint64_t lost, std::string_view what) {
+  return fmt::format("{} {} were lost: the history is bounded and this reader was too slow", lost, what);
+}
+
+class EventStream final : public LineStream {
+ public:
+  EventStream(const host::Instance& instance, std::optional<std::uint64_t> after)
+      : instance_(instance), after_(after.value_or(0)), gaps_count_(after.has_value()) {}
+
+  std::string next() override {
+    std::string piece;
+    while (piece.size() < max_piece_bytes) {
+      const std::vector<host::HistoryEvent> events = instance_.events(after_, 64);
+      if (events.empty()) break;
+      for (const host::HistoryEvent& event : events) {
+        if (gaps_count_ && event.seq > after_ + 1) piece += gap(event);
+        piece += event_json(event) + '\n';
+        after_ = event.seq;
+        gaps_count_ = true;
+      }
+    }
+    return piece;
+  }
+
+ private:
+  std::string gap(const host::HistoryEvent& first) const {
+    const std::string text = lost_text(first.seq - after_ - 1, "events");
+    return event_json({first.seq - 1, first.unix_nanoseconds, "", "gap", "", "", text}) + '\n';
+  }
+
+  const host::Instance& instance_;
+  std::uint64_t after_;
+  bool gaps_count_;  // false until the first event of a stream that began wherever history begins
+};
+
+class LogStream final : public LineStream {
+ public:
+  LogStream(const host::Instance& instance, std::vector<std::string> services, std::uint64_t lines)
+      : instance_(instance), services_(std::move(services)), after_(instance.logs().last_seq()) {
+    first_ = instance.logs().tail(services_, lines);
+  }
+
+  std::string next() override {
+    std::string piece;
+    while (given_ < first_.size() && piece.size() < max_piece_bytes) {
+      piece += log_line_json(first_[given_++]) + '\n';
+    }
+    if (given_ < first_.size() || !follow) return piece;
+    first_ = {};
+    given_ = 0;
+    append_new(piece);
+    return piece;
+  }
+
+ private:
+  // Numbers run over all services: what is missing between two of them was dropped by the history
+  // (or, beyond the last line seen, is still to come).
+  void append_new(std::string& piece) {
+    if (after_ == instance_.logs().last_seq()) return;
+    for (const host::KeptLine& line : instance_.logs().since({}, after_)) {
+      if (piece.size() >= max_piece_bytes) return;
+      if (line.seq > after_ + 1) {
+        const std::string text = lost_text(line.seq - after_ - 1, "lines (of all services)");
+        piece += fmt::format(R"({{"seq":{},"time":"{}","service":null,"stream":"gap","text":{}}})",
+                             line.seq - 1, rfc3339(line.unix_nanoseconds), json_string(text)) +
+                 '\n';
+      }
+      after_ = line.seq;
+      if (services_.empty() || std::ranges::find(services_, line.service) != services_.end()) {
+        piece += log_line_json(line) + '\n';
+      }
+    }
+  }
+
+  const host::Instance& instance_;
+  std::vector<std::string> services_;
+  std::vector<host::KeptLine> first_;  // the lines asked for, bounded by the history
+  std::size_t given_ = 0;
+  std::uint64_t after_;
+};
+
+Response streamed(std::shared_ptr<LineStream> stream, const Request& request) {
+  Response response;
+  response.content_type = "application/x-ndjson";
+  const std::string follow = request.value("follow").value_or("0");
+  stream->follow = follow == "1" || follow == "true";
+  response.stream = std::move(stream);
+  return response;
+}
+
+Response events(const Request& request, const host::Instance& instance) {
+  const auto after = number(request, "after");
+  if (!after) return error(400, after.error());
+  return streamed(std::make_shared<EventStream>(instance, *after), request);
+}
+
+Response logs(const Request& request, const host::Instance& instance) {
+  const auto lines = number(request, "lines");
+  if (!lines) return error(400, lines.error());
+  std::vector<std::string> services;
+  for (const auto& [key, name] : request.query) {
+    if (key != "service") continue;
+    if (!find(instance, name) && name != "arizuko-init")
+      return error(404, no_such_service(name, names(instance)));
+    services.push_back(name);
+  }
+  return streamed(std::make_shared<LogStream>(instance, std::move(services), lines->value_or(default_lines)),
+                  request);
+}
+
+Response why(const Request& request, const host::Instance& instance) {
+  const std::optional<std::string> name = request.value("service");
+  std::string sentence;
+  if (name) {
+    const std::optional<plan::ServiceId> service = find(instance, *name);
+    if (!service) return error(404, no_such_service(*name, names(instance)));
+    sentence = engine::why(instance.view(), *service, instance.now());
+  } else {
+    sentence = engine::why_pod(instance.view(), instance.now());
+  }
+  return json(200, fmt::format("{{\"service\":{},\"why\":{}}}\n", name ? json_string(*name) : "null",
+                               json_string(sentence)));
+}
+
+Response status(const host::Instance& instance) {
+  Response response = json(200, status_json(instance) + '\n');
+  response.headers.emplace_back(all_well_header, engine::all_well(instance.view()) ? "yes" : "no");
+  return response;
+}
+
+Response carried_out(const host::CommandResult& result) {
+  return json(result.accepted ? 202 : 409, fmt::format("{{\"accepted\":{},\"message\":{}}}\n",
+                                                       result.accepted, json_string(result.message)));
+}
+
+/// /v1/services/NAME/VERB
+Response command(const Request& request, host::Instance& instance) {
+  std::string_view rest = std::string_view(request.path).substr(std::string_view("/v1/services/").size());
+  const std::size_t slash = rest.find('/');
+  const std::string_view name = rest.substr(0, slash);
+  const std::string_view verb = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
+  std::optional<engine::Command::Verb> wanted;
+  if (verb == "start") wanted = engine::Command::Verb::start;
+  if (verb == "stop") wanted = engine::Command::Verb::stop;
+  if (verb == "restart") wanted = engine::Command::Verb::restart;
+  if (!wanted) return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
+  if (request.method != "POST") return wrong_method(request, "POST");
+  if (!find(instance, name)) return error(404, no_such_service(name, names(instance)));
+  return carried_out(instance.command(*wanted, name, request.by));
+}
+
+}  // namespace
+
+Response control_route(const Request& request, host::Instance& instance) {
+  using Route = Response (*)(const Request&, const host::Instance&);
+  const Route route = request.path == "/v1/status"
+                          ? [](const Request&, const host::Instance& it) { return status(it); }
+                      : request.path == "/v1/why"    ? why
+                      : request.path == "/v1/events" ? events
+                      : request.path == "/v1/logs"   ? logs
+                                                     : nullptr;
+  if (route != nullptr) return reads(request) ? route(request, instance) : wrong_method(request, "GET, HEAD");
+  if (request.path.starts_with("/v1/services/")) return command(request, instance);
+  if (request.path == "/v1/reload") {
+    return request.method == "POST" ? carried_out(instance.reload(request.by))
+                                    : wrong_method(request, "POST");
+  }
+  return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
+}
+
+}  // namespace arizuko::api

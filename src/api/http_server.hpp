@@ -1,0 +1,75 @@
+// HTTP/1.1 over a listening stream socket, whatever its family: limits, keep-alive, streams.
+//
+// One coroutine accepts, one serves each connection. The instance outlives the server, the server's
+// coroutines may outlive the server: what they touch is checked through `open`.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "arizuko/api/routes.hpp"
+#include "arizuko/api/servers.hpp"
+
+namespace arizuko::api {
+
+/// One protocol for TCP and unix sockets: half the templates, half the code.
+using Protocol = boost::asio::generic::stream_protocol;
+using Acceptor = boost::asio::basic_socket_acceptor<Protocol, boost::asio::io_context::executor_type>;
+using Socket = boost::asio::basic_stream_socket<Protocol, boost::asio::io_context::executor_type>;
+using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                boost::asio::wait_traits<std::chrono::steady_clock>,
+                                                boost::asio::io_context::executor_type>;
+
+/// Who is at the other end; `refusal` is not empty when that one gets no data.
+struct Caller {
+  std::string by;
+  std::string refusal;
+};
+
+class HttpServer : public std::enable_shared_from_this<HttpServer> {
+ public:
+  using Route = std::function<Response(const Request&)>;
+  using Admit = std::function<Caller(int descriptor)>;
+
+  /// Takes ownership of `descriptor`, which listens.
+  HttpServer(boost::asio::io_context& io, int family, int descriptor, host::Instance& instance, Route route,
+             Admit admit, const Limits& limits);
+
+  void start();
+  /// Closes everything; no call to the instance or the route comes after it.
+  void close();
+  bool busy() const;
+
+ private:
+  struct Session;
+  using SessionPtr = std::shared_ptr<Session>;
+
+  boost::asio::awaitable<void, boost::asio::io_context::executor_type> accept_loop();
+  boost::asio::awaitable<void, boost::asio::io_context::executor_type> serve(SessionPtr session);
+  boost::asio::awaitable<void, boost::asio::io_context::executor_type> stream(SessionPtr session,
+                                                                              Response response);
+  void admit(Socket socket);
+  bool make_room();
+  void end(const SessionPtr& session);
+
+  boost::asio::io_context& io_;
+  Acceptor acceptor_;
+  host::Instance* instance_;
+  Route route_;
+  Admit admit_;
+  Limits limits_;
+  bool open_ = true;
+  std::list<SessionPtr> sessions_;  // the oldest first
+};
+
+}  // namespace arizuko::api

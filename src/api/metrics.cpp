@@ -1,0 +1,195 @@
+#include "arizuko/api/metrics.hpp"
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "arizuko/api/version.hpp"
+
+namespace arizuko::api {
+
+namespace {
+
+constexpr std::array states = {engine::State::off,      engine::State::blocked, engine::State::waiting,
+                               engine::State::starting, engine::State::ready,   engine::State::unready,
+                               engine::State::stopping, engine::State::backoff, engine::State::failed,
+                               engine::State::done};
+constexpr std::array pod_states = {engine::PodState::booting, engine::PodState::running,
+                                   engine::PodState::stopping, engine::PodState::ended};
+
+std::string seconds_text(engine::Nanoseconds duration) {
+  return fmt::format("{:.6f}", std::chrono::duration<double>(duration).count());
+}
+
+std::string unix_text(std::int64_t unix_nanoseconds) {
+  return fmt::format("{}.{:03}", unix_nanoseconds / 1'000'000'000,
+                     unix_nanoseconds % 1'000'000'000 / 1'000'000);
+}
+
+class Page {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    text_ += fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+  }
+  void sample(std::string_view labels, std::string_view value) {
+    text_ += labels.empty() ? fmt::format("{} {}\n", name_, value)
+                            : fmt::format("{}{{{}}} {}\n", name_, labels, value);
+  }
+  void sample(std::string_view labels, std::uint64_t value) { sample(labels, std::to_string(value)); }
+  void single(std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
+    family(name, type, help);
+    sample("", value);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+  std::string name_;
+};
+
+std::string label(std::string_view name, std::string_view value) {
+  return fmt::format("{}=\"{}\"", name, escape_label(value));
+}
+
+void pod_families(Page& page, const host::Instance& instance) {
+  const engine::View& view = instance.view();
+  page.family("arizuko_init_build_info", "gauge", "Always 1; the version is a label.");
+  page.sample(label("version", version), 1);
+  page.family("arizuko_init_pod_state", "gauge", "1 for the state that the pod is in, 0 for the others.");
+  for (const engine::PodState state : pod_states) {
+    page.sample(label("state", engine::to_text(state)), view.state == state ? 1 : 0);
+  }
+  page.single("arizuko_init_pod_ready", "gauge", "1 while /readyz answers 200.", view.ready ? 1 : 0);
+  page.single("arizuko_init_pod_opened", "gauge", "1 once every service of ready_when was ready.",
+              view.opened ? 1 : 0);
+  page.single("arizuko_init_pod_seeded", "gauge", "1 when every task is done.", view.seeded ? 1 : 0);
+  page.single("arizuko_init_generation", "gauge", "Generation of the newest values of the environment.",
+              view.generation);
+  page.family("arizuko_init_pod_start_timestamp_seconds", "gauge", "When the run began, Unix time.");
+  page.sample("", unix_text(instance.unix_nanoseconds(view.started)));
+  if (view.state == engine::PodState::running) {
+    page.family("arizuko_init_pod_start_seconds", "gauge",
+                "From the beginning of the run until everything in ready_when had been ready.");
+    page.sample("", seconds_text(view.since - view.started));
+  }
+}
+
+void service_state_families(Page& page, const host::Instance& instance) {
+  const std::vector<engine::ServiceView>& services = instance.view().services;
+  page.family("arizuko_init_service_state", "gauge",
+              "1 for the state that the service is in, 0 for the others.");
+  for (const engine::ServiceView& service : services) {
+    for (const engine::State state : states) {
+      page.sample(label("service", service.name) + ',' + label("state", engine::to_text(state)),
+                  service.state == state ? 1 : 0);
+    }
+  }
+  page.family("arizuko_init_service_state_timestamp_seconds", "gauge",
+              "Since when the service is in its state, Unix time.");
+  for (const engine::ServiceView& service : services) {
+    page.sample(label("service", service.name), unix_text(instance.unix_nanoseconds(service.since)));
+  }
+  page.family("arizuko_init_service_ready_timestamp_seconds", "gauge",
+              "When the present run of the service became ready, Unix time; absent before that.");
+  for (const engine::ServiceView& service : services) {
+    if (!service.ready_at) continue;
+    page.sample(label("service", service.name), unix_text(instance.unix_nanoseconds(*service.ready_at)));
+  }
+  page.family("arizuko_init_service_start_seconds", "gauge",
+              "From the spawn to ready, the last time the service became ready.");
+  for (const engine::ServiceView& service : services) {
+    if (service.start_time) page.sample(label("service", service.name), seconds_text(*service.start_time));
+  }
+}
+
+void service_count_families(Page& page, const host::Instance& instance) {
+  const std::vector<engine::ServiceView>& services = instance.view().services;
+  page.family("arizuko_init_service_restarts_total", "counter", "Runs of the service after the first.");
+  for (const engine::ServiceView& service : services) {
+    page.sample(label("service", service.name), service.restarts);
+  }
+  page.family("arizuko_init_service_exits_total", "counter",
+              "How the main processes of the service ended: an exit code, or the name of a signal.");
+  for (const engine::ServiceView& service : services) {
+    for (const auto& [code, count] : service.exits) {
+      page.sample(label("service", service.name) + ',' + label("code", code), count);
+    }
+  }
+  page.family("arizuko_init_service_failures", "gauge", "Failures within the window of the crash budget.");
+  for (const engine::ServiceView& service : services) {
+    page.sample(label("service", service.name), service.failures);
+  }
+  page.family("arizuko_init_service_generation", "gauge",
+              "Generation of the values that the service runs with.");
+  for (const engine::ServiceView& service : services) {
+    page.sample(label("service", service.name), service.generation);
+  }
+}
+
+void own_families(Page& page, const host::Instance& instance, const ProcessFacts& facts) {
+  const host::Counters counters = instance.counters();
+  page.single("arizuko_init_orphans_reaped_total", "counter",
+              "Processes that were nobody's main process and were reaped.", counters.orphans_reaped);
+  page.single("arizuko_init_log_lines_total", "counter", "Log lines taken from the services.",
+              counters.log_lines);
+  page.single("arizuko_init_log_lines_dropped_total", "counter",
+              "Log lines lost because nobody read our stdout.", counters.log_lines_dropped);
+  page.single("arizuko_init_log_lines_cut_total", "counter", "Log lines cut at their largest length.",
+              counters.log_lines_cut);
+  page.single("arizuko_init_log_written_bytes_total", "counter", "Bytes written to our stdout.",
+              counters.log_bytes_written);
+  page.single("process_resident_memory_bytes", "gauge", "Resident memory of arizuko-init itself.",
+              facts.resident_bytes);
+  page.family("process_cpu_seconds_total", "counter", "Processor time of arizuko-init itself.");
+  page.sample("", fmt::format("{:.3f}", facts.cpu_seconds));
+}
+
+}  // namespace
+
+std::string escape_label(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\')
+      out += "\\\\";
+    else if (c == '"')
+      out += "\\\"";
+    else if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
+  }
+  return out;
+}
+
+ProcessFacts process_facts() {
+  ProcessFacts facts;
+  // proc(5): statm is "size resident shared ...", in pages.
+  if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
+    unsigned long long size = 0;
+    unsigned long long resident = 0;
+    if (std::fscanf(file, "%llu %llu", &size, &resident) == 2) {
+      facts.resident_bytes = resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    }
+    std::fclose(file);
+  }
+  timespec used{};
+  if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0) {
+    facts.cpu_seconds = static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+  }
+  return facts;
+}
+
+std::string metrics_text(const host::Instance& instance, const ProcessFacts& facts) {
+  Page page;
+  pod_families(page, instance);
+  service_state_families(page, instance);
+  service_count_families(page, instance);
+  own_families(page, instance, facts);
+  return page.take();
+}
+
+}  // namespace arizuko::api

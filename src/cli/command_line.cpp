@@ -1,0 +1,324 @@
+// The one file that knows the parser (CLI11) and its exceptions.
+#include "arizuko/cli/command_line.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include "arizuko/api/nearest.hpp"
+#include "arizuko/api/status_json.hpp"
+#include "arizuko/api/version.hpp"
+#include "arizuko/cli/options.hpp"
+
+namespace arizuko::cli {
+
+namespace {
+
+constexpr const char* about =
+    "arizuko-init: the entrypoint of an arizuko container. Seeds the instance, opens the gate\n"
+    "when gated serves, starts and restarts the daemons, answers the probes.";
+
+constexpr const char* client_codes = "Exit codes: 0 yes, 1 no, 2 nobody answers, 64 usage.\n";
+
+constexpr const char* run_footer =
+    "Example:\n"
+    "  arizuko-init run --rehearse                        stand-ins for every daemon, needs nothing\n"
+    "  arizuko-init run --plan my.toml --set pod.probes=127.0.0.1:9190\n\n"
+    "Without --plan: /etc/arizuko/arizuko.toml, else etc/arizuko.toml of the source tree it was built in.\n"
+    "As PID 1, `run` is what happens without a command.\n\n"
+    "Exit codes: 0 stopped as asked, 64 usage, 69 the gate never opened, 70 a fault of arizuko-init,\n"
+    "  73 seeding failed, 75 an essential service is finally dead, 77 the data directory is locked or\n"
+    "  not writable, 78 the plan or a needed value is wrong.\n";
+
+struct Words {
+  RunOptions run;
+  CheckOptions check;
+  ClientOptions client;
+  std::vector<std::string> set;
+  std::string log;
+  bool rehearse = false;
+  bool json = false;
+};
+
+std::string example(std::string_view lines, std::string_view codes) {
+  return fmt::format("Example:\n{}\n{}", lines, codes);
+}
+
+void add_plan_options(CLI::App& command, Words& words, PlanOptions& plan) {
+  command.add_option("--plan", plan.plan, "The plan to use")->type_name("FILE");
+  command
+      .add_option("--set", words.set,
+                  "Replace a key of the plan, by its path: pod.data_dir=/tmp/demo; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command.add_flag("--rehearse", words.rehearse,
+                   "Stand-ins for every daemon, made-up values where none are set");
+}
+
+void add_client_options(CLI::App& command, Words& words) {
+  command
+      .add_option("--control", words.client.control,
+                  "The instance's control socket, a path or @NAME\n(default: $ARIZUKO_INIT_CONTROL, else the "
+                  "one that is found)")
+      ->type_name("PATH");
+  command.add_flag("--json", words.json, "JSON, for scripts");
+}
+
+void add_services(CLI::App& command, Words& words, bool required) {
+  CLI::Option* option =
+      command.add_option("SERVICE", words.client.services, "Names of services")->type_name("");
+  if (required) option->required();
+}
+
+void add_wait(CLI::App& command, Words& words) {
+  command
+      .add_option("--wait", words.client.wait_seconds,
+                  "Wait until it is there, or has failed, at most this long")
+      ->type_name("SECONDS")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_run_and_check(CLI::App& app, Words& words) {
+  CLI::App* run = app.add_subcommand("run", "Run the instance in the foreground");
+  add_plan_options(*run, words, words.run.plan);
+  run->add_option("--control", words.run.control, "Where the control socket listens, a path or @NAME")
+      ->type_name("PATH");
+  run->add_option("--log", words.log, "Form of the log: console or json (default: console on a terminal)")
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"console", "json"}));
+  run->footer(run_footer);
+
+  CLI::App* check =
+      app.add_subcommand("check", "Print the resolved plan, or everything that is wrong with it");
+  add_plan_options(*check, words, words.check.plan);
+  check->add_flag("--json", words.json, "JSON, for scripts");
+  check->footer(
+      example("  arizuko-init check --plan etc/arizuko.toml\n",
+              "Exit codes: 0 the plan is good (there may be warnings), 64 usage, 78 the plan is wrong.\n"));
+}
+
+void add_questions(CLI::App& app, Words& words) {
+  CLI::App* status = app.add_subcommand("status", "Show every service and its state");
+  add_client_options(*status, words);
+  status->footer(example(
+      "  arizuko-init status\n  arizuko-init status --json | jq -r '.services[].state'\n",
+      "Exit codes: 0 all is well, 1 something that should be ready is not, 2 nobody answers, 64 usage.\n"));
+
+  CLI::App* why = app.add_subcommand("why", "Say in one sentence why a service, or the pod, is as it is");
+  add_client_options(*why, words);
+  add_services(*why, words, false);
+  why->get_option("SERVICE")->expected(0, 1);
+  why->footer(example("  arizuko-init why teled\n", client_codes));
+
+  CLI::App* logs = app.add_subcommand("logs", "Show the last log lines of services");
+  add_client_options(*logs, words);
+  logs->add_flag("--follow,-f", words.client.follow, "Go on with new lines as they come");
+  logs->add_option("--lines,-n", words.client.lines, "How many lines (default: 100)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  add_services(*logs, words, false);
+  logs->footer(example("  arizuko-init logs --follow gated teled\n", client_codes));
+
+  CLI::App* events = app.add_subcommand("events", "Show the history: every change of state, with its cause");
+  add_client_options(*events, words);
+  events->add_flag("--follow,-f", words.client.follow, "Go on with new events as they come");
+  events->add_option("--after", words.client.after, "Only events with a greater number")
+      ->type_name("SEQ")
+      ->check(CLI::NonNegativeNumber);
+  events->footer(example("  arizuko-init events --json --follow | jq -r .cause\n", client_codes));
+}
+
+void add_commands(CLI::App& app, Words& words) {
+  struct Entry {
+    const char* name;
+    const char* help;
+    const char* lines;
+  };
+  for (const Entry& entry :
+       {Entry{"start", "Start services that are off or failed", "  arizuko-init start teled --wait 30\n"},
+        Entry{"stop", "Stop services; they stay off until started", "  arizuko-init stop teled\n"},
+        Entry{"restart", "Stop services and start them again", "  arizuko-init restart gated --wait 60\n"}}) {
+    CLI::App* command = app.add_subcommand(entry.name, entry.help);
+    add_client_options(*command, words);
+    add_services(*command, words, true);
+    add_wait(*command, words);
+    command->footer(example(entry.lines, client_codes));
+  }
+  CLI::App* reload = app.add_subcommand("reload", "Read the plan and the environment again");
+  add_client_options(*reload, words);
+  reload->footer(example("  arizuko-init reload\n", client_codes));
+
+  CLI::App* version = app.add_subcommand("version", "Print the version");
+  version->add_flag("--json", words.json, "JSON, for scripts");
+  version->footer(example("  arizuko-init version\n", "Exit codes: 0, 64 usage.\n"));
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+int usage_error(const Console& console, std::string_view command, std::string_view sentence) {
+  const std::string name = command.empty() ? "arizuko-init" : fmt::format("arizuko-init {}", command);
+  console.err(fmt::format("{}: {}; `{} --help` shows what there is\n", name, sentence, name));
+  return exit_code::usage;
+}
+
+std::string unknown_text(std::string_view kind, std::string_view word,
+                         const std::vector<std::string>& known) {
+  const std::string near = api::nearest(word, known);
+  return fmt::format("there is no {} \"{}\"{}", kind, word,
+                     near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+/// Words that the command did not take: an option that is not there, or one word too many.
+std::optional<std::string> extra_text(const CLI::App& command) {
+  for (const std::string& word : command.remaining()) {
+    if (!word.starts_with('-')) return fmt::format("\"{}\" is one word too many", word);
+    return unknown_text("option", word.substr(0, word.find('=')), option_names(command));
+  }
+  return std::nullopt;
+}
+
+std::expected<std::vector<plan::Override>, std::string> overrides_of(const std::vector<std::string>& texts) {
+  std::vector<plan::Override> overrides;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return std::unexpected(fmt::format("--set takes KEY=VALUE, not \"{}\"", text));
+    }
+    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return overrides;
+}
+
+int print_version(const Words& words, const Console& console) {
+  console.out(words.json ? fmt::format("{{\"name\":\"arizuko-init\",\"version\":{}}}\n",
+                                       api::json_string(api::version))
+                         : fmt::format("arizuko-init {}\n", api::version));
+  return exit_code::yes;
+}
+
+int dispatch(const std::string& name, Words& words, const Console& console) {
+  const auto overrides = overrides_of(words.set);
+  if (!overrides) return usage_error(console, name, overrides.error());
+  const Output output = words.json ? Output::json : Output::text;
+  const Mode mode = words.rehearse ? Mode::rehearsal : Mode::real;
+  words.client.output = words.check.output = output;
+  for (PlanOptions* plan : {&words.run.plan, &words.check.plan}) {
+    plan->overrides = *overrides;
+    plan->mode = mode;
+  }
+  // Not by CLI11, which would let the variable of one command win over the option of another.
+  const char* named = std::getenv("ARIZUKO_INIT_CONTROL");
+  if (words.client.control.empty() && named != nullptr) words.client.control = named;
+  if (!words.log.empty())
+    words.run.log = words.log == "json" ? plan::LogFormat::json : plan::LogFormat::console;
+
+  if (name == "run") return run_instance(words.run, console);
+  if (name == "check") return check(words.check, console);
+  if (name == "status") return status(words.client, console);
+  if (name == "why") return why(words.client, console);
+  if (name == "start") return command(Verb::start, words.client, console);
+  if (name == "stop") return command(Verb::stop, words.client, console);
+  if (name == "restart") return command(Verb::restart, words.client, console);
+  if (name == "reload") return reload(words.client, console);
+  if (name == "logs") return logs(words.client, console);
+  if (name == "events") return events(words.client, console);
+  return print_version(words, console);
+}
+
+bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }
+
+int parse_and_run(std::vector<std::string> arguments, const Console& console, bool is_pid_1) {
+  Words words;
+  CLI::App app(about, "arizuko-init");
+  app.require_subcommand(1);
+  app.footer(
+      "Example:\n  arizuko-init run --rehearse\n  arizuko-init status\n\n"
+      "`arizuko-init COMMAND --help` shows a command's options, an example and its exit codes.\n");
+  add_run_and_check(app, words);
+  add_questions(app, words);
+  add_commands(app, words);
+  // What a command does not take is reported by extra_text, with the nearest name.
+  for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
+
+  const bool only_options = arguments.empty() || arguments.front().starts_with('-');
+  if (!arguments.empty() && arguments.front() == "--version")
+    arguments.front() = "version";
+  else if (!arguments.empty() && asks_for_help(arguments.front()) && arguments.size() == 1) {
+    console.out(app.help());
+    return exit_code::yes;
+  } else if (only_options && is_pid_1)
+    arguments.insert(arguments.begin(), "run");
+  else if (arguments.empty()) {
+    console.err(app.help());
+    return exit_code::usage;
+  }
+  const std::string name = arguments.front();
+  const std::vector<std::string> commands = command_names(app);
+  if (std::ranges::find(commands, name) == commands.end()) {
+    if (!name.starts_with('-')) return usage_error(console, "", unknown_text("command", name, commands));
+    return usage_error(console, "", fmt::format("a command comes first, not {}", name));
+  }
+  const CLI::App* command = app.get_subcommand(name);
+  try {
+    std::ranges::reverse(arguments);  // CLI11 takes the words from the back
+    app.parse(arguments);
+  } catch (const CLI::CallForHelp&) {
+    console.out(command->help("arizuko-init"));
+    return exit_code::yes;
+  } catch (const CLI::ParseError& error) {
+    return usage_error(console, name, error.what());
+  }
+  if (const auto extra = extra_text(*command)) return usage_error(console, name, *extra);
+  return dispatch(name, words, console);
+}
+
+/// Writes all, or gives up when nobody reads: a command's output is not worth hanging for.
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& words, const Console& console, bool is_pid_1) {
+  try {
+    return parse_and_run(words, console, is_pid_1);
+  } catch (const std::exception& bug) {
+    console.err(fmt::format("arizuko-init: a fault of its own: {}\n", bug.what()));
+    return exit_code::fault;
+  }
+}
+
+int run(int argc, char** argv) {
+  Console console;
+  console.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
+  console.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
+  console.is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  const char* no_colour = std::getenv("NO_COLOR");  // no-color.org
+  console.colour = console.is_terminal && (no_colour == nullptr || *no_colour == '\0');
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  return run(words, console, ::getpid() == 1);
+}
+
+}  // namespace arizuko::cli

@@ -1,0 +1,185 @@
+#include "arizuko/cli/prepare.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include "arizuko/cli/rehearse.hpp"
+#include "arizuko/host/environment_reader.hpp"
+#include "arizuko/plan/load.hpp"
+
+namespace arizuko::cli {
+
+namespace {
+
+Refusal refusal(int code, std::string line) { return {code, {}, {std::move(line)}}; }
+Refusal refusal(plan::Problems problems) { return {exit_code::wrong_plan, std::move(problems), {}}; }
+
+plan::Lookup lookup_in(char** process_environment) {
+  return [process_environment](std::string_view name) -> std::optional<std::string> {
+    for (char** entry = process_environment; entry != nullptr && *entry != nullptr; ++entry) {
+      const std::string_view text = *entry;
+      if (text.size() > name.size() && text.starts_with(name) && text[name.size()] == '=') {
+        return std::string(text.substr(name.size() + 1));
+      }
+    }
+    return std::nullopt;
+  };
+}
+
+plan::Lookup lookup_in(const env::Snapshot& snapshot) {
+  return [&snapshot](std::string_view name) -> std::optional<std::string> {
+    const std::string* value = snapshot.find(name);
+    return value == nullptr ? std::nullopt : std::optional(*value);
+  };
+}
+
+/// Notes what is wrong with the sources; refuses when one is not usable and its values are needed.
+std::expected<void, Refusal> take_problems(const std::vector<host::SourceProblem>& problems, Values values,
+                                           std::vector<std::string>& notices) {
+  Refusal refused;
+  for (const host::SourceProblem& problem : problems) {
+    const bool fatal = problem.weight == host::SourceProblem::Weight::error && values == Values::needed;
+    std::vector<std::string>& lines = fatal ? refused.lines : notices;
+    std::string line = host::to_text(problem);
+    // A source that is read in both steps is reported once.
+    if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+  }
+  if (!refused.lines.empty()) return std::unexpected(std::move(refused));
+  return {};
+}
+
+bool overridden(const std::vector<plan::Override>& overrides, std::string_view key) {
+  return std::ranges::find(overrides, key, &plan::Override::key) != overrides.end();
+}
+
+/// The steps of plan/load.hpp, and the rehearsal's changes on the way.
+class Preparation {
+ public:
+  Preparation(const PlanOptions& options, Values values, char** process_environment)
+      : options_(options),
+        overrides_(options.overrides),
+        values_(values),
+        environment_(process_environment) {}
+
+  std::expected<Prepared, Refusal> run() {
+    auto path = find_plan(options_.plan, own_executable());
+    if (!path) return std::unexpected(refusal(exit_code::wrong_plan, path.error()));
+    auto files = plan::read_files(*path);
+    if (!files) return std::unexpected(refusal(std::move(files.error())));
+    files_ = std::move(*files);
+    // libstdc++ 12 has std::expected without and_then.
+    for (const auto step : {&Preparation::read_early, &Preparation::load, &Preparation::move_data_dir,
+                            &Preparation::read_values, &Preparation::rehearse}) {
+      Step done = (this->*step)();
+      if (!done) return std::unexpected(std::move(done.error()));
+    }
+    return std::move(prepared_);
+  }
+
+ private:
+  using Step = std::expected<void, Refusal>;
+
+  Step read_early() {
+    const auto sources = plan::early_sources(files_, overrides_, lookup_in(environment_));
+    if (!sources) return std::unexpected(refusal(sources.error()));
+    host::ReadResult read = host::read_sources(*sources, environment_);
+    early_ = std::move(read.snapshot);
+    return take_problems(read.problems, values_, prepared_.notices);
+  }
+
+  Step load() {
+    auto plan = plan::load(files_, overrides_, lookup_in(early_));
+    if (!plan) return std::unexpected(refusal(std::move(plan.error())));
+    prepared_.plan = std::move(*plan);
+    return {};
+  }
+
+  // A rehearsal never writes where an instance of the same name lives, unless told so.
+  Step move_data_dir() {
+    if (options_.mode == Mode::real || overridden(overrides_, "pod.data_dir") || early_.has("HOST_DATA_DIR"))
+      return {};
+    auto directory = rehearsal_data_dir(prepared_.plan.pod.instance, lookup_in(environment_));
+    if (!directory) return std::unexpected(refusal(exit_code::not_allowed, directory.error()));
+    overrides_.push_back({"pod.data_dir", std::move(*directory)});
+    return load();
+  }
+
+  Step read_values() {
+    host::ReadResult read = host::read_sources(prepared_.plan.env.sources, environment_);
+    prepared_.snapshot = std::move(read.snapshot);
+    return take_problems(read.problems, values_, prepared_.notices);
+  }
+
+  Step rehearse() {
+    if (options_.mode == Mode::real) return {};
+    const auto program =
+        find_rehearsal_program(own_executable(), lookup_in(environment_)("PATH").value_or(""));
+    if (!program) return std::unexpected(refusal(exit_code::wrong_plan, program.error()));
+    use_program(prepared_.plan, *program);
+    prepared_.rehearsal_program = *program;
+    const std::vector<std::string> names = make_up_values(prepared_.plan, prepared_.snapshot);
+    prepared_.notices.push_back(fmt::format("this is a rehearsal: {} stands in for every daemon, in {}",
+                                            *program, prepared_.plan.pod.data_dir));
+    if (!names.empty()) {
+      prepared_.notices.push_back(
+          fmt::format("made up for the rehearsal, because unset: {}", fmt::join(names, ", ")));
+    }
+    return {};
+  }
+
+  const PlanOptions& options_;
+  std::vector<plan::Override> overrides_;
+  Values values_;
+  char** environment_;
+  std::vector<plan::File> files_;
+  env::Snapshot early_;
+  Prepared prepared_;
+};
+
+}  // namespace
+
+std::string Refusal::text() const {
+  std::string out;
+  for (const plan::Problem& problem : problems) out += plan::to_text(problem) + '\n';
+  for (const std::string& line : lines) out += line + '\n';
+  return out;
+}
+
+std::string own_executable() {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  return size > 0 ? std::string(buffer.data(), static_cast<std::size_t>(size)) : std::string{};
+}
+
+std::expected<std::string, std::string> find_plan(const std::string& wanted, const std::string& executable) {
+  if (!wanted.empty()) return wanted;
+  std::vector<std::string> places = {"/etc/arizuko/arizuko.toml"};
+#ifdef ARIZUKO_DEVELOPMENT_PLAN
+  places.emplace_back(ARIZUKO_DEVELOPMENT_PLAN);
+#endif
+  // <tree>/build/<preset>/arizuko-init belongs to <tree>/etc/arizuko.toml.
+  std::string tree = executable;
+  for (int level = 0; level < 3 && !tree.empty(); ++level) {
+    const std::size_t slash = tree.rfind('/');
+    if (level == 2 && !tree.substr(slash + 1).starts_with("build")) tree.clear();
+    tree = tree.substr(0, tree.empty() ? 0 : slash);
+  }
+  if (!tree.empty()) places.push_back(tree + "/etc/arizuko.toml");
+  for (const std::string& place : places) {
+    if (::access(place.c_str(), F_OK) == 0) return place;
+  }
+  return std::unexpected(
+      fmt::format("there is no plan: looked for {}; name one with --plan FILE", fmt::join(places, " and ")));
+}
+
+std::expected<Prepared, Refusal> prepare(const PlanOptions& options, Values values,
+                                         char** process_environment) {
+  return Preparation(options, values, process_environment).run();
+}
+
+}  // namespace arizuko::cli

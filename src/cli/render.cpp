@@ -1,0 +1,222 @@
+#include "arizuko/cli/render.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <boost/json.hpp>
+
+#include "arizuko/engine/why.hpp"
+
+namespace arizuko::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string painted(std::string_view text, std::string_view paint, Colour colour) {
+  if (colour == Colour::off || paint.empty() || text.empty()) return std::string(text);
+  return fmt::format("\x1b[{}m{}\x1b[0m", paint, text);
+}
+
+// Characters, not bytes: every byte that does not continue one.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string string_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+}
+
+std::optional<std::int64_t> number_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  json::error_code error;
+  const auto number = value->to_number<std::int64_t>(error);
+  return error ? std::nullopt : std::optional(number);
+}
+
+std::optional<json::object> object_of(std::string_view text) {
+  json::error_code error;
+  json::value value = json::parse(text, error);
+  if (error || !value.is_object()) return std::nullopt;
+  return std::move(value.get_object());
+}
+
+Status::Service service_of(const json::object& object) {
+  Status::Service service;
+  service.name = string_of(object, "name");
+  service.kind = string_of(object, "kind");
+  service.state = string_of(object, "state");
+  service.since = string_of(object, "since");
+  service.cause = string_of(object, "cause");
+  service.pid = number_of(object, "pid");
+  service.port = number_of(object, "port");
+  service.restarts = number_of(object, "restarts").value_or(0);
+  if (const json::value* list = object.if_contains("waiting_for"); list != nullptr && list->is_array()) {
+    for (const json::value& each : list->get_array()) {
+      if (each.is_string()) service.waiting_for.emplace_back(each.get_string());
+    }
+  }
+  return service;
+}
+
+std::string or_dash(const std::optional<std::int64_t>& number) {
+  return number ? std::to_string(*number) : "-";
+}
+
+/// What a reader of the table asks next: nothing while it serves.
+std::string note_of(const Status::Service& service) {
+  if (service.state == "ready" || service.state == "done") return {};
+  if (service.waiting_for.empty()) return service.cause;
+  return fmt::format("waits for {}", fmt::join(service.waiting_for, ", "));
+}
+
+std::string age_of(const std::string& since, std::int64_t now) {
+  const std::optional<std::int64_t> then = parse_rfc3339(since);
+  if (!then) return "-";
+  return engine::duration_text(engine::Nanoseconds(std::max<std::int64_t>(0, now - *then)));
+}
+
+/// "12:00:01.123" of "2026-11-22T12:00:01.123Z"
+std::string clock_of(const std::string& time) { return time.size() >= 23 ? time.substr(11, 12) : time; }
+
+}  // namespace
+
+void Table::column(std::string title, Align align) { columns_.push_back({std::move(title), align}); }
+void Table::row(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
+
+std::string Table::text(Colour colour) const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t widest = width(columns_[i].title);
+    for (const auto& row : rows_) widest = std::max(widest, width(row[i].text));
+    widths.push_back(widest);
+  }
+  std::string out;
+  const auto append = [&](const std::vector<Cell>& row) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - width(row[i].text), ' ');
+      const bool right = columns_[i].align == Align::right;
+      if (i > 0) line += "  ";
+      line += (right ? padding : "") + painted(row[i].text, row[i].paint, colour) + (right ? "" : padding);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + '\n';
+  };
+  std::vector<Cell> titles;
+  for (const Column& column : columns_) titles.push_back({column.title, "2"});
+  append(titles);
+  for (const auto& row : rows_) append(row);
+  return out;
+}
+
+std::string_view paint_of(std::string_view state) {
+  if (state == "ready" || state == "done" || state == "running") return "32";
+  if (state == "waiting" || state == "starting" || state == "stopping" || state == "backoff" ||
+      state == "booting")
+    return "33";
+  if (state == "blocked" || state == "unready" || state == "failed") return "31";
+  return "2";
+}
+
+std::expected<Status, std::string> parse_status(std::string_view text) {
+  const std::optional<json::object> object = object_of(text);
+  const json::value* services = object ? object->if_contains("services") : nullptr;
+  if (services == nullptr || !services->is_array()) {
+    return std::unexpected("the answer is not a status: is it an arizuko-init of another version?");
+  }
+  Status status;
+  status.instance = string_of(*object, "instance");
+  status.state = string_of(*object, "state");
+  status.generation = static_cast<std::uint64_t>(number_of(*object, "generation").value_or(0));
+  for (const json::value& each : services->get_array()) {
+    if (each.is_object()) status.services.push_back(service_of(each.get_object()));
+  }
+  return status;
+}
+
+std::string status_text(const Status& status, std::string_view why, std::int64_t now, Colour colour) {
+  Table table;
+  table.column("NAME");
+  table.column("STATE");
+  table.column("FOR", Align::right);
+  table.column("PID", Align::right);
+  table.column("PORT", Align::right);
+  table.column("RESTARTS", Align::right);
+  table.column("NOTE");
+  for (const Status::Service& service : status.services) {
+    table.row({{service.name},
+               {service.state, paint_of(service.state)},
+               {age_of(service.since, now)},
+               {or_dash(service.pid)},
+               {or_dash(service.port)},
+               {std::to_string(service.restarts)},
+               {note_of(service)}});
+  }
+  return fmt::format("{} is {}: {}\n\n{}", status.instance,
+                     painted(status.state, paint_of(status.state), colour), why, table.text(colour));
+}
+
+std::optional<std::string> event_text(std::string_view text, Colour colour) {
+  const std::optional<json::object> object = object_of(text);
+  if (!object) return std::nullopt;
+  const std::string service = string_of(*object, "service");
+  const std::string from = string_of(*object, "from");
+  const std::string to = string_of(*object, "to");
+  const std::string what = to.empty() ? string_of(*object, "event")
+                                      : fmt::format("{} -> {}", painted(from, paint_of(from), colour),
+                                                    painted(to, paint_of(to), colour));
+  return fmt::format("{} {:<12} {}: {}\n", clock_of(string_of(*object, "time")),
+                     service.empty() ? "pod" : service, what, string_of(*object, "cause"));
+}
+
+std::optional<std::string> log_text(std::string_view text, Colour colour) {
+  const std::optional<json::object> object = object_of(text);
+  if (!object) return std::nullopt;
+  const std::string service = string_of(*object, "service");
+  const std::string name = fmt::format("{:<12}", service.empty() ? "arizuko-init" : service);
+  return fmt::format("{} {} | {}\n", painted(clock_of(string_of(*object, "time")), "2", colour),
+                     painted(name, "36", colour), string_of(*object, "text"));
+}
+
+std::string ready_table(const engine::View& view, Colour colour) {
+  Table table;
+  table.column("NAME");
+  table.column("STATE");
+  table.column("PID", Align::right);
+  table.column("PORT", Align::right);
+  table.column("READY AFTER", Align::right);
+  table.column("NOTE");
+  for (const engine::ServiceView& service : view.services) {
+    const std::string state(engine::to_text(service.state));
+    const bool well = service.state == engine::State::ready || service.state == engine::State::done;
+    table.row({{service.name},
+               {state, paint_of(state)},
+               {service.pid ? std::to_string(*service.pid) : "-"},
+               {service.port != 0 ? std::to_string(service.port) : "-"},
+               {service.start_time ? engine::duration_text(*service.start_time) : "-"},
+               {well ? "" : service.cause}});
+  }
+  return table.text(colour);
+}
+
+std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
+  std::tm utc{};
+  int milliseconds = 0;
+  const std::string copy(text);
+  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday,
+                  &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &milliseconds) != 7) {
+    return std::nullopt;
+  }
+  utc.tm_year -= 1900;
+  utc.tm_mon -= 1;
+  return (static_cast<std::int64_t>(::timegm(&utc)) * 1000 + milliseconds) * 1'000'000;
+}
+
+}  // namespace arizuko::cli

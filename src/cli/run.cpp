@@ -1,0 +1,362 @@
+// `run`: from the plan to a running instance, and back to an exit code.
+//
+// Everything that can refuse the run is tried before the first child: the plan, the values, the data
+// directory's lock, the listeners. What is wrong goes to stderr and to the termination message.
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "arizuko/api/servers.hpp"
+#include "arizuko/api/version.hpp"
+#include "arizuko/cli/prepare.hpp"
+#include "arizuko/cli/render.hpp"
+#include "arizuko/host/data_lock.hpp"
+#include "arizuko/host/process_table.hpp"
+#include "arizuko/host/supervisor.hpp"
+#include "arizuko/host/termination_message.hpp"
+
+namespace arizuko::cli {
+
+namespace {
+
+/// Why a run does not begin.
+struct Refused {
+  int exit_code;
+  std::string sentence;
+};
+
+/// A SIGTERM before the supervisor's handlers are there must not be lost: the kernel drops a signal
+/// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel).
+class StopSignalsBlocked {
+ public:
+  StopSignalsBlocked() {
+    ::sigemptyset(&signals_);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals_, number);
+    ::sigprocmask(SIG_BLOCK, &signals_, &before_);
+  }
+  ~StopSignalsBlocked() { release(); }
+  StopSignalsBlocked(const StopSignalsBlocked&) = delete;
+  StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
+  void release() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t signals_{};
+  sigset_t before_{};
+};
+
+void harden() {
+  // A reader that goes away is an error of that write, not our end. Children get the default back.
+  std::signal(SIGPIPE, SIG_IGN);
+  // A core file would hold every value of the environment. The soft limit only, and for the children
+  // too, whose memory holds the same secrets: who needs a core can raise it up to the hard limit.
+  // (PR_SET_DUMPABLE would also keep us, as uid 1000, out of our own /proc/self.)
+  rlimit core{};
+  if (::getrlimit(RLIMIT_CORE, &core) == 0) {
+    core.rlim_cur = 0;
+    ::setrlimit(RLIMIT_CORE, &core);
+  }
+}
+
+bool is_directory(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+/// A real run makes the last directory only: a missing parent is a volume that was not mounted. A
+/// rehearsal's directory lies under the user's state directory and is made with its parents.
+std::expected<void, std::string> make_data_dir(const std::string& path, Mode mode) {
+  if (is_directory(path)) return {};
+  const std::string parent = parent_of(path);
+  if (mode == Mode::rehearsal && path != "/") {
+    const auto made = make_data_dir(parent, mode);
+    if (!made) return made;
+  }
+  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  const int why = errno;
+  return std::unexpected(fmt::format(
+      "cannot create the data directory {}: {}; {}", path, std::strerror(why),
+      !is_directory(parent)
+          ? fmt::format("{} is not there: is the volume mounted?", parent)
+          : fmt::format("create it for uid {}, or name another: --set pod.data_dir=DIR", ::geteuid())));
+}
+
+plan::LogFormat log_format(const RunOptions& options, const plan::Plan& plan, const Console& console) {
+  const plan::LogFormat usual = console.is_terminal ? plan::LogFormat::console : plan::LogFormat::json;
+  return options.log.value_or(plan.pod.log.value_or(usual));
+}
+
+host::LogFormatter formatter_for(plan::LogFormat format, const plan::Plan& plan, const Console& console) {
+  std::size_t width = std::strlen("arizuko-init");
+  for (const plan::Service& service : plan.services) width = std::max(width, service.name.size());
+  return {format, console.colour, width};
+}
+
+/// The servers of one run, in the order in which they are closed.
+struct Servers {
+  std::unique_ptr<api::ProbeServer> probes;
+  std::unique_ptr<api::PageServer> page;
+  std::unique_ptr<api::ControlServer> control;
+  std::string control_address;
+};
+
+std::string busy_hint(std::string_view key) {
+  return fmt::format("; choose another with --set {}=IP:PORT, or none with --set {}=off", key, key);
+}
+
+std::expected<void, Refused> open_ports(boost::asio::io_context& io, const plan::Pod& pod,
+                                        host::Instance& instance, Servers& servers) {
+  if (pod.probes) {
+    auto probes = api::ProbeServer::listen(io, *pod.probes, instance);
+    if (!probes)
+      return std::unexpected(Refused{exit_code::wrong_plan, probes.error() + busy_hint("pod.probes")});
+    servers.probes = std::move(*probes);
+  }
+  if (pod.page) {
+    auto page = api::PageServer::listen(io, *pod.page, instance);
+    if (!page) return std::unexpected(Refused{exit_code::wrong_plan, page.error() + busy_hint("pod.page")});
+    servers.page = std::move(*page);
+  }
+  return {};
+}
+
+/// An address that was asked for must work; of our own choice, the first that does. Without any the
+/// pod still runs: that is worth a notice, not an end.
+std::expected<void, Refused> open_control(boost::asio::io_context& io, const std::string& wanted,
+                                          const plan::Pod& pod, host::Instance& instance, Servers& servers,
+                                          std::vector<std::string>& notices) {
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  std::string trouble;
+  for (const std::string& address : api::control_addresses(wanted, pod.run_dir, pod.instance,
+                                                           runtime != nullptr ? runtime : "", ::getpid())) {
+    auto control = api::ControlServer::listen(io, address, instance);
+    if (control) {
+      servers.control = std::move(*control);
+      servers.control_address = address;
+      return {};
+    }
+    if (!trouble.empty()) trouble += "; ";
+    trouble += control.error();
+  }
+  if (!wanted.empty()) return std::unexpected(Refused{exit_code::wrong_plan, trouble});
+  notices.push_back("no control socket: " + trouble);
+  return {};
+}
+
+/// Shows the table of services on a console when everything is up for the first time.
+class FirstTable {
+ public:
+  FirstTable(boost::asio::io_context& io, host::Instance& instance, Colour colour)
+      : io_(io), instance_(instance), colour_(colour) {
+    subscription_ = instance_.subscribe([this] { look(); });
+  }
+  ~FirstTable() { unsubscribe(); }
+  FirstTable(const FirstTable&) = delete;
+  FirstTable& operator=(const FirstTable&) = delete;
+
+ private:
+  static bool on_its_way(engine::State state) {
+    switch (state) {
+      case engine::State::waiting:
+      case engine::State::starting:
+      case engine::State::stopping:
+      case engine::State::backoff: return true;
+      case engine::State::off:
+      case engine::State::blocked:
+      case engine::State::ready:
+      case engine::State::unready:
+      case engine::State::failed:
+      case engine::State::done: return false;
+    }
+    return false;
+  }
+
+  void look() {
+    const engine::View& view = instance_.view();
+    if (shown_ || !view.opened || view.state != engine::PodState::running) return;
+    for (const engine::ServiceView& service : view.services) {
+      if (on_its_way(service.state)) return;
+    }
+    shown_ = true;
+    // After the log lines of this turn. The loop does not turn without us: we live as long as it does.
+    boost::asio::post(io_, [this] { show(); });
+  }
+
+  void show() const {
+    // Never waits for a terminal that has stopped: then there is no table.
+    pollfd writable{STDOUT_FILENO, POLLOUT, 0};
+    if (::poll(&writable, 1, 0) != 1 || (writable.revents & POLLOUT) == 0) return;
+    const std::string text = '\n' + ready_table(instance_.view(), colour_) + '\n';
+    static_cast<void>(!::write(STDOUT_FILENO, text.data(), text.size()));
+  }
+  void unsubscribe() {
+    if (subscription_ != 0) instance_.unsubscribe(subscription_);
+    subscription_ = 0;
+  }
+
+  boost::asio::io_context& io_;
+  host::Instance& instance_;
+  Colour colour_;
+  bool shown_ = false;
+  std::uint64_t subscription_ = 0;
+};
+
+std::string without_last_newline(std::string text) {
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+class Run {
+ public:
+  Run(const RunOptions& options, const Console& console) : options_(options), console_(console) {}
+
+  int run() {
+    auto prepared = prepare(options_.plan, Values::needed, environ);
+    if (!prepared) return refuse({prepared.error().exit_code, without_last_newline(prepared.error().text())});
+    prepared->snapshot.generation = ++generation_;
+    plan_ = std::make_shared<const plan::Plan>(std::move(prepared->plan));
+    snapshot_ = std::make_shared<const env::Snapshot>(std::move(prepared->snapshot));
+    notices_ = std::move(prepared->notices);
+    rehearsal_ = std::move(prepared->rehearsal_program);
+    termination_ = host::TerminationMessage(plan_->pod.termination_log);
+    format_ = log_format(options_, *plan_, console_);
+
+    if (!host::ProcessTable::become_reaper()) {
+      return refuse({exit_code::fault,
+                     fmt::format("cannot become the reaper of our descendants: {}", std::strerror(errno))});
+    }
+    if (const auto made = make_data_dir(plan_->pod.data_dir, options_.plan.mode); !made) {
+      return refuse({exit_code::not_allowed, made.error()});
+    }
+    auto lock = host::DataLock::acquire(plan_->pod.data_dir);
+    if (!lock) return refuse({exit_code::not_allowed, lock.error()});
+    return supervise(*lock);
+  }
+
+ private:
+  int refuse(const Refused& refused) {
+    console_.err(
+        fmt::format("{}\narizuko-init does not start (exit {})\n", refused.sentence, refused.exit_code));
+    host::TerminationReport report;
+    report.exit_code = refused.exit_code;
+    report.state = "ended";
+    report.reason = refused.sentence;
+    termination_.write(report);
+    return refused.exit_code;
+  }
+
+  int supervise(const host::DataLock& lock) {
+    boost::asio::io_context io{1};
+    host::Supervisor::Options options{plan_,
+                                      snapshot_,
+                                      formatter_for(format_, *plan_, console_),
+                                      STDOUT_FILENO,
+                                      lock.state_dir(),
+                                      rehearsal_,
+                                      [this] { return read_again(); }};
+    host::Supervisor supervisor(io, std::move(options));
+    Servers servers;
+    const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
+    auto opened = open_ports(io, plan_->pod, supervisor, servers);
+    if (opened) opened = open_control(io, wanted, plan_->pod, supervisor, servers, notices_);
+    if (!opened) return refuse(opened.error());
+    greet(supervisor, servers);
+
+    std::optional<FirstTable> table;
+    if (format_ == plan::LogFormat::console)
+      table.emplace(io, supervisor, console_.colour ? Colour::on : Colour::off);
+    std::optional<int> code;
+    supervisor.start([&](int exit_code) {
+      code = exit_code;
+      io.stop();
+    });
+    signals_.release();
+    io.run();
+    finish_streams(io, servers);
+    return part(supervisor, code);
+  }
+
+  /// Lets followers of the control socket read the last events: at most 300 ms, and only if there are any.
+  static void finish_streams(boost::asio::io_context& io, const Servers& servers) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+    io.restart();
+    while (servers.control && servers.control->busy() && std::chrono::steady_clock::now() < deadline) {
+      if (io.run_one_until(deadline) == 0) return;
+    }
+  }
+
+  int part(const host::Supervisor& supervisor, std::optional<int> code) {
+    const int exit = code.value_or(exit_code::fault);
+    if (format_ == plan::LogFormat::console || exit != exit_code::yes) {
+      const std::string& verdict = supervisor.view().verdict;
+      console_.err(fmt::format("arizuko-init: {} (exit {})\n",
+                               verdict.empty() ? "the loop ended without a verdict" : verdict, exit));
+    }
+    return exit;
+  }
+
+  void greet(host::Supervisor& supervisor, const Servers& servers) const {
+    const plan::Pod& pod = plan_->pod;
+    const auto address = [](const std::optional<plan::Address>& it) {
+      return it ? fmt::format("{}:{}", it->ip.contains(':') ? '[' + it->ip + ']' : it->ip, it->port) : "off";
+    };
+    supervisor.log(
+        host::Level::info,
+        fmt::format("arizuko-init {}: instance {}, data {}, probes {}, page {}, control {}", api::version,
+                    pod.instance, pod.data_dir, address(pod.probes), address(pod.page),
+                    servers.control_address.empty() ? "none" : servers.control_address));
+    for (const plan::Problem& warning : plan_->warnings)
+      supervisor.log(host::Level::warn, plan::to_text(warning));
+    for (const std::string& notice : notices_) supervisor.log(host::Level::warn, notice);
+  }
+
+  std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string> read_again() {
+    auto prepared = prepare(options_.plan, Values::needed, environ);
+    if (!prepared) return std::unexpected(without_last_newline(prepared.error().text()));
+    prepared->snapshot.generation = ++generation_;
+    return std::pair{std::make_shared<const plan::Plan>(std::move(prepared->plan)),
+                     std::make_shared<const env::Snapshot>(std::move(prepared->snapshot))};
+  }
+
+  const RunOptions& options_;
+  const Console& console_;
+  StopSignalsBlocked signals_;
+  host::TerminationMessage termination_{"/dev/termination-log"};
+  env::Generation generation_ = 0;
+  engine::PlanPtr plan_;
+  env::SnapshotPtr snapshot_;
+  std::vector<std::string> notices_;
+  std::string rehearsal_;
+  plan::LogFormat format_ = plan::LogFormat::json;
+};
+
+}  // namespace
+
+int run_instance(const RunOptions& options, const Console& console) {
+  harden();
+  try {
+    return Run(options, console).run();
+  } catch (const std::exception& bug) {
+    console.err(fmt::format("arizuko-init: a fault of its own: {} (exit {}); please report it\n", bug.what(),
+                            exit_code::fault));
+    host::TerminationReport report{
+        exit_code::fault, "ended", std::string("a fault of arizuko-init: ") + bug.what(), {}, {}};
+    host::TerminationMessage("/dev/termination-log").write(report);
+    return exit_code::fault;
+  }
+}
+
+}  // namespace arizuko::cli

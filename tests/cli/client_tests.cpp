@@ -1,0 +1,229 @@
+// The commands against a real control socket: a child process serves a made-up instance.
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "../api/fake_instance.hpp"
+#include "arizuko/api/servers.hpp"
+#include "arizuko/cli/client.hpp"
+#include "captured.hpp"
+
+using namespace arizuko;
+using cli::Captured;
+using cli::type;
+
+namespace {
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// Serves `instance` in a child process until the test is over.
+class Served {
+ public:
+  using Prepare = void (*)(api::FakeInstance& instance, boost::asio::io_context& io);
+  explicit Served(Prepare prepare = nullptr) {
+    char name[] = "/tmp/arizuko-cli-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    child_ = ::fork();
+    if (child_ == 0) serve(prepare, ready[1]);
+    ::close(ready[1]);
+    char byte = 0;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    ::close(ready[0]);
+  }
+  Served(const Served&) = delete;
+  ~Served() {
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+    std::filesystem::remove_all(directory_);
+  }
+  std::string path() const { return directory_ + "/demo.sock"; }
+  const std::string& directory() const { return directory_; }
+  Captured type(std::vector<std::string> words) const {
+    words.insert(words.begin() + 1, {"--control", path()});
+    return cli::type(words);
+  }
+
+ private:
+  [[noreturn]] void serve(Prepare prepare, int ready) const {
+    boost::asio::io_context io{1};
+    api::FakeInstance instance;
+    instance.log("gated", "hello");
+    instance.log("seed", "other");
+    instance.happen("gated", "starting", "ready", "every condition holds");
+    if (prepare != nullptr) prepare(instance, io);
+    const auto server = api::ControlServer::listen(io, path(), instance);
+    if (!server || ::write(ready, "x", 1) != 1) ::_exit(1);
+    io.run();
+    ::_exit(0);
+  }
+
+  std::string directory_;
+  pid_t child_ = -1;
+};
+
+}  // namespace
+
+TEST_CASE("cli: status --json is what scripts rely on, exit 0 when all is well") {
+  const Served served;
+  const Captured status = served.type({"status", "--json"});
+  CHECK(status.code == 0);
+  CHECK(
+      status.out ==
+      R"({"instance":"demo","state":"running","generation":1,"services":[)"
+      R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds"},)"
+      R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds"}]})"
+      "\n");
+}
+
+TEST_CASE("cli: status exits 1 while something that should be ready is not, and says why") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    engine::ServiceView& teled = instance.add("teled", plan::Kind::service, engine::State::waiting, 9001);
+    teled.waiting_for = {"gated"};
+  });
+  const Captured status = served.type({"status"});
+  CHECK(status.code == 1);
+  CHECK(status.out.starts_with("demo is running: "));
+  CHECK(has(status.out, "\nNAME   STATE "));
+  CHECK(has(status.out, "\nteled  waiting"));
+  CHECK(has(status.out, "waits for gated\n"));
+  CHECK(status.err.empty());
+}
+
+TEST_CASE("cli: why says one sentence, of the pod or of a service") {
+  const Served served;
+  CHECK(served.type({"why"}).code == 0);
+  CHECK(served.type({"why", "gated", "--json"}).out.starts_with("{\"service\":\"gated\",\"why\":\""));
+  const Captured unknown = served.type({"why", "gatd"});
+  CHECK(unknown.code == 1);
+  CHECK(unknown.err == "there is no service \"gatd\" here; did you mean \"gated\"?\n");
+}
+
+TEST_CASE("cli: restart says what was done; an unknown service is exit 1 and the others are done") {
+  const Served served;
+  const Captured done = served.type({"restart", "gated"});
+  CHECK(done.code == 0);
+  CHECK(done.out == "gated: restart asked for\n");
+  const Captured mixed = served.type({"stop", "gatd", "gated"});
+  CHECK(mixed.code == 1);
+  CHECK(mixed.out == "gated: restart asked for\n");
+  CHECK(mixed.err == "there is no service \"gatd\" here; did you mean \"gated\"?\n");
+}
+
+TEST_CASE("cli: a command that the instance refuses is exit 1 with its reason") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    instance.answer_ = {false, "the pod is stopping"};
+  });
+  const Captured refused = served.type({"start", "gated"});
+  CHECK(refused.code == 1);
+  CHECK(refused.err == "the pod is stopping\n");
+  CHECK(served.type({"reload"}).code == 1);
+}
+
+TEST_CASE("cli: restart --wait comes back when the service is ready again") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    instance.on_command = [&] {
+      instance.happen("gated", "ready", "stopping", "an operator asked");
+      instance.happen("seed", "waiting", "done", "not what was asked for");
+      instance.happen("gated", "starting", "ready", "every condition holds");
+    };
+  });
+  CHECK(served.type({"restart", "gated", "--wait", "5"}).code == 0);
+}
+
+TEST_CASE("cli: restart --wait says why the service failed") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    instance.on_command = [&] { instance.happen("gated", "starting", "failed", "it exited with code 1"); };
+  });
+  const Captured failed = served.type({"restart", "gated", "--wait", "5"});
+  CHECK(failed.code == 1);
+  CHECK(failed.err == "gated is failed, because it exited with code 1\n");
+}
+
+TEST_CASE("cli: restart --wait gives up when its time is over") {
+  const Served served;
+  const Captured late = served.type({"restart", "gated", "--wait", "0.05"});
+  CHECK(late.code == 1);
+  CHECK(late.err == "gated: not there within 0.05 s; `arizuko-init why gated` says why\n");
+}
+
+TEST_CASE("cli: events as lines for people and as JSON for scripts") {
+  const Served served;
+  CHECK(served.type({"events"}).out ==
+        "11:06:40.001 gated        starting -> ready: every condition holds\n");
+  CHECK(
+      served.type({"events", "--json"}).out ==
+      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","from":"starting","to":"ready","cause":"every condition holds"})"
+      "\n");
+  CHECK(served.type({"events", "--after", "1"}).out.empty());
+}
+
+TEST_CASE("cli: events --follow ends well when the pod ends") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    instance.on_subscribe = [&] {
+      instance.happen("", "", "", "the last child is gone");
+      instance.view_.state = engine::PodState::ended;
+      instance.notify();
+    };
+  });
+  const Captured followed = served.type({"events", "--follow"});
+  CHECK(followed.code == 0);
+  CHECK(has(followed.out, "the last child is gone\n"));
+}
+
+TEST_CASE("cli: logs show the services asked for and the number of lines asked for") {
+  const Served served;
+  CHECK(served.type({"logs"}).out ==
+        "11:06:40.000 gated        | hello\n11:06:40.000 seed         | other\n");
+  CHECK(served.type({"logs", "gated"}).out == "11:06:40.000 gated        | hello\n");
+  CHECK(served.type({"logs", "--lines", "1"}).out == "11:06:40.000 seed         | other\n");
+  CHECK(served.type({"logs", "--json", "-n", "1"}).out ==
+        "{\"seq\":2,\"time\":\"2026-11-18T11:06:40.000Z\",\"service\":\"seed\",\"stream\":\"stderr\","
+        "\"text\":\"other\"}\n");
+  CHECK(served.type({"logs", "nobody"}).code == 1);
+}
+
+TEST_CASE("cli: nobody at the socket is exit 2 with what to look at") {
+  const Captured nobody = type({"status", "--control", "/nowhere/demo.sock"});
+  CHECK(nobody.code == 2);
+  CHECK(nobody.err ==
+        "cannot reach arizuko-init at /nowhere/demo.sock: there is no such socket; is it running?\n");
+  CHECK(nobody.out.empty());
+}
+
+TEST_CASE("cli: a server that does not speak is exit 2, not a hang") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    instance.on_subscribe = [] { ::_exit(0); };
+  });
+  CHECK(served.type({"logs", "--follow"}).code == 2);
+}
+
+TEST_CASE("cli: the socket is found by looking, and a dead one is passed over") {
+  const Served served;
+  std::ofstream(served.directory() + "/note.txt") << "no socket";
+  std::ofstream(served.directory() + "/file.sock") << "no socket either";
+  const std::string table = served.directory() + "/unix";
+  std::ofstream(table) << "Num RefCount Protocol Flags Type St Inode Path\n"
+                       << "0000000000000000: 00000002 00000000 00010000 0001 01 1 @arizuko-init/gone\n"
+                       << "0000000000000000: 00000002 00000000 00010000 0001 01 2 @other\n";
+  const cli::Found found = cli::find_control_sockets({{served.directory(), "/nowhere"}, table});
+  CHECK(found.alive == std::vector<std::string>{served.path()});
+  CHECK(found.refused.empty());
+}
+
+TEST_CASE("cli: ARIZUKO_INIT_CONTROL names the socket, --control wins") {
+  const Served served;
+  ::setenv("ARIZUKO_INIT_CONTROL", served.path().c_str(), 1);
+  CHECK(type({"status", "--json"}).code == 0);
+  CHECK(type({"status", "--control", "/nowhere/x.sock"}).code == 2);
+  ::unsetenv("ARIZUKO_INIT_CONTROL");
+}

@@ -1,0 +1,217 @@
+// From words to a plan and its values, and what a rehearsal changes. Needs the real plan layer.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arizuko/cli/prepare.hpp"
+#include "arizuko/cli/rehearse.hpp"
+#include "captured.hpp"
+
+using namespace arizuko;
+using namespace arizuko::cli;
+
+namespace {
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+struct Directory {
+  Directory() {
+    char name[] = "/tmp/arizuko-cli-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~Directory() { std::filesystem::remove_all(path); }
+  std::string write(const std::string& name, std::string_view text, mode_t mode = 0600) const {
+    const std::string file = path + '/' + name;
+    std::ofstream(file) << text;
+    ::chmod(file.c_str(), mode);
+    return file;
+  }
+  std::string path;
+};
+
+constexpr std::string_view good_plan = R"(
+[pod]
+instance = "${INSTANCE_NAME:-demo}"
+data_dir = "${HOST_DATA_DIR:-/srv/data/arizuko_${INSTANCE_NAME:-demo}}"
+probes = "127.0.0.1:9190"
+page = "off"
+[env]
+sources = ["environment"]
+[service.gated]
+command = ["gated"]
+port = 9080
+need = ["CHANNEL_SECRET", "HOST_APP_DIR"]
+essential = true
+[service.teled]
+command = ["teled"]
+enabled_when = ["TELEGRAM_BOT_TOKEN"]
+need = ["TELEGRAM_BOT_TOKEN"]
+after = ["gated"]
+[service.emaid]
+command = ["emaid"]
+enabled_when = ["EMAIL_ACCOUNT"]
+need = ["EMAIL_ACCOUNT", "EMAIL_PASSWORD"]
+)";
+
+std::expected<Prepared, Refusal> prepared(const Directory& directory, Mode mode,
+                                          std::vector<std::string> environment,
+                                          std::vector<plan::Override> overrides = {}) {
+  std::vector<char*> pointers;
+  for (std::string& entry : environment) pointers.push_back(entry.data());
+  pointers.push_back(nullptr);
+  return prepare({directory.write("plan.toml", good_plan), std::move(overrides), mode}, Values::needed,
+                 pointers.data());
+}
+
+}  // namespace
+
+TEST_CASE("cli: check prints the resolved plan, and needs none of the pod's secrets") {
+  const Directory directory;
+  const Captured checked = type({"check", "--plan", directory.write("plan.toml", good_plan)});
+  CHECK(checked.code == 0);
+  CHECK(has(checked.out, "gated"));
+  const Captured json = type({"check", "--json", "--plan", directory.path + "/plan.toml"});
+  CHECK(json.code == 0);
+  CHECK(json.out.starts_with("{"));
+}
+
+TEST_CASE("cli: check prints every problem and exits 78") {
+  const Directory directory;
+  const std::string plan =
+      directory.write("plan.toml", "[service.gated]\ncomand = [\"gated\"]\nport = 99999\n");
+  const Captured checked = type({"check", "--plan", plan});
+  CHECK(checked.code == 78);
+  CHECK(checked.out.empty());
+  CHECK(has(checked.err, "plan.toml:2:"));
+  CHECK(has(checked.err, "plan.toml:3:"));
+  CHECK(has(checked.err, "the plan is refused: "));
+  const Captured json = type({"check", "--json", "--plan", plan});
+  CHECK(json.code == 78);
+  CHECK(json.out.starts_with("{\"ok\":false,\"problems\":[{\"severity\":\"error\",\"file\":"));
+}
+
+TEST_CASE("cli: run with a wrong plan is exit 78 with all problems") {
+  const Directory directory;
+  const Captured run =
+      type({"run", "--plan", directory.write("plan.toml", "[service.gated]\nport = 99999\n")});
+  CHECK(run.code == 78);
+  CHECK(has(run.err, "plan.toml:2:"));
+}
+
+TEST_CASE("cli: --set reaches the plan") {
+  const Directory directory;
+  const auto result = prepared(directory, Mode::real, {}, {{"pod.data_dir", "/tmp/elsewhere"}});
+  REQUIRE(result);
+  CHECK(result->plan.pod.data_dir == "/tmp/elsewhere");
+}
+
+TEST_CASE("cli: without any plan the places that were looked at are named") {
+  const auto found = find_plan("", "/opt/tree/build/release/arizuko-init");
+  if (!found) {
+    CHECK(found.error() ==
+          "there is no plan: looked for /etc/arizuko/arizuko.toml and /opt/tree/etc/arizuko.toml; name one "
+          "with --plan FILE");
+  }
+  CHECK(find_plan("mine.toml", "").value() == "mine.toml");
+}
+
+TEST_CASE("cli: the plan of the source tree is found from the program that was built in it") {
+  const Directory directory;
+  std::filesystem::create_directories(directory.path + "/etc");
+  std::filesystem::create_directories(directory.path + "/build/release");
+  directory.write("etc/arizuko.toml", "");
+  if (::access("/etc/arizuko/arizuko.toml", F_OK) == 0) return;
+  CHECK(find_plan("", directory.path + "/build/release/arizuko-init").value() ==
+        directory.path + "/etc/arizuko.toml");
+  CHECK_FALSE(find_plan("", directory.path + "/usr/local/arizuko-init"));
+}
+
+TEST_CASE("rehearsal: needed keys of enabled services are made up and marked, Telegram's token too") {
+  plan::Plan plan;
+  plan.pod.data_dir = "/data";
+  plan.services.resize(3);
+  plan.services[0].name = "gated";
+  plan.services[0].need = {"CHANNEL_SECRET", "HOST_APP_DIR"};
+  plan.services[1].name = "teled";
+  plan.services[1].enabled_when = {{"TELEGRAM_BOT_TOKEN", std::nullopt}};
+  plan.services[1].need = {"TELEGRAM_BOT_TOKEN"};
+  plan.services[2].name = "emaid";
+  plan.services[2].enabled_when = {{"EMAIL_ACCOUNT", std::nullopt}};
+  plan.services[2].need = {"EMAIL_PASSWORD"};
+  env::Snapshot snapshot;
+  CHECK(make_up_values(plan, snapshot) ==
+        std::vector<std::string>{"CHANNEL_SECRET", "HOST_APP_DIR", "TELEGRAM_BOT_TOKEN"});
+  CHECK(snapshot.values["CHANNEL_SECRET"] == env::Value{"rehearsal-made-up-CHANNEL_SECRET", "rehearsal"});
+  CHECK(snapshot.values["HOST_APP_DIR"].text == "/data/rehearsal-app");
+  CHECK_FALSE(snapshot.has("SLACK_BOT_TOKEN"));  // nobody asks for it
+}
+
+TEST_CASE("rehearsal: a value that is set stays") {
+  plan::Plan plan;
+  plan.services.resize(1);
+  plan.services[0].need = {"CHANNEL_SECRET"};
+  env::Snapshot snapshot;
+  snapshot.values["CHANNEL_SECRET"] = {"mine", "environment"};
+  CHECK(make_up_values(plan, snapshot).empty());
+  CHECK(snapshot.values["CHANNEL_SECRET"].text == "mine");
+}
+
+TEST_CASE(
+    "rehearsal: the data directory is the user's own, and one that cannot be is an error that says what "
+    "works") {
+  const Directory directory;
+  const auto in = [](std::map<std::string, std::string, std::less<>> values) {
+    return [values](std::string_view name) -> std::optional<std::string> {
+      const auto found = values.find(name);
+      return found == values.end() ? std::nullopt : std::optional(found->second);
+    };
+  };
+  CHECK(rehearsal_data_dir("demo", in({{"HOME", directory.path}})).value() ==
+        directory.path + "/.local/state/arizuko-init/rehearsal/arizuko_demo");
+  CHECK(rehearsal_data_dir("demo", in({{"HOME", "/nowhere"}, {"XDG_STATE_HOME", directory.path}})).value() ==
+        directory.path + "/arizuko-init/rehearsal/arizuko_demo");
+  CHECK(rehearsal_data_dir("demo", in({})).error() ==
+        "cannot choose a data directory for the rehearsal: HOME is not set; name a directory that can be "
+        "written: "
+        "--set pod.data_dir=DIR");
+  const auto below_a_file = rehearsal_data_dir("demo", in({{"HOME", directory.write("file", "")}}));
+  REQUIRE_FALSE(below_a_file);
+  CHECK(has(below_a_file.error(), "--set pod.data_dir=DIR"));
+}
+
+TEST_CASE("rehearsal: every daemon is the stand-in, called by the daemon's name") {
+  const Directory directory;
+  directory.write("arizuko-rehearsal", "#!/bin/sh\n", 0700);
+  const auto program = find_rehearsal_program(directory.path + "/arizuko-init", "");
+  REQUIRE(program);
+  plan::Plan plan;
+  plan.services.resize(1);
+  plan.services[0].command = {"gated"};
+  use_program(plan, *program);
+  CHECK(plan.services[0].executable == directory.path + "/arizuko-rehearsal");
+  CHECK(plan.services[0].command == std::vector<std::string>{"gated"});
+  CHECK(find_rehearsal_program("/nowhere/arizuko-init", "/x:" + directory.path).value() == *program);
+  CHECK(has(find_rehearsal_program("/nowhere/arizuko-init", "/x").error(), "/nowhere/arizuko-rehearsal"));
+}
+
+TEST_CASE("rehearsal: HOST_DATA_DIR and --set keep the data directory that was asked for") {
+  const Directory directory;
+  directory.write("arizuko-rehearsal", "#!/bin/sh\n", 0700);
+  const std::string path = "PATH=" + directory.path;
+  const auto asked = prepared(directory, Mode::rehearsal, {path, "HOST_DATA_DIR=/tmp/asked"});
+  REQUIRE(asked);
+  CHECK(asked->plan.pod.data_dir == "/tmp/asked");
+  const auto chosen =
+      prepared(directory, Mode::rehearsal, {path, "HOME=" + directory.path, "INSTANCE_NAME=mine"});
+  REQUIRE(chosen);
+  CHECK(chosen->plan.pod.data_dir == directory.path + "/.local/state/arizuko-init/rehearsal/arizuko_mine");
+  CHECK(chosen->snapshot.has("CHANNEL_SECRET"));
+  CHECK(chosen->notices.back() ==
+        "made up for the rehearsal, because unset: CHANNEL_SECRET, HOST_APP_DIR, TELEGRAM_BOT_TOKEN");
+}

@@ -1,0 +1,79 @@
+#include <doctest/doctest.h>
+
+#include "captured.hpp"
+
+using arizuko::cli::Captured;
+using arizuko::cli::type;
+
+namespace {
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+}  // namespace
+
+TEST_CASE("cli: a mistyped command is usage and names the nearest") {
+  const Captured typed = type({"statsu"});
+  CHECK(typed.code == 64);
+  CHECK(typed.out.empty());
+  CHECK(typed.err ==
+        "arizuko-init: there is no command \"statsu\"; did you mean \"status\"?; `arizuko-init --help` shows "
+        "what there is\n");
+  CHECK(type({"xyzzy"}).err ==
+        "arizuko-init: there is no command \"xyzzy\"; `arizuko-init --help` shows what there is\n");
+}
+
+TEST_CASE("cli: a mistyped option is usage and names the nearest") {
+  const Captured typed = type({"run", "--rehears"});
+  CHECK(typed.code == 64);
+  CHECK(typed.err ==
+        "arizuko-init run: there is no option \"--rehears\"; did you mean \"--rehearse\"?; `arizuko-init run "
+        "--help` "
+        "shows what there is\n");
+}
+
+TEST_CASE("cli: what is no option is not swallowed") {
+  CHECK(type({"status", "extra"}).err ==
+        "arizuko-init status: \"extra\" is one word too many; `arizuko-init status --help` shows what there "
+        "is\n");
+  CHECK(type({"run", "--set", "pod.data_dir=/x", "extra"}).code == 64);
+  CHECK(type({"why", "a", "b"}).code == 64);
+}
+
+TEST_CASE("cli: usage errors are 64 and say what is wrong") {
+  CHECK(type({"start"}).code == 64);
+  CHECK(type({"run", "--log", "xml"}).code == 64);
+  CHECK(type({"logs", "--lines", "many"}).code == 64);
+  CHECK(type({"logs", "--lines", "-1"}).code == 64);
+  CHECK(type({"run", "--plan"}).code == 64);
+  CHECK(type({"--plan", "x"}).code == 64);
+  CHECK(type({"check", "--set", "nonsense"}).err ==
+        "arizuko-init check: --set takes KEY=VALUE, not \"nonsense\"; `arizuko-init check --help` shows what "
+        "there is\n");
+}
+
+TEST_CASE("cli: without a command help goes to stderr, exit 64; as PID 1 it is run") {
+  const Captured nothing = type({});
+  CHECK(nothing.code == 64);
+  CHECK(has(nothing.err, "status"));
+  const Captured pid_1 = type({"--plan", "/nowhere/plan.toml"}, true);
+  CHECK(pid_1.code == 78);
+  CHECK(has(pid_1.err, "/nowhere/plan.toml"));
+  CHECK(has(pid_1.err, "arizuko-init does not start (exit 78)\n"));
+}
+
+TEST_CASE("cli: every command explains itself with an example and its exit codes") {
+  for (const char* name :
+       {"run", "check", "status", "why", "start", "stop", "restart", "reload", "logs", "events", "version"}) {
+    CAPTURE(name);
+    const Captured help = type({name, "--help"});
+    CHECK(help.code == 0);
+    CHECK(has(help.out, "Example:\n  arizuko-init " + std::string(name)));
+    CHECK(has(help.out, "Exit codes: 0"));
+    CHECK(help.err.empty());
+  }
+  CHECK(type({"--help"}).code == 0);
+}
+
+TEST_CASE("cli: version, as text and as JSON") {
+  CHECK(type({"version"}).out.starts_with("arizuko-init "));
+  CHECK(type({"--version"}).out == type({"version"}).out);
+  CHECK(type({"version", "--json"}).out.starts_with("{\"name\":\"arizuko-init\",\"version\":\""));
+}
