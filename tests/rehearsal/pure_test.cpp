@@ -1,0 +1,95 @@
+// The parts that are text in, value out.
+#include "config.hpp"
+#include "faults.hpp"
+#include "registry.hpp"
+#include "routes.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace rehearsal;
+
+TEST_CASE("addresses: Go's forms are taken, and its words used for what is none") {
+  CHECK(parse_go_address(":9001")->host.empty());
+  CHECK(parse_go_address("127.0.0.1:9001")->host == "127.0.0.1");
+  CHECK(parse_go_address("[::1]:9001")->host == "::1");
+  CHECK(parse_go_address("9001").error().ends_with("missing port in address"));
+  CHECK(parse_go_address(":1:2").error().ends_with("too many colons in address"));
+  CHECK(parse_go_address(":70000").error().ends_with("invalid port"));
+  CHECK(parse_node_address(":9007")->host == "0.0.0.0");
+}
+
+TEST_CASE("addresses: dashd and proxyd take 8080 and :8080 and break on host:port") {
+  CHECK(parse_port_or_colon("8080")->port == 8080);
+  CHECK(parse_port_or_colon(":8080")->port == 8080);
+  CHECK_FALSE(parse_port_or_colon("127.0.0.1:8080"));
+}
+
+TEST_CASE("addresses: a URL's port is 80 and its path / unless it says more") {
+  CHECK(parse_url("http://127.0.0.1")->port == 80);
+  CHECK(parse_url("http://127.0.0.1:9081/a?b")->path == "/a?b");
+  CHECK_FALSE(parse_url("https://127.0.0.1"));
+  CHECK_FALSE(parse_url("http://"));
+}
+
+TEST_CASE("dotenv: quotes, export, comments and CRLF are read as godotenv reads them") {
+  const auto pairs =
+      parse_dotenv("# no\r\nexport A=1\r\nB=\"x\\ny\" # tail\nC='raw \\n'\nD=plain # tail\n9X=no\nbad\nE=\n");
+  REQUIRE(pairs.size() == 5);
+  CHECK(pairs[0] == std::pair<std::string, std::string>{"A", "1"});
+  CHECK(pairs[1].second == "x\ny");
+  CHECK(pairs[2].second == "raw \\n");
+  CHECK(pairs[3].second == "plain");
+  CHECK(pairs[4].second.empty());
+}
+
+TEST_CASE("durations: Go's 1h30m is read, 10 and 10x are not") {
+  CHECK(parse_go_duration("1h30m") == std::chrono::minutes(90));
+  CHECK(parse_go_duration("250ms") == std::chrono::milliseconds(250));
+  CHECK_FALSE(parse_go_duration("10"));
+  CHECK_FALSE(parse_go_duration("10x"));
+}
+
+TEST_CASE("faults: every line of the help's vocabulary parses, and bad ones are named") {
+  const auto parsed = parse_faults(
+      "crash\nexit 3\nflood 10\nflood 10 500 # long\n grow 5\nflee\nflee-clean-env\norphans 9\nhang-health\n"
+      "health-503\nignore-term\nrefuse KEY value\ncrash-at-boot\nexit-at-boot 75\nhang-at-boot\nno-listen\n"
+      "slow-boot 10\nlogin-hang\nafter 50 crash\n");
+  CHECK(parsed.errors.empty());
+  CHECK(parsed.faults.size() == 19);
+  CHECK(parse_faults("crash,slow-boot 5", ',').faults.size() == 2);
+  for (const auto* line :
+       {"bogus", "exit", "exit x", "exit 256", "refuse KEY", "crash now", "after 5 ignore-term"}) {
+    CHECK_MESSAGE(parse_faults(line).errors.size() == 1, line);
+  }
+}
+
+TEST_CASE("routes: what proxyd refuses is refused, the longest prefix wins") {
+  CHECK(parse_routes(R"([{"path":"/a/","backend":"http://127.0.0.1:1","auth":"root"}])")
+            .error()
+            .contains("unknown auth"));
+  CHECK_FALSE(parse_routes(R"([{"path":"a","backend":"http://127.0.0.1:1","auth":"user"}])"));
+  CHECK_FALSE(parse_routes(R"([{"path":"/a","backend":"","auth":"user"}])"));
+  CHECK_FALSE(parse_routes("{"));
+  const std::string one = R"({"path":"/a/","backend":"http://127.0.0.1:1","auth":"public"})";
+  CHECK(parse_routes("[" + one + "," + one + "]").error().contains("duplicate"));
+  const auto routes =
+      parse_routes("[" + one + R"(,{"path":"/a/b/","backend":"http://127.0.0.1:2","auth":"user"}])");
+  REQUIRE(routes);
+  CHECK(match_route(*routes, "/a/b/c")->path == "/a/b/");
+  CHECK(match_route(*routes, "/a/x")->path == "/a/");
+  CHECK(match_route(*routes, "/") == nullptr);
+}
+
+TEST_CASE("registry: the same name replaces from the same address and is refused from another (T8)") {
+  Registry registry;
+  Channel channel{"telegram", "http://127.0.0.1:1", "t1", "127.0.0.1", {"telegram:"}, {}, 0};
+  CHECK(registry.put(channel));
+  channel.token = "t2";
+  CHECK(registry.put(channel));
+  CHECK(registry.by_token("t1") == nullptr);
+  CHECK(registry.by_jid("telegram:5")->token == "t2");
+  CHECK(registry.by_jid("discord:5") == nullptr);
+  CHECK(registry.by_token("") == nullptr);
+  channel.source_ip = "10.0.0.9";
+  CHECK_FALSE(registry.put(channel));
+}
