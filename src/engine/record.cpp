@@ -48,7 +48,10 @@ ServiceView Engine::Machine::fresh_view(const plan::Service& each) const {
 void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action>& actions) {
   if (view_.state == PodState::ended) return;
   actions_ = &actions;
-  if (view_.started == Instant{}) view_.started = view_.since = now;
+  if (view_.started == Instant{}) {
+    view_.started = view_.since = now;
+    for (ServiceView& each : view_.services) each.since = now;
+  }
   now_ = std::max(now_, now);
   std::visit([this](const auto& each) { on(each); }, event);
   settle();

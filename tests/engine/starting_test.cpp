@@ -10,6 +10,7 @@ TEST_CASE("engine: nothing starts before the values are there") {
   bench.deliver(Tick{});
   CHECK_EQ(bench.states(), "gated waiting");
   CHECK_EQ(bench.why("gated"), "gated waits for the values of the environment.");
+  CHECK(bench.view("gated").since == bench.now());
 }
 
 TEST_CASE("engine: nothing starts before its gate is ready") {
