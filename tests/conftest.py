@@ -1,0 +1,33 @@
+"""End-to-end and trap tests: they need root for namespaces, and the release build. Neither is ever skipped."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import pod  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    if os.geteuid() != 0:
+        pytest.exit("these tests make namespaces: run them as root (scripts/test does, with sudo)", returncode=1)
+    for program in (pod.INIT, pod.REHEARSAL):
+        if not os.access(program, os.X_OK):
+            pytest.exit(f"{program} is not there: cmake --preset release && cmake --build --preset release",
+                        returncode=1)
+
+
+@pytest.fixture
+def a_pod():
+    """Makes pods as Pod() does; they are gone when the test is."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(pod.Pod(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

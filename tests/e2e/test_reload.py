@@ -1,0 +1,138 @@
+"""SIGHUP and `reload`: the plan and the values anew, and nothing restarted that is not affected."""
+import json
+import signal
+
+import pytest
+
+from pod import STOCK_PLAN, wait_for
+
+BASE = ["gated", "timed", "dashd", "webd", "proxyd", "teled", "slakd"]
+
+
+def with_own_plan(a_pod, **options):
+    """The stock plan as a file of the pod, with room for drop-ins; every value the rehearsal needs is given."""
+    pod = a_pod(start=False, **options)
+    pod.write_plan(STOCK_PLAN.read_text())
+    return pod
+
+
+def drop_in(pod, name, text):
+    pod.write(pod.out / "plan.toml.d" / name, text)
+
+
+# A second dashboard.
+EXTRA = """[service.extra]
+command = ["dashd"]
+port = 9500
+after = ["gated"]
+env.DASH_PORT = "9500"
+env.DATA_DIR = "${pod.data_dir}"
+ready.http = "${extra.url}/health"
+"""
+
+
+def pids(pod):
+    return {s["name"]: s["pid"] for s in pod.status()["services"] if s["pid"]}
+
+
+def restarted_by(pod, act):
+    """Which services run as another process, once `act` has had its effect."""
+    before, seq = pids(pod), pod.last_seq()
+    act()
+    # The values are taken in the same turn of the loop, so what they stop is no longer ready then.
+    pod.wait_event(lambda e: e["event"] == "plan", "the plan to be taken", after=seq)
+    pod.wait_ready()
+    after = pids(pod)
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+def test_sighup_adds_a_service_of_a_changed_plan_and_restarts_nothing(a_pod):
+    pod = with_own_plan(a_pod).start().wait_ready()
+    drop_in(pod, "extra.toml", EXTRA)
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"extra"}
+    assert pod.service("extra")["port"] == 9500
+    # And away again.
+    (pod.out / "plan.toml.d" / "extra.toml").unlink()
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"extra"}
+    assert pod.service("extra") is None or pod.service("extra")["state"] == "off"
+
+
+def test_reload_restarts_exactly_the_service_whose_definition_changed(a_pod):
+    pod = with_own_plan(a_pod).start().wait_ready()
+    drop_in(pod, "dashd.toml", "[service.dashd]\nport = 9182\n")
+
+    def reload():
+        done = pod.ctl("reload", "--json")
+        assert done.returncode == 0 and json.loads(done.stdout)["accepted"] is True
+
+    # proxyd's routes name dashd's port: it is affected, too.
+    assert restarted_by(pod, reload) == {"dashd", "proxyd"}
+    assert pod.get("/health", 9182)[0] == 200
+
+
+def test_a_changed_dotenv_restarts_exactly_the_services_that_take_the_value(a_pod):
+    pod = with_own_plan(a_pod).start().wait_ready()
+    dotenv = pod.data / ".env"
+    text = dotenv.read_text()
+    pod.write(dotenv, text + "TELEGRAM_BOT_TOKEN=first\n", 0o600)
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"teled", "proxyd"}
+    assert pod.environ("teled")["TELEGRAM_BOT_TOKEN"] == "first"
+    generation = pod.status()["generation"]
+    # The same values: a generation, and no restart.
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == set()
+    # A key that nobody takes.
+    pod.write(dotenv, text + "TELEGRAM_BOT_TOKEN=first\nNOBODY_TAKES_ME=1\n", 0o600)
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == set()
+    pod.write(dotenv, text + "TELEGRAM_BOT_TOKEN=second\n", 0o600)
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"teled", "proxyd"}
+    assert pod.environ("teled")["TELEGRAM_BOT_TOKEN"] == "second"
+    assert pod.status()["generation"] > generation
+
+
+def test_a_new_token_switches_its_adapter_on(a_pod):
+    pod = with_own_plan(a_pod).start().wait_ready()
+    assert pod.service("discd")["state"] == "off"
+    with open(pod.data / ".env", "a") as dotenv:
+        dotenv.write("DISCORD_BOT_TOKEN=x\n")
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"discd"}
+    assert pod.service("discd")["state"] == "ready"
+
+
+@pytest.mark.parametrize("ask", ["reload", "SIGHUP"])
+def test_a_wrong_plan_is_refused_whole_and_the_run_goes_on(a_pod, ask):
+    pod = with_own_plan(a_pod).start().wait_ready()
+    before = pids(pod)
+    # The first half is right: nothing of it may be taken either.
+    drop_in(pod, "a.toml", EXTRA)
+    drop_in(pod, "b.toml", "[service.dashd]\nport = 9080\nprot = 1\n")
+    if ask == "reload":
+        done = pod.ctl("reload")
+        assert done.returncode == 1
+        assert "b.toml:2" in done.stderr and "b.toml:3" in done.stderr and "port" in done.stderr
+    else:
+        pod.signal(signal.SIGHUP)
+    pod.wait_logged("the running plan stays")
+    assert pids(pod) == before and pod.service("extra") is None
+    assert pod.ctl("status").returncode == 0
+    # The refusal is no state: a right plan is taken afterwards.
+    drop_in(pod, "b.toml", "")
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"extra"}
+
+
+def test_a_reload_that_moves_the_data_directory_is_refused(a_pod):
+    pod = with_own_plan(a_pod).start().wait_ready()
+    drop_in(pod, "a.toml", '[pod]\ninstance = "other"\n')
+    done = pod.ctl("reload")
+    assert done.returncode == 1 and "pod.instance" in done.stderr
+    assert pod.status()["instance"] == "demo"
+
+
+def test_reload_while_gated_is_down_does_not_start_anything_behind_the_gate(a_pod):
+    pod = with_own_plan(a_pod)
+    pod.fault("gated", "hang-at-boot")
+    pod.start().wait_service("gated", "starting")
+    drop_in(pod, "extra.toml", EXTRA)
+    assert pod.ctl("reload").returncode == 0
+    wait_for("the new service", lambda: pod.service("extra"))
+    assert pod.service("extra")["state"] == "waiting"
+    assert [e["service"] for e in pod.events() if e["event"] == "spawned"] == ["seed", "gated"]

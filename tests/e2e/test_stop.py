@@ -1,0 +1,172 @@
+"""The way down: order, patience, and nothing left behind."""
+import json
+import os
+import signal
+import time
+
+from pod import own_plan, sets, wait_for
+
+ORDER = [("onbod", "teled"), ("onbod", "webd"), ("onbod", "slakd"), ("onbod", "gated"), ("timed", "gated"),
+         ("dashd", "gated"), ("proxyd", "gated"), ("teled", "gated"), ("webd", "gated"), ("slakd", "gated")]
+
+
+class Followed:
+    """What the pod's log says while it stops: the control socket is gone by then."""
+
+    def __init__(self, pod):
+        self.lines = [json.loads(line) for line in pod.logged().splitlines()]
+
+    def when(self, service, text):
+        found = [line for line in self.lines
+                 if line["service"] == "arizuko-init" and line["msg"].startswith(f"{service}: ") and
+                 text in line["msg"]]
+        assert found, f"nothing of {service} with {text!r}"
+        return self.lines.index(found[-1])
+
+
+def stop_timed(pod, number=signal.SIGTERM, seconds=60):
+    begun = time.monotonic()
+    pod.signal(number)
+    code = pod.wait_exit(seconds)
+    return code, time.monotonic() - begun
+
+
+def test_sigterm_stops_in_reverse_order_and_ends_with_0_as_soon_as_the_last_is_gone(a_pod):
+    pod = a_pod(env={"ONBOARDING_ENABLED": "true"}).wait_ready()
+    running = set(pod.processes())
+    code, took = stop_timed(pod)
+    assert code == 0
+    assert took < 3, f"{took:.1f} s for daemons that end at once"
+    log = Followed(pod)
+    for first, then in ORDER:
+        assert log.when(first, "it exited") < log.when(then, "it exited"), f"{then} ended before {first}"
+    assert not [pid for pid in running if os.path.exists(f"/proc/{pid}")], "a process outlived PID 1"
+    assert pod.termination() == {"exit_code": 0, "state": "ended", "reason": "stopped as asked (SIGTERM)"}
+    # Each said goodbye: none was killed.
+    for service in ("gated", "timed", "teled", "webd"):
+        assert "code 0" in log.lines[log.when(service, "it exited")]["msg"]
+    assert pod.errors() == ""
+
+
+def test_adapters_sign_off_at_gated_while_it_still_answers(a_pod):
+    pod = a_pod().wait_ready()
+    assert pod.stop() == 0
+    for channel in ("telegram", "slack", "web"):
+        assert f'"channel deregistered","name":"{channel}"' in pod.logged()
+
+
+def test_sigint_stops_like_sigterm(a_pod):
+    pod = a_pod().wait_ready()
+    assert stop_timed(pod, signal.SIGINT)[0] == 0
+    assert "SIGINT" in pod.termination()["reason"]
+
+
+def test_a_daemon_that_ignores_sigterm_is_killed_after_its_time_and_the_run_ends_with_0(a_pod):
+    pod = a_pod(options=sets(service__teled__stop__timeout="800ms")).wait_ready()
+    pod.fault_now(9001, "ignore-term")
+    code, took = stop_timed(pod)
+    assert code == 0
+    assert 0.8 <= took < 5
+    log = Followed(pod)
+    assert "SIGKILL" in log.lines[log.when("teled", "SIGKILL to its main process")]["msg"]
+    # gated stops after its adapters, so it had to wait for this one.
+    assert log.when("teled", "SIGKILL") < log.when("gated", "it exited")
+
+
+def test_the_run_ends_within_its_grace_whatever_the_daemons_do(a_pod):
+    # The sum of the stop times must fit the grace (the plan's check), so: all of it used, by two that follow
+    # each other, and one of them forgets even its leftovers.
+    pod = own_plan(a_pod, '''[pod]
+grace = "3s"
+[service.a]
+command = ["{bin}/deaf"]
+ready.log = "deaf"
+stop = { timeout = "900ms", leftovers = "300ms" }
+[service.b]
+command = ["{bin}/deaf"]
+after = ["a"]
+ready.log = "deaf"
+stop = { timeout = "900ms", leftovers = "300ms" }
+''')
+    pod.program("deaf", "#!/bin/sh\ntrap '' TERM\n(setsid sh -c 'trap \"\" TERM; sleep 1000' &)\n"
+                        "echo deaf\nwhile :; do sleep 1000; done\n")
+    pod.start().wait_ready()
+    running = set(pod.processes())
+    assert len(running) >= 6
+    code, took = stop_timed(pod)
+    assert code == 0
+    assert 1.8 <= took <= 3.5, f"{took:.2f} s"
+    assert not [pid for pid in running if os.path.exists(f"/proc/{pid}")]
+
+
+def test_a_second_sigterm_shortens_the_stop(a_pod):
+    pod = a_pod(options=sets(pod__grace="60s", service__teled__stop__timeout="30s")).wait_ready()
+    pod.fault_now(9001, "ignore-term")
+    pod.signal(signal.SIGTERM)
+    wait_for("the others to be gone", lambda: len(pod.processes()) == 2)  # gated waits for teled
+    code, took = stop_timed(pod)
+    assert code == 0
+    assert took < 6, f"{took:.1f} s after the second SIGTERM"
+    assert "stopping faster" in pod.logged()
+
+
+def test_a_stopped_process_dies_too(a_pod):
+    pod = a_pod().wait_ready()
+    pid = pod.outer_pid_of("teled")
+    os.kill(pid, signal.SIGSTOP)
+    wait_for("teled to be stopped", lambda: open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T")
+    code, took = stop_timed(pod)
+    assert code == 0
+    assert took < 5, "SIGTERM without SIGCONT: only SIGKILL ended it"
+    assert "SIGKILL to its main process" not in pod.logged()
+
+
+def test_leftovers_of_a_stopping_daemon_do_not_survive_the_run(a_pod):
+    pod = a_pod().wait_ready()
+    pod.fault("teled", "flee-clean-env")
+    runaway = wait_for("the runaway", lambda: [
+        pid for pid in pod.processes() if b"runaway" in open(f"/proc/{pid}/cmdline", "rb").read()])[0]
+    code, took = stop_timed(pod)
+    assert code == 0 and took < 6
+    assert not os.path.exists(f"/proc/{runaway}")
+
+
+def test_sigterm_while_booting_stops_what_was_started(a_pod):
+    pod = a_pod(start=False)
+    pod.fault("gated", "hang-at-boot")
+    pod.start().wait_service("gated", "starting")
+    code, took = stop_timed(pod)
+    assert code == 0 and took < 5
+    assert "teled" not in {line["service"] for line in Followed(pod).lines}, "an adapter was started while stopping"
+
+
+def test_sigterm_while_seeding_ends_the_run_and_the_next_one_seeds(a_pod):
+    pod = a_pod(start=False)
+    pod.fault("arizuko", "hang-at-boot")
+    pod.start().wait_logged("rehearsal of arizuko create")
+    assert stop_timed(pod)[0] == 0
+    pod.fault("arizuko", "")
+    pod.start().wait_ready()
+    assert [e for e in pod.events() if e["service"] == "seed" and e["event"] == "spawned"]
+
+
+def test_readiness_is_withdrawn_and_liveness_kept_while_stopping(a_pod):
+    pod = a_pod(options=sets(service__teled__stop__timeout="3s")).wait_ready()
+    pod.fault_now(9001, "ignore-term")
+    pod.signal(signal.SIGTERM)
+    status, text = wait_for("readyz to say no", lambda: (lambda a: a if a[0] == 503 else None)(pod.get("/readyz")), 3)
+    assert "stopping" in text
+    assert pod.get("/livez")[0] == 200
+    assert pod.status()["state"] == "stopping"
+    assert pod.termination()["state"] == "stopping"
+    done = pod.ctl("restart", "dashd")
+    assert done.returncode == 1 and "stopping" in done.stderr
+    assert pod.wait_exit() == 0
+
+
+def test_other_signals_do_not_end_pid_1(a_pod):
+    pod = a_pod().wait_ready()
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE, signal.SIGQUIT, signal.SIGWINCH):
+        pod.signal(number)
+    assert pod.get("/livez")[0] == 200
+    assert pod.ctl("status").returncode == 0
