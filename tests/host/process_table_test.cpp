@@ -33,9 +33,13 @@ struct World {
     }));
   }
 
-  pid_t start(RunKey run, const std::string& script) {
+  enum class Limit { unmarked, marked };
+
+  pid_t start(RunKey run, const std::string& script, Limit limit = Limit::unmarked) {
     const std::string mark = std::to_string(run.service) + "/" + std::to_string(run.spawn);
-    const auto child = spawn(shell(script, {std::string(mark_variable) + "=" + mark}));
+    ChildSpec spec = shell(script, {std::string(mark_variable) + "=" + mark});
+    if (limit == Limit::marked) spec.limit_mark = limit_mark(mark);
+    const auto child = spawn(spec);
     REQUIRE(child.has_value());
     table.add(run, *child, mark);
     runs.push_back(run);
@@ -168,6 +172,21 @@ TEST_CASE("process table: without session and mark it is known by the parent it 
     CHECK_FALSE(world.table.owner_of(nameless).has_value());
     CHECK(world.table.kill_strays() == 1);
   }
+}
+
+TEST_CASE("process table: with another session and an empty environment it is known by its limit") {
+  World world;
+  Scratch scratch;
+  world.start(
+      one, "setsid setsid -f env -i /bin/sh -c 'echo $$ > " + (scratch / "pid") + "; exec /bin/sleep 1000'",
+      World::Limit::marked);
+  const pid_t daemon = await_pid(scratch / "pid");
+  world.await_main(one);
+  REQUIRE(eventually([&] { return world.table.reap(), world.table.leftovers(one).size() == 1; }));
+  CHECK(world.table.leftovers(one)[0].pid == daemon);
+  CHECK(world.table.owner_of(daemon) == one);
+  CHECK(world.table.signal_leftovers(one, SIGKILL) == 1);
+  CHECK(world.empties(one));
 }
 
 TEST_CASE("process table: strays are killed, what belongs to a run is not") {

@@ -263,3 +263,18 @@ def test_T37_a_killed_gated_is_started_again_at_once(a_pod):
     # Nothing is stopped before gated is there again: its messages would be lost for longer.
     stopped = [i for i, e in enumerate(events) if e["to"] == "stopping" and e["service"] != "gated"]
     assert min(stopped) > position(events, "gated", "ready")
+
+
+def test_T37_before_a_planned_restart_of_gated_the_adapters_sign_off_at_it(a_pod):
+    pod = a_pod(options=QUICK_GATE).wait_ready()
+    seq = pod.last_seq()
+    assert pod.ctl("restart", "gated").returncode == 0
+    pod.wait_state_event("teled", "ready", seq)
+    pod.wait_state_event("webd", "ready", seq)
+    events = pod.events(seq)
+    told = next(i for i, e in enumerate(events) if e["service"] == "gated" and e["event"] == "signal")
+    for name in ("teled", "slakd", "webd"):
+        gone = next(i for i, e in enumerate(events) if e["service"] == name and e["event"] == "exited")
+        assert gone < told, f"{name} was still there when gated was told to stop"
+        assert states_of(events, name).count("starting") == 1, f"{name} is to be restarted once"
+    assert "starting" not in states_of(events, "timed"), "timed is not bound to gated"
