@@ -18,8 +18,10 @@
 #include "arizuko/api/servers.hpp"
 #include "arizuko/api/version.hpp"
 #include "arizuko/cli/prepare.hpp"
+#include "arizuko/cli/rehearse.hpp"
 #include "arizuko/cli/render.hpp"
 #include "arizuko/host/data_lock.hpp"
+#include "arizuko/host/environment_reader.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/supervisor.hpp"
 #include "arizuko/host/termination_message.hpp"
@@ -266,7 +268,8 @@ class Run {
                                       STDOUT_FILENO,
                                       lock.state_dir(),
                                       rehearsal_,
-                                      [this] { return read_again(); }};
+                                      [this] { return read_again(); },
+                                      [this](const plan::Plan& plan) { return read_values(plan); }};
     host::Supervisor supervisor(io, std::move(options));
     Servers servers;
     const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
@@ -329,6 +332,18 @@ class Run {
     prepared->snapshot.generation = ++generation_;
     return std::pair{std::make_shared<const plan::Plan>(std::move(prepared->plan)),
                      std::make_shared<const env::Snapshot>(std::move(prepared->snapshot))};
+  }
+
+  /// The sources of the plan that runs; a plan file that is just being edited does not matter to them.
+  std::expected<env::SnapshotPtr, std::string> read_values(const plan::Plan& plan) const {
+    host::ReadResult read = host::read_sources(plan.env.sources, environ);
+    if (!read.usable()) {
+      std::string text;
+      for (const host::SourceProblem& problem : read.problems) text += host::to_text(problem) + '\n';
+      return std::unexpected(without_last_newline(std::move(text)));
+    }
+    if (options_.plan.mode == Mode::rehearsal) make_up_values(plan, read.snapshot);
+    return std::make_shared<const env::Snapshot>(std::move(read.snapshot));
   }
 
   const RunOptions& options_;

@@ -49,9 +49,10 @@ void Engine::Machine::on(const EnvironmentChanged& event) {
     if (runs_[id].awaiting_values) task_is_done(id);
   }
   const env::SnapshotPtr before = snapshot_;
-  if (before && before->values == event.snapshot->values) return;
-  if (before && refuse_values(*event.snapshot)) return;
-  snapshot_ = event.snapshot;
+  const env::SnapshotPtr fresh = before ? without_guarded_changes(event.snapshot) : event.snapshot;
+  if (before && before->values == fresh->values) return;
+  if (before && refuse_values(*fresh)) return;
+  snapshot_ = fresh;
   view_.generation = snapshot_->generation;
   for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);
   if (before) {
@@ -63,6 +64,47 @@ void Engine::Machine::on(const EnvironmentChanged& event) {
            fmt::format("generation {} is taken: {} values", snapshot_->generation, snapshot_->values.size()));
   refuse_boot_without_values();
   for (ServiceId id = 0; id < runs_.size(); ++id) touch(id);
+}
+
+// A guarded value never changes under a running instance: what it was encrypted with would be lost
+// (T16). The rest of the snapshot is taken.
+env::SnapshotPtr Engine::Machine::without_guarded_changes(const env::SnapshotPtr& fresh) {
+  env::Snapshot kept = *fresh;
+  std::map<std::string, std::optional<env::Value>> held;
+  for (const std::string& key : plan_->env.guarded) {
+    const auto old_value = snapshot_->values.find(key);
+    const auto new_value = fresh->values.find(key);
+    const bool was_set = old_value != snapshot_->values.end();
+    const bool is_set = new_value != fresh->values.end();
+    const bool same = was_set == is_set && (!was_set || old_value->second.text == new_value->second.text);
+    if (same || !has_been_seen(key)) continue;
+    held[key] = is_set ? std::optional(new_value->second) : std::nullopt;
+    if (was_set) {
+      kept.values[key] = old_value->second;
+    } else {
+      kept.values.erase(key);
+    }
+  }
+  for (const auto& [key, value] : held) {
+    const auto known = held_back_.find(key);
+    if (known != held_back_.end() && known->second == value) continue;
+    note_pod(Note::About::environment,
+             fmt::format("{} was {} and is held back: what was stored under the old value could not be read "
+                         "any more. It is taken when the run is started anew",
+                         key, value ? (snapshot_->has(key) ? "changed" : "added") : "removed"));
+  }
+  held_back_ = std::move(held);
+  return held_back_.empty() ? fresh : std::make_shared<const env::Snapshot>(std::move(kept));
+}
+
+// A value that no service was started with yet is free: nothing was stored under it.
+bool Engine::Machine::has_been_seen(const std::string& key) const {
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    if (service(id).kind != plan::Kind::service || runs_[id].spawn == 0) continue;
+    const std::vector<std::string> scope = env::scope(*plan_, service(id));
+    if (std::ranges::find(scope, key) != scope.end()) return true;
+  }
+  return false;
 }
 
 // A snapshot that would leave a running service without a value it needs is not taken at all.

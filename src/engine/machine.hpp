@@ -171,6 +171,8 @@ struct Engine::Machine {
 
   // --- changes.cpp
   void take_values(ServiceId id);
+  env::SnapshotPtr without_guarded_changes(const env::SnapshotPtr& fresh);
+  bool has_been_seen(const std::string& key) const;
   bool refuse_values(const env::Snapshot& snapshot);
   void apply_values();
   bool has_old_values(ServiceId id) const;
@@ -202,6 +204,7 @@ struct Engine::Machine {
   std::vector<Runtime> runs_;
   View view_;
   env::SnapshotPtr snapshot_;
+  std::map<std::string, std::optional<env::Value>> held_back_;  // guarded keys; nullopt: it was removed
   Instant now_{};
   std::vector<Action>* actions_ = nullptr;  // valid inside handle() only
   std::uint64_t seq_ = 0;

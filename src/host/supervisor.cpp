@@ -74,6 +74,11 @@ Supervisor::Impl::~Impl() {
 void Supervisor::Impl::start(std::function<void(int)> when_ended) {
   ended = std::move(when_ended);
   generation = options.snapshot->generation;
+  newest = options.snapshot;
+  sources = std::make_unique<SourceWatcher>(io, options.plan->env.sources, [this](const std::string& cause) {
+    if (!over) read_values_again(Answer::when_changed, cause);
+  });
+  if (!sources->trouble().empty()) log(Level::warn, sources->trouble());
   wait_for_signals();
   for (const std::string& directory : options.plan->pod.make_dirs) {
     if (make_directory_below(options.plan->pod.data_dir, directory)) continue;
@@ -81,6 +86,8 @@ void Supervisor::Impl::start(std::function<void(int)> when_ended) {
                                   ::strerrordesc_np(errno)));
   }
   push(engine::EnvironmentChanged{options.snapshot});
+  // What changed between the first reading and the watch is told by nobody.
+  if (!over) read_values_again(Answer::when_changed, "the sources changed at the start");
 }
 
 void Supervisor::Impl::push(engine::Event event) {
@@ -167,19 +174,31 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
   }
   log(Level::info, fmt::format("reload: asked for by the {}", by));
   push(engine::PlanChanged{fresh->first});
+  sources->set_sources(fresh->first->env.sources);
   env::Snapshot snapshot = *fresh->second;
   snapshot.generation = ++generation;
-  push(engine::EnvironmentChanged{std::make_shared<const env::Snapshot>(std::move(snapshot))});
+  newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
+  push(engine::EnvironmentChanged{newest});
   return {true, "reloaded: `arizuko-init status` shows what follows"};
 }
 
-// A task may have written a source (`arizuko create` writes .env). When nothing can be read now, the
-// values that were read before are good.
-void Supervisor::Impl::read_values_again() {
-  auto fresh = options.reload();
-  env::Snapshot snapshot = fresh ? *fresh->second : *options.snapshot;
-  snapshot.generation = ++generation;
-  push(engine::EnvironmentChanged{std::make_shared<const env::Snapshot>(std::move(snapshot))});
+// A source changed, or a task may have written one (`arizuko create` writes .env). Content decides: equal
+// values are no news. When nothing can be read now, the values that were read before are good.
+void Supervisor::Impl::read_values_again(Answer answer, const std::string& cause) {
+  auto fresh = options.read_values(*engine.plan());
+  if (!fresh) {
+    log(Level::error,
+        fmt::format("{}, but its values cannot be used, the old ones stay:\n{}", cause, fresh.error()));
+    if (answer == Answer::always) push(engine::EnvironmentChanged{newest});
+    return;
+  }
+  const bool news = (*fresh)->values != newest->values;
+  if (news) {
+    env::Snapshot snapshot = **fresh;
+    snapshot.generation = ++generation;
+    newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
+  }
+  if (news || answer == Answer::always) push(engine::EnvironmentChanged{newest});
 }
 
 // ---------------------------------------------------------------------------------------------

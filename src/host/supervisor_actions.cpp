@@ -140,7 +140,7 @@ void Supervisor::Impl::carry_out(const engine::Unwatch& action) {
 
 void Supervisor::Impl::carry_out(const engine::TaskDone& action) {
   marks.finish(service(action.service).name);
-  read_values_again();
+  read_values_again(Answer::always, fmt::format("{} has ended", service(action.service).name));
 }
 
 void Supervisor::Impl::carry_out(const engine::Note& action) {

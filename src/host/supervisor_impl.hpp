@@ -18,6 +18,7 @@
 #include "arizuko/host/condition_watcher.hpp"
 #include "arizuko/host/notify_socket.hpp"
 #include "arizuko/host/process_table.hpp"
+#include "arizuko/host/source_watcher.hpp"
 #include "arizuko/host/supervisor.hpp"
 #include "arizuko/host/termination_message.hpp"
 #include "history.hpp"
@@ -41,7 +42,8 @@ struct Supervisor::Impl {
   void wait_for_signals();
   void on_signal(int number);
   CommandResult reload(const std::string& by);
-  void read_values_again();
+  enum class Answer { when_changed, always };
+  void read_values_again(Answer answer, const std::string& cause);
   engine::SpawnNumber current_spawn(engine::ServiceId id) const;
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
 
@@ -84,6 +86,8 @@ struct Supervisor::Impl {
   bool pump_posted = false;
   bool over = false;
   env::Generation generation = 0;
+  env::SnapshotPtr newest;  // the last values that were read and given to the engine
+  std::unique_ptr<SourceWatcher> sources;
   boost::asio::steady_timer timer;
   std::optional<engine::Instant> armed;
   boost::asio::signal_set signals;

@@ -21,6 +21,7 @@ Level level_of(const HistoryEvent& event) {
   if (about(engine::Note::About::spawn_failed)) return Level::error;
   if (about(engine::Note::About::condition)) return Level::warn;  // only dropped ones are lines
   if (about(engine::Note::About::exited) && !event.cause.contains("code 0")) return Level::warn;
+  if (about(engine::Note::About::environment) && !event.cause.contains("is taken:")) return Level::warn;
   if (about(engine::Note::About::signal)) return Level::warn;  // only SIGKILL is a line
   return Level::info;
 }

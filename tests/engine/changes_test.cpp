@@ -23,6 +23,41 @@ Bench running(const PlanBuilder& plan) {
 
 }  // namespace
 
+TEST_CASE("engine: a guarded value is held back from a running instance, and the rest is taken (T16)") {
+  PlanBuilder plan;
+  plan.service("gated").take = {"AUTH_SECRET"};
+  plan.service("teled").take = {"TOKEN"};
+  plan.plan.env.guarded = {"AUTH_SECRET"};
+  Bench bench(plan);
+  bench.values({{"AUTH_SECRET", "first"}, {"TOKEN", "one"}});
+  bench.up("gated");
+  bench.up("teled");
+  bench.log();
+  bench.values({{"AUTH_SECRET", "second"}, {"TOKEN", "two"}});
+  CHECK_EQ(bench.states(), "gated ready, teled stopping");
+  CHECK(bench.log().contains("AUTH_SECRET was changed and is held back"));
+  // Said once; and back to the first value it is no change at all.
+  bench.values({{"AUTH_SECRET", "second"}, {"TOKEN", "two"}});
+  CHECK_FALSE(bench.log().contains("held back"));
+  bench.values({{"AUTH_SECRET", "first"}, {"TOKEN", "two"}});
+  CHECK_EQ(bench.states(), "gated ready, teled stopping");
+  CHECK_FALSE(bench.log().contains("held back"));
+  bench.values({{"TOKEN", "two"}});
+  CHECK(bench.log().contains("AUTH_SECRET was removed and is held back"));
+  CHECK_EQ(bench.states(), "gated ready, teled stopping");
+}
+
+TEST_CASE("engine: a guarded value that nobody was started with yet is taken") {
+  PlanBuilder plan;
+  plan.task("seed");
+  plan.service("gated", {"seed"}).take = {"AUTH_SECRET"};
+  plan.plan.env.guarded = {"AUTH_SECRET"};
+  Bench bench(plan);
+  bench.values({});
+  bench.values({{"AUTH_SECRET", "from the seed"}});
+  CHECK_FALSE(bench.log().contains("held back"));
+}
+
 TEST_CASE("engine: new values restart what sees them, and nothing else") {
   Bench bench = running(two());
   bench.values({{"SECRET", "1"}, {"TOKEN", "2"}});

@@ -33,6 +33,8 @@ class Supervisor final : public Instance {
     std::string rehearsal;  // path of arizuko-rehearsal; empty: the real daemons
     /// Reads plan and environment anew: for SIGHUP and `reload`. The error is text for people.
     std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
+    /// Reads the sources of the plan that runs: when one of them changed, and after a task.
+    std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> read_values;
   };
 
   Supervisor(boost::asio::io_context& io, Options options);
