@@ -181,13 +181,10 @@ std::string state_of(const Client& client, const std::string& service) {
   return {};
 }
 
-int command_one(const Client& client, Verb verb, const std::string& service, const ClientOptions& options,
-                const Console& console) {
-  const auto after = options.wait_seconds ? last_event(client) : std::expected<std::uint64_t, std::string>(0);
-  if (!after) return fail(console, {exit_code::nobody_answers, after.error()});
-  const bool there = options.wait_seconds && verb != Verb::restart &&
-                     outcome_of(verb, state_of(client, service)) == Outcome::reached;
-  const auto reply = client.post(fmt::format("/v1/services/{}/{}", encode(service), word_of(verb)));
+/// Asks for something and shows the answer: yes, no, or what else an exit code says.
+int order(const Client& client, const std::string& target, const ClientOptions& options,
+          const Console& console) {
+  const auto reply = client.post(target);
   if (!reply) return fail(console, {exit_code::nobody_answers, reply.error()});
   const std::optional<std::string> message = member(reply->body, "message");
   if (!message) return fail(console, failure_of(*reply));
@@ -196,10 +193,24 @@ int command_one(const Client& client, Verb verb, const std::string& service, con
     console.out(reply->body);
   else
     (accepted ? console.out : console.err)(*message + '\n');
-  if (!accepted) return there ? exit_code::yes : exit_code::no;
+  return accepted ? exit_code::yes : exit_code::no;
+}
+
+int command_one(const Client& client, Verb verb, const std::string& service, const ClientOptions& options,
+                const Console& console) {
+  const auto after = options.wait_seconds ? last_event(client) : std::expected<std::uint64_t, std::string>(0);
+  if (!after) return fail(console, {exit_code::nobody_answers, after.error()});
+  const bool there = options.wait_seconds && verb != Verb::restart &&
+                     outcome_of(verb, state_of(client, service)) == Outcome::reached;
+  const int answer =
+      order(client, fmt::format("/v1/services/{}/{}", encode(service), word_of(verb)), options, console);
+  if (answer != exit_code::yes) return answer == exit_code::no && there ? exit_code::yes : answer;
   if (!options.wait_seconds || there) return exit_code::yes;
   const std::optional<Failure> failure = wait_for(client, verb, service, *after, *options.wait_seconds);
-  return failure ? fail(console, *failure) : exit_code::yes;
+  if (failure) return fail(console, *failure);
+  if (options.output == Output::text)
+    console.out(fmt::format("{}: {}\n", service, state_of(client, service)));
+  return exit_code::yes;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -252,18 +263,8 @@ int command(Verb verb, const ClientOptions& options, const Console& console) {
 }
 
 int reload(const ClientOptions& options, const Console& console) {
-  return with_client(options, console, [&](const Client& client) {
-    const auto reply = client.post("/v1/reload");
-    if (!reply) return fail(console, {exit_code::nobody_answers, reply.error()});
-    const std::optional<std::string> message = member(reply->body, "message");
-    if (!message) return fail(console, failure_of(*reply));
-    const bool accepted = reply->status < 300;
-    if (options.output == Output::json)
-      console.out(reply->body);
-    else
-      (accepted ? console.out : console.err)(*message + '\n');
-    return accepted ? exit_code::yes : exit_code::no;
-  });
+  return with_client(options, console,
+                     [&](const Client& client) { return order(client, "/v1/reload", options, console); });
 }
 
 int logs(const ClientOptions& options, const Console& console) {
