@@ -121,7 +121,6 @@ class Preparation {
         find_rehearsal_program(own_executable(), lookup_in(environment_)("PATH").value_or(""));
     if (!program) return std::unexpected(refusal(exit_code::wrong_plan, program.error()));
     use_program(prepared_.plan, *program);
-    prepared_.rehearsal_program = *program;
     const std::vector<std::string> names = make_up_values(prepared_.plan, prepared_.snapshot);
     prepared_.notices.push_back(fmt::format("this is a rehearsal: {} stands in for every daemon, in {}",
                                             *program, prepared_.plan.pod.data_dir));

@@ -232,7 +232,6 @@ class Run {
     plan_ = std::make_shared<const plan::Plan>(std::move(prepared->plan));
     snapshot_ = std::make_shared<const env::Snapshot>(std::move(prepared->snapshot));
     notices_ = std::move(prepared->notices);
-    rehearsal_ = std::move(prepared->rehearsal_program);
     termination_ = host::TerminationMessage(plan_->pod.termination_log);
     format_ = log_format(options_, *plan_, console_);
 
@@ -267,7 +266,6 @@ class Run {
                                       formatter_for(format_, *plan_, console_),
                                       STDOUT_FILENO,
                                       lock.state_dir(),
-                                      rehearsal_,
                                       [this] { return read_again(); },
                                       [this](const plan::Plan& plan) { return read_values(plan); }};
     host::Supervisor supervisor(io, std::move(options));
@@ -354,7 +352,6 @@ class Run {
   engine::PlanPtr plan_;
   env::SnapshotPtr snapshot_;
   std::vector<std::string> notices_;
-  std::string rehearsal_;
   plan::LogFormat format_ = plan::LogFormat::json;
 };
 

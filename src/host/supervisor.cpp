@@ -154,10 +154,6 @@ void Supervisor::Impl::on_signal(int number) {
   }
 }
 
-engine::SpawnNumber Supervisor::Impl::current_spawn(engine::ServiceId id) const {
-  return engine.view().services[id].spawns;
-}
-
 CommandResult Supervisor::Impl::reload(const std::string& by) {
   auto fresh = options.reload();
   if (!fresh) {

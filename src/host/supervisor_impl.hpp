@@ -44,7 +44,6 @@ struct Supervisor::Impl {
   CommandResult reload(const std::string& by);
   enum class Answer { when_changed, always };
   void read_values_again(Answer answer, const std::string& cause);
-  engine::SpawnNumber current_spawn(engine::ServiceId id) const;
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
 
   // --- supervisor_actions.cpp

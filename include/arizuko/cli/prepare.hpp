@@ -18,7 +18,6 @@ struct Prepared {
   plan::Plan plan;
   env::Snapshot snapshot;            // generation 0: the caller numbers it
   std::vector<std::string> notices;  // what an operator should know, one sentence each
-  std::string rehearsal_program;     // empty: the real daemons
 };
 
 struct Refusal {

@@ -30,7 +30,6 @@ class Supervisor final : public Instance {
     LogFormatter formatter;
     int log_descriptor = 1;
     std::string state_dir;  // <data_dir>/.arizuko-init
-    std::string rehearsal;  // path of arizuko-rehearsal; empty: the real daemons
     /// Reads plan and environment anew: for SIGHUP and `reload`. The error is text for people.
     std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
     /// Reads the sources of the plan that runs: when one of them changed, and after a task.
