@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "arizuko/env/scope.hpp"
+#include "paths.hpp"
 
 namespace arizuko::cli {
 
@@ -36,11 +37,6 @@ std::string made_up(const std::string& key, const std::string& data_dir) {
     return data_dir + (key == "HOST_APP_DIR" ? "/rehearsal-app" : "/rehearsal-" + key);
   if (key.ends_with("_URL")) return "http://rehearsal.invalid";
   return "rehearsal-made-up-" + key;
-}
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
 /// The first directory on the way up from `path` that is there can be written.

@@ -25,6 +25,7 @@
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/supervisor.hpp"
 #include "arizuko/host/termination_message.hpp"
+#include "paths.hpp"
 
 namespace arizuko::cli {
 
@@ -71,11 +72,6 @@ void harden() {
 bool is_directory(const std::string& path) {
   struct stat found{};
   return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
-}
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
 /// A real run makes the last directory only: a missing parent is a volume that was not mounted. A
@@ -228,7 +224,7 @@ class Run {
   int run() {
     auto prepared = prepare(options_.plan, Values::needed, environ);
     if (!prepared) return refuse({prepared.error().exit_code, without_last_newline(prepared.error().text())});
-    prepared->snapshot.generation = ++generation_;
+    prepared->snapshot.generation = 1;
     plan_ = std::make_shared<const plan::Plan>(std::move(prepared->plan));
     snapshot_ = std::make_shared<const env::Snapshot>(std::move(prepared->snapshot));
     notices_ = std::move(prepared->notices);
@@ -327,7 +323,6 @@ class Run {
   std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string> read_again() {
     auto prepared = prepare(options_.plan, Values::needed, environ);
     if (!prepared) return std::unexpected(without_last_newline(prepared.error().text()));
-    prepared->snapshot.generation = ++generation_;
     return std::pair{std::make_shared<const plan::Plan>(std::move(prepared->plan)),
                      std::make_shared<const env::Snapshot>(std::move(prepared->snapshot))};
   }
@@ -348,7 +343,6 @@ class Run {
   const Console& console_;
   StopSignalsBlocked signals_;
   host::TerminationMessage termination_{"/dev/termination-log"};
-  env::Generation generation_ = 0;
   engine::PlanPtr plan_;
   env::SnapshotPtr snapshot_;
   std::vector<std::string> notices_;

@@ -171,11 +171,15 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
   log(Level::info, fmt::format("reload: asked for by the {}", by));
   push(engine::PlanChanged{fresh->first});
   sources->set_sources(fresh->first->env.sources);
-  env::Snapshot snapshot = *fresh->second;
-  snapshot.generation = ++generation;
-  newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
+  number_values(*fresh->second);
   push(engine::EnvironmentChanged{newest});
   return {true, "reloaded: `arizuko-init status` shows what follows"};
+}
+
+// What was read becomes the newest generation.
+void Supervisor::Impl::number_values(env::Snapshot snapshot) {
+  snapshot.generation = ++generation;
+  newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
 }
 
 // A source changed, or a task may have written one (`arizuko create` writes .env). Content decides: equal
@@ -189,11 +193,7 @@ void Supervisor::Impl::read_values_again(Answer answer, const std::string& cause
     return;
   }
   const bool news = (*fresh)->values != newest->values;
-  if (news) {
-    env::Snapshot snapshot = **fresh;
-    snapshot.generation = ++generation;
-    newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
-  }
+  if (news) number_values(**fresh);
   if (news || answer == Answer::always) push(engine::EnvironmentChanged{newest});
 }
 

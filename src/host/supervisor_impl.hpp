@@ -42,6 +42,7 @@ struct Supervisor::Impl {
   void wait_for_signals();
   void on_signal(int number);
   CommandResult reload(const std::string& by);
+  void number_values(env::Snapshot snapshot);
   enum class Answer { when_changed, always };
   void read_values_again(Answer answer, const std::string& cause);
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
