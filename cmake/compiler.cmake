@@ -21,7 +21,7 @@ endif()
 target_link_options(arizuko_compiler INTERFACE -fuse-ld=lld)
 if(ARIZUKO_STATIC)
   target_compile_options(arizuko_compiler INTERFACE -ffunction-sections -fdata-sections)
-  target_link_options(arizuko_compiler INTERFACE -static -Wl,--gc-sections -Wl,--icf=safe -s)
+  target_link_options(arizuko_compiler INTERFACE -static -Wl,--gc-sections -Wl,--icf=all -s)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 

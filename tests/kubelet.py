@@ -1,5 +1,6 @@
 """Writes a Secret or ConfigMap volume in the kubelet's order: new timestamp directory, files, the rename of
-..data_tmp to ..data (the switch), links of new keys, links of removed keys, the old directory."""
+..data_tmp to ..data (the switch), links of new keys, links of removed keys, the old directory. The kubelet of 1.20
+made the links of new keys before the switch, and set fsGroup's ownership after it."""
 import itertools
 import os
 import shutil
@@ -8,8 +9,9 @@ UID = 1000
 
 
 class Volume:
-    def __init__(self, path, values):
+    def __init__(self, path, values, order="today"):
         self.path = path
+        self.order = order
         self.names = (f"..2026_11_22_19_57_{n:02}.{n}" for n in itertools.count())
         path.mkdir(parents=True)
         self.write(values)
@@ -30,17 +32,21 @@ class Volume:
         for key, value in values.items():
             (fresh / key).write_text(value)
             (fresh / key).chmod(0o440)
-            os.chown(fresh / key, 0, UID)
+            os.chown(fresh / key, 0, 0 if self.order == "1.20" else UID)
             yield f"file {key}"
+        if self.order == "1.20":
+            yield from self.link(values)
         temporary = self.path / "..data_tmp"
+        temporary.unlink(missing_ok=True)  # of an update that was cut short
         temporary.symlink_to(fresh.name)
         yield "link"
         temporary.rename(data)
         yield "switch"
-        for key in values:
-            if not (self.path / key).is_symlink():
-                (self.path / key).symlink_to(f"..data/{key}")
-                yield f"key {key}"
+        if self.order == "1.20":
+            for key in values:
+                os.chown(fresh / key, 0, UID)
+                yield f"owner of {key}"
+        yield from self.link(values)
         for entry in list(self.path.iterdir()):
             if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in values:
                 entry.unlink()
@@ -48,3 +54,9 @@ class Volume:
         if old:
             shutil.rmtree(self.path / old)
             yield "old directory"
+
+    def link(self, values):
+        for key in values:
+            if not (self.path / key).is_symlink():
+                (self.path / key).symlink_to(f"..data/{key}")
+                yield f"key {key}"

@@ -299,6 +299,11 @@ class Pod:
         done = self.ctl("status", "--json")
         return json.loads(done.stdout) if done.returncode in (0, 1) and done.stdout else None
 
+    def secrets(self):
+        """secrets --json: which values are in use, and where a rotation stands."""
+        done = self.ctl("secrets", "--json")
+        return json.loads(done.stdout) if done.stdout else None
+
     def service(self, name):
         status = self.status()
         return next((s for s in status["services"] if s["name"] == name), None) if status else None

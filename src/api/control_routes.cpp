@@ -4,9 +4,11 @@
 #include <expected>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "arizuko/api/nearest.hpp"
 #include "arizuko/api/routes.hpp"
+#include "arizuko/api/secrets_json.hpp"
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/engine/why.hpp"
 
@@ -15,8 +17,8 @@ namespace arizuko::api {
 namespace {
 
 constexpr std::string_view there_is =
-    "there is: GET /v1/status /v1/why /v1/events /v1/logs, "
-    "POST /v1/services/NAME/start|stop|restart /v1/reload";
+    "there is: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets, "
+    "POST /v1/services/NAME/start|stop|restart /v1/reload /v1/secrets/KEY/accept";
 constexpr std::uint64_t default_lines = 100;
 
 Response json(int status, std::string body) {
@@ -214,18 +216,39 @@ Response command(const Request& request, host::Instance& instance) {
   return carried_out(instance.command(*wanted, name, request.by));
 }
 
+/// /v1/secrets/KEY/accept
+Response accept(const Request& request, host::Instance& instance) {
+  std::string_view rest = std::string_view(request.path).substr(std::string_view("/v1/secrets/").size());
+  const std::size_t slash = rest.find('/');
+  if (slash == std::string_view::npos || rest.substr(slash) != "/accept")
+    return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
+  if (request.method != "POST") return wrong_method(request, "POST");
+  const std::string_view key = rest.substr(0, slash);
+  std::vector<std::string> guarded;
+  for (const host::KeyFacts& each : instance.keys()) {
+    if (each.guarded) guarded.push_back(each.name);
+  }
+  if (std::ranges::find(guarded, key) == guarded.end())
+    return error(404, fmt::format("{} is no guarded key; guarded: {}", key,
+                                  guarded.empty() ? "none" : fmt::format("{}", fmt::join(guarded, ", "))));
+  return carried_out(instance.accept(key, request.by));
+}
+
 }  // namespace
 
 Response control_route(const Request& request, host::Instance& instance) {
   using Route = Response (*)(const Request&, const host::Instance&);
-  const Route route = request.path == "/v1/status"
-                          ? [](const Request&, const host::Instance& it) { return status(it); }
-                      : request.path == "/v1/why"    ? why
-                      : request.path == "/v1/events" ? events
-                      : request.path == "/v1/logs"   ? logs
-                                                     : nullptr;
+  const Route route =
+      request.path == "/v1/status"   ? [](const Request&, const host::Instance& it) { return status(it); }
+      : request.path == "/v1/why"    ? why
+      : request.path == "/v1/events" ? events
+      : request.path == "/v1/logs"   ? logs
+      : request.path == "/v1/secrets"
+          ? [](const Request&, const host::Instance& it) { return json(200, secrets_json(it)); }
+          : nullptr;
   if (route != nullptr) return reads(request) ? route(request, instance) : wrong_method(request, "GET, HEAD");
   if (request.path.starts_with("/v1/services/")) return command(request, instance);
+  if (request.path.starts_with("/v1/secrets/")) return accept(request, instance);
   if (request.path == "/v1/reload") {
     return request.method == "POST" ? carried_out(instance.reload(request.by))
                                     : wrong_method(request, "POST");

@@ -259,6 +259,7 @@ asio::awaitable<void, Executor> HttpServer::serve(SessionPtr session) {
       } else {
         request->by = session->caller.by;
         response = route_(*request);
+        instance_->redact(response.body);
       }
     }
 
@@ -311,7 +312,8 @@ asio::awaitable<void, Executor> HttpServer::stream(SessionPtr session, Response 
   // A reader may pause as long as it likes (`events --follow | less`): nothing piles up for it.
   while (session->open && !session->peer_gone) {
     session->changed = false;
-    const std::string piece = lines->next();
+    std::string piece = lines->next();
+    instance_->redact(piece);
     if (!piece.empty()) {
       co_await asio::async_write(session->socket, http::make_chunk(asio::buffer(piece)), into(error));
       if (error) co_return;

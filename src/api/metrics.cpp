@@ -67,14 +67,44 @@ void pod_families(Page& page, const host::Instance& instance) {
   page.single("arizuko_init_pod_opened", "gauge", "1 once every service of ready_when was ready.",
               view.opened ? 1 : 0);
   page.single("arizuko_init_pod_seeded", "gauge", "1 when every task is done.", view.seeded ? 1 : 0);
-  page.single("arizuko_init_generation", "gauge", "Generation of the newest values of the environment.",
-              view.generation);
+  page.single("arizuko_init_generation", "gauge", "Generation of the values in force.", view.generation);
   page.family("arizuko_init_pod_start_timestamp_seconds", "gauge", "When the run began, Unix time.");
   page.sample("", unix_text(instance.unix_nanoseconds(view.started)));
   if (view.state == engine::PodState::running) {
     page.family("arizuko_init_pod_start_seconds", "gauge",
                 "From the beginning of the run until everything in ready_when had been ready.");
     page.sample("", seconds_text(view.since - view.started));
+  }
+}
+
+// Which values are in use, and what became of new ones. Nothing here is derived from a value.
+void rotation_families(Page& page, const host::Instance& instance) {
+  const engine::View& view = instance.view();
+  if (view.values_since) {
+    page.family("arizuko_init_values_timestamp_seconds", "gauge",
+                "When the values in force were taken, Unix time.");
+    page.sample("", unix_text(instance.unix_nanoseconds(*view.values_since)));
+  }
+  page.family("arizuko_init_rotations_total", "counter",
+              "Generations of new values, by what became of them.");
+  for (std::size_t i = 0; i < engine::outcomes; ++i) {
+    page.sample(label("outcome", engine::to_text(static_cast<engine::Outcome>(i))), view.rotations[i]);
+  }
+  const bool active = view.rotation && !view.rotation->outcome;
+  page.single("arizuko_init_rotation_active", "gauge", "1 while services restart for new values.",
+              active ? 1 : 0);
+  page.single("arizuko_init_rotation_waiting", "gauge", "1 while a generation of values waits for its turn.",
+              view.waiting_values ? 1 : 0);
+  page.single("arizuko_init_guarded_keys_held", "gauge",
+              "Guarded keys whose new value waits for an operator.", view.held_keys.size());
+  const std::optional<engine::RotationView>& last = view.rotation;
+  page.family("arizuko_init_rotation_switch_timestamp_seconds", "gauge",
+              "When the source of the last rotation changed, Unix time.");
+  if (last && last->switched) page.sample("", unix_text(instance.unix_nanoseconds(*last->switched)));
+  page.family("arizuko_init_rotation_ready_seconds", "gauge",
+              "From that change until every service it restarted was ready again.");
+  if (last && last->all_ready) {
+    page.sample("", seconds_text(*last->all_ready - last->switched.value_or(last->began)));
   }
 }
 
@@ -128,6 +158,11 @@ void service_count_families(Page& page, const host::Instance& instance) {
   for (const engine::ServiceView& service : services) {
     page.sample(label("service", service.name), service.generation);
   }
+  page.family("arizuko_init_service_old_values", "gauge",
+              "1 while the service runs with other values than it would be started with now.");
+  for (const engine::ServiceView& service : services) {
+    page.sample(label("service", service.name), service.old_values ? 1 : 0);
+  }
 }
 
 void own_families(Page& page, const host::Instance& instance, const ProcessFacts& facts) {
@@ -142,6 +177,8 @@ void own_families(Page& page, const host::Instance& instance, const ProcessFacts
               counters.log_lines_cut);
   page.single("arizuko_init_log_written_bytes_total", "counter", "Bytes written to our stdout.",
               counters.log_bytes_written);
+  page.single("arizuko_init_redactions_total", "counter",
+              "Secret values that were replaced in log lines and other texts.", counters.redactions);
   page.single("process_resident_memory_bytes", "gauge", "Resident memory of arizuko-init itself.",
               facts.resident_bytes);
   page.family("process_cpu_seconds_total", "counter", "Processor time of arizuko-init itself.");
@@ -186,6 +223,7 @@ ProcessFacts process_facts() {
 std::string metrics_text(const host::Instance& instance, const ProcessFacts& facts) {
   Page page;
   pod_families(page, instance);
+  rotation_families(page, instance);
   service_state_families(page, instance);
   service_count_families(page, instance);
   own_families(page, instance, facts);

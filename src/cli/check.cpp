@@ -5,6 +5,7 @@
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/cli/prepare.hpp"
 #include "arizuko/plan/show.hpp"
+#include "findings.hpp"
 
 namespace arizuko::cli {
 
@@ -47,17 +48,19 @@ std::string with_newline(std::string text) {
 
 }  // namespace
 
+int print_refusal(const Refusal& refused, Output output, const Console& console) {
+  if (output == Output::json) {
+    console.out(refusal_json(refused));
+  } else {
+    console.err(refused.text());
+    console.err(fmt::format("the plan is refused: {}\n", summary(refused)));
+  }
+  return exit_code::wrong_plan;
+}
+
 int check(const CheckOptions& options, const Console& console) {
   const auto prepared = prepare(options.plan, Values::optional, environ);
-  if (!prepared) {
-    if (options.output == Output::json) {
-      console.out(refusal_json(prepared.error()));
-    } else {
-      console.err(prepared.error().text());
-      console.err(fmt::format("the plan is refused: {}\n", summary(prepared.error())));
-    }
-    return exit_code::wrong_plan;
-  }
+  if (!prepared) return print_refusal(prepared.error(), options.output, console);
   for (const plan::Problem& warning : prepared->plan.warnings) console.err(plan::to_text(warning) + '\n');
   for (const std::string& notice : prepared->notices) console.err(notice + '\n');
   console.out(with_newline(options.output == Output::json ? plan::to_json(prepared->plan)

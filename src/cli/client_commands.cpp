@@ -1,4 +1,4 @@
-// The commands that ask a running instance: status, why, start, stop, restart, reload, logs, events.
+// The commands that ask a running instance: status, why, start, stop, restart, reload, secrets, logs, events.
 #include <chrono>
 
 #include <fmt/format.h>
@@ -99,6 +99,19 @@ int print_why(const Client& client, const ClientOptions& options, const Console&
   const auto reply = ask(client, "/v1/why" + query);
   if (!reply) return fail(console, reply.error());
   console.out(options.output == Output::json ? reply->body : member(reply->body, "why").value_or("") + '\n');
+  return exit_code::yes;
+}
+
+int print_secrets(const Client& client, const ClientOptions& options, const Console& console) {
+  const auto reply = ask(client, "/v1/secrets");
+  if (!reply) return fail(console, reply.error());
+  if (options.output == Output::json) {
+    console.out(reply->body);
+    return exit_code::yes;
+  }
+  const auto text = secrets_text(reply->body, unix_now(), colour_of(console));
+  if (!text) return fail(console, {exit_code::nobody_answers, text.error()});
+  console.out(*text);
   return exit_code::yes;
 }
 
@@ -265,6 +278,14 @@ int command(Verb verb, const ClientOptions& options, const Console& console) {
 int reload(const ClientOptions& options, const Console& console) {
   return with_client(options, console,
                      [&](const Client& client) { return order(client, "/v1/reload", options, console); });
+}
+
+int secrets(const ClientOptions& options, const Console& console) {
+  return with_client(options, console, [&](const Client& client) {
+    if (!options.accept.empty())
+      return order(client, fmt::format("/v1/secrets/{}/accept", encode(options.accept)), options, console);
+    return print_secrets(client, options, console);
+  });
 }
 
 int logs(const ClientOptions& options, const Console& console) {

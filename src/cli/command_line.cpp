@@ -14,6 +14,7 @@
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/api/version.hpp"
 #include "arizuko/cli/options.hpp"
+#include "completion.hpp"
 
 namespace arizuko::cli {
 
@@ -38,7 +39,11 @@ constexpr const char* run_footer =
 struct Words {
   RunOptions run;
   CheckOptions check;
+  DoctorOptions doctor;
+  HealthOptions health;
   ClientOptions client;
+  std::string shell;
+  std::string action;
   std::vector<std::string> set;
   std::string log;
   bool rehearse = false;
@@ -97,9 +102,50 @@ void add_run_and_check(CLI::App& app, Words& words) {
       app.add_subcommand("check", "Print the resolved plan, or everything that is wrong with it");
   add_plan_options(*check, words, words.check.plan);
   check->add_flag("--json", words.json, "JSON, for scripts");
-  check->footer(
-      example("  arizuko-init check --plan etc/arizuko.toml\n",
-              "Exit codes: 0 the plan is good (there may be warnings), 64 usage, 78 the plan is wrong.\n"));
+  check
+      ->add_option("--pod", words.check.pod,
+                   "Hold a rendered Kubernetes manifest against the plan; - reads it from stdin")
+      ->type_name("FILE");
+  check->footer(example(
+      "  arizuko-init check --plan etc/arizuko.toml\n"
+      "  kubectl kustomize k8s/overlays/production | arizuko-init check --pod -\n",
+      "Exit codes: 0 the plan is good (there may be warnings), 64 usage, 78 the plan is wrong.\n"
+      "  With --pod: 0 nothing wrong, 1 warnings only, 64 usage, 78 an error, or the plan is wrong.\n"));
+}
+
+void add_examinations(CLI::App& app, Words& words) {
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "Look for what is wrong on this machine or in this pod, before it shows");
+  add_plan_options(*doctor, words, words.doctor.plan);
+  doctor->add_flag("--json", words.json, "JSON, for scripts");
+  doctor->footer(
+      example("  arizuko-init doctor\n  kubectl exec deploy/arizuko -- arizuko-init doctor --json\n",
+              "Exit codes: 0 nothing wrong (there may be notes), 1 warnings only, 64 usage, 78 an error.\n"));
+
+  CLI::App* health = app.add_subcommand(
+      "healthcheck", "Ask the probe port whether the instance is ready, for Docker's HEALTHCHECK");
+  add_plan_options(*health, words, words.health.plan);
+  health
+      ->add_option("--probe", words.health.probe, "What to ask: readyz, livez or startupz (default: readyz)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"readyz", "livez", "startupz"}));
+  health->add_option("--timeout", words.health.timeout_seconds, "How long an answer may take (default: 3)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 60.0));
+  health->footer(example("  arizuko-init healthcheck\n  arizuko-init healthcheck --probe livez\n",
+                         "Exit codes: 0 yes, 1 no or nobody answers, 64 usage.\n"));
+
+  CLI::App* completion =
+      app.add_subcommand("completion", "Print the script that completes commands in a shell");
+  completion->add_option("SHELL", words.shell, "bash, zsh or fish")
+      ->type_name("")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->footer(
+      example("  arizuko-init completion bash > /etc/bash_completion.d/arizuko-init\n"
+              "  arizuko-init completion zsh > \"${fpath[1]}/_arizuko-init\"\n"
+              "  arizuko-init completion fish > ~/.config/fish/completions/arizuko-init.fish\n",
+              "Exit codes: 0, 64 usage.\n"));
 }
 
 void add_questions(CLI::App& app, Words& words) {
@@ -153,6 +199,16 @@ void add_commands(CLI::App& app, Words& words) {
   add_client_options(*reload, words);
   reload->footer(example("  arizuko-init reload\n", client_codes));
 
+  CLI::App* secrets =
+      app.add_subcommand("secrets", "Show which values are in use, by name; accept one that is held back");
+  add_client_options(*secrets, words);
+  secrets->add_option("ACTION", words.action, "`accept KEY`: take the new value of a guarded key")
+      ->type_name("")
+      ->check(CLI::IsMember({"accept"}));
+  secrets->add_option("KEY", words.client.accept, "The guarded key")->type_name("");
+  secrets->footer(
+      example("  arizuko-init secrets\n  arizuko-init secrets accept AUTH_SECRET\n", client_codes));
+
   CLI::App* version = app.add_subcommand("version", "Print the version");
   version->add_flag("--json", words.json, "JSON, for scripts");
   version->footer(example("  arizuko-init version\n", "Exit codes: 0, 64 usage.\n"));
@@ -185,6 +241,26 @@ std::string unknown_text(std::string_view kind, std::string_view word,
                      near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
 }
 
+/// What there is to type, as plain data: for completion.cpp.
+std::vector<CommandWords> table_of(const CLI::App& app) {
+  std::vector<CommandWords> table;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    CommandWords entry{command->get_name(), command->get_description(), {}, {}};
+    for (const CLI::Option* option : command->get_options()) {
+      if (option->get_positional()) {
+        if (entry.positional.empty()) entry.positional = option->get_name(true);
+        continue;
+      }
+      OptionWords words{{}, {}, option->get_description(), option->get_type_name()};
+      for (const std::string& name : option->get_lnames()) words.long_name = name;
+      for (const std::string& name : option->get_snames()) words.short_name = name;
+      entry.options.push_back(std::move(words));
+    }
+    table.push_back(std::move(entry));
+  }
+  return table;
+}
+
 /// Words that the command did not take: an option that is not there, or one word too many.
 std::optional<std::string> extra_text(const CLI::App& command) {
   for (const std::string& word : command.remaining()) {
@@ -213,13 +289,13 @@ int print_version(const Words& words, const Console& console) {
   return exit_code::yes;
 }
 
-int dispatch(const std::string& name, Words& words, const Console& console) {
+int dispatch(const std::string& name, Words& words, const CLI::App& app, const Console& console) {
   const auto overrides = overrides_of(words.set);
   if (!overrides) return usage_error(console, name, overrides.error());
   const Output output = words.json ? Output::json : Output::text;
   const Mode mode = words.rehearse ? Mode::rehearsal : Mode::real;
-  words.client.output = words.check.output = output;
-  for (PlanOptions* plan : {&words.run.plan, &words.check.plan}) {
+  words.client.output = words.check.output = words.doctor.output = output;
+  for (PlanOptions* plan : {&words.run.plan, &words.check.plan, &words.doctor.plan, &words.health.plan}) {
     plan->overrides = *overrides;
     plan->mode = mode;
   }
@@ -230,13 +306,25 @@ int dispatch(const std::string& name, Words& words, const Console& console) {
     words.run.log = words.log == "json" ? plan::LogFormat::json : plan::LogFormat::console;
 
   if (name == "run") return run_instance(words.run, console);
-  if (name == "check") return check(words.check, console);
+  if (name == "check")
+    return words.check.pod.empty() ? check(words.check, console) : check_pod(words.check, console);
+  if (name == "doctor") return doctor(words.doctor, console);
+  if (name == "healthcheck") return healthcheck(words.health, console);
+  if (name == "completion") {
+    console.out(completion_script(words.shell, table_of(app)));
+    return exit_code::yes;
+  }
   if (name == "status") return status(words.client, console);
   if (name == "why") return why(words.client, console);
   if (name == "start") return command(Verb::start, words.client, console);
   if (name == "stop") return command(Verb::stop, words.client, console);
   if (name == "restart") return command(Verb::restart, words.client, console);
   if (name == "reload") return reload(words.client, console);
+  if (name == "secrets") {
+    if (!words.action.empty() && words.client.accept.empty())
+      return usage_error(console, name, "accept needs the name of a key");
+    return secrets(words.client, console);
+  }
   if (name == "logs") return logs(words.client, console);
   if (name == "events") return events(words.client, console);
   return print_version(words, console);
@@ -252,6 +340,7 @@ int parse_and_run(std::vector<std::string> arguments, const Console& console, bo
       "Example:\n  arizuko-init run --rehearse\n  arizuko-init status\n\n"
       "`arizuko-init COMMAND --help` shows a command's options, an example and its exit codes.\n");
   add_run_and_check(app, words);
+  add_examinations(app, words);
   add_questions(app, words);
   add_commands(app, words);
   // What a command does not take is reported by extra_text, with the nearest name.
@@ -286,7 +375,7 @@ int parse_and_run(std::vector<std::string> arguments, const Console& console, bo
     return usage_error(console, name, error.what());
   }
   if (const auto extra = extra_text(*command)) return usage_error(console, name, *extra);
-  return dispatch(name, words, console);
+  return dispatch(name, words, app, console);
 }
 
 /// Writes all, or gives up when nobody reads: a command's output is not worth hanging for.

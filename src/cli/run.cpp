@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -22,10 +23,12 @@
 #include "arizuko/cli/render.hpp"
 #include "arizuko/host/data_lock.hpp"
 #include "arizuko/host/environment_reader.hpp"
+#include "arizuko/host/guarded_store.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/supervisor.hpp"
 #include "arizuko/host/termination_message.hpp"
 #include "paths.hpp"
+#include "plan_file_watch.hpp"
 
 namespace arizuko::cli {
 
@@ -212,6 +215,11 @@ class FirstTable {
   std::uint64_t subscription_ = 0;
 };
 
+std::string accepted_by_variable() {
+  const char* names = std::getenv(host::accept_guarded_variable);
+  return names != nullptr ? names : "";
+}
+
 std::string without_last_newline(std::string text) {
   if (text.ends_with('\n')) text.pop_back();
   return text;
@@ -263,7 +271,8 @@ class Run {
                                       STDOUT_FILENO,
                                       lock.state_dir(),
                                       [this] { return read_again(); },
-                                      [this](const plan::Plan& plan) { return read_values(plan); }};
+                                      [this](const plan::Plan& plan) { return read_values(plan); },
+                                      accepted_by_variable()};
     host::Supervisor supervisor(io, std::move(options));
     Servers servers;
     const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
@@ -280,6 +289,9 @@ class Run {
       code = exit_code;
       io.stop();
     });
+    std::optional<PlanFileWatch> plan_file;
+    if (const auto path = find_plan(options_.plan.plan, own_executable()))
+      plan_file.emplace(io, *path, supervisor);
     signals_.release();
     io.run();
     finish_streams(io, servers);

@@ -22,5 +22,6 @@ void Engine::handle(const Event& event, Instant now, std::vector<Action>& action
 std::optional<Instant> Engine::deadline() const { return machine_->deadline(); }
 const View& Engine::view() const { return machine_->view_; }
 const PlanPtr& Engine::plan() const { return machine_->plan_; }
+const env::SnapshotPtr& Engine::values() const { return machine_->snapshot_; }
 
 }  // namespace arizuko::engine

@@ -8,14 +8,20 @@
 //   stopping.cpp   how one is stopped: main process, leftovers, in which order
 //   recovery.cpp   what follows a failure: back-off, giving up
 //   pod.cpp        the pod as a whole: opened, ready, the end
-//   changes.cpp    new values, a new plan
+//   values.cpp     what the values in force mean for each service
+//   rotation.cpp   what becomes of a generation of values
+//   turns.cpp      one service after the other, and the way back
+//   guarded.cpp    keys whose values an operator has to accept
+//   plan_change.cpp   a new plan
 //   record.cpp     the view, the history, the timers
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -58,6 +64,8 @@ struct Runtime {
   bool part = true;           // enabled, as far as plan and values go
   std::string not_part_why;
   std::vector<std::string> missing;
+  std::vector<std::string> unaccepted;  // guarded keys that wait for an operator
+  std::deque<Instant> rotated;          // restarts for new values that the storm brake counts
 
   // The present run, or the last one.
   SpawnNumber spawn = 0;
@@ -93,6 +101,20 @@ struct Runtime {
   std::optional<Instant> next_start;
 
   bool anything_alive() const { return spawn_pending || main_alive || leftovers; }
+};
+
+/// New values on their way; what people see of it is View::rotation.
+struct Rotation {
+  RotationPhase phase = RotationPhase::restarting;
+  env::SnapshotPtr before;
+  Instant before_since{};
+  std::set<std::string> before_unlike;  // guarded keys that are unlike the last run's in `before`
+  std::set<ServiceId> serving;          // when it began: only these decide its outcome
+  std::set<ServiceId> pending;          // serve with the old values, and wait for their turn
+  std::set<ServiceId> awaited;          // have to be ready again before it goes on
+  std::set<ServiceId> moved;  // served before, and were given the new values: a failure of theirs counts
+  std::optional<Instant> deadline;
+  std::optional<Outcome> ending;  // decided, to be concluded
 };
 
 struct Engine::Machine {
@@ -169,14 +191,64 @@ struct Engine::Machine {
   void finish();
   void refuse_boot_without_values();
 
-  // --- changes.cpp
+  // --- values.cpp
+  void put_in_force(env::SnapshotPtr snapshot, Instant since);
   void take_values(ServiceId id);
-  env::SnapshotPtr without_guarded_changes(const env::SnapshotPtr& fresh);
-  bool has_been_seen(const std::string& key) const;
-  bool refuse_values(const env::Snapshot& snapshot);
-  void apply_values();
   bool has_old_values(ServiceId id) const;
+  bool sees_other_values(ServiceId id, const env::Snapshot& snapshot) const;
+  void follow_values(ServiceId id, const std::string& cause);
+  void tell_of_values(ServiceId id, const std::string& cause);
   void try_again_with(ServiceId id, const std::string& cause);
+  std::string why_refused(const env::Snapshot& fresh, bool asked) const;
+  std::string why_emptied(const env::Snapshot& fresh) const;
+
+  // --- rotation.cpp
+  using Criticality = std::tuple<bool, bool, std::size_t, std::uint32_t>;
+  void take_first_values(const EnvironmentChanged& event);
+  void supersede(const EnvironmentChanged& older, env::Generation newer);
+  void show_waiting_values();
+  bool advance_rotation();
+  void take_turn(const EnvironmentChanged& offer);
+  void refuse(const EnvironmentChanged& offer, const env::Snapshot& fresh, const std::string& cause);
+  std::optional<Instant> brake(const env::Snapshot& fresh);
+  bool serves(ServiceId id) const;
+  void begin_rotation(const EnvironmentChanged& offer, const env::SnapshotPtr& fresh);
+  void enroll(ServiceId id);
+  void await_what_was_stopped();
+  void await_return_of(ServiceId id);
+  bool advance_phase();
+  bool advance_restarting(bool too_late);
+  std::optional<ServiceId> failing_one() const;
+  bool serves_again(ServiceId id) const;
+  bool all_serve_again() const;
+  bool waits_for_its_turn(ServiceId id) const;
+  std::optional<ServiceId> next_in_turn() const;
+  Criticality criticality(ServiceId id) const;
+  void take_turn_of(ServiceId id);
+  void started_out_of_turn(ServiceId id);
+  void list_remaining();
+  bool blame_values(ServiceId id);
+  void go_back(const std::string& cause);
+  void go_back_with(ServiceId id, const std::string& why);
+  void end_rotation(Outcome outcome);
+  void conclude(Outcome outcome, const std::string& cause);
+  void interrupt_rotation(const std::string& cause);
+  RotationView& shown_rotation() { return *view_.rotation; }
+
+  // --- guarded.cpp
+  void on(const Accept& event);
+  bool has_been_seen(const std::string& key) const;
+  bool sees(ServiceId id, const std::string& key) const;
+  bool is_accepted(const std::string& key, const env::Snapshot& snapshot) const;
+  std::vector<std::string> unaccepted_keys(ServiceId id) const;
+  env::SnapshotPtr without_guarded_changes(const env::SnapshotPtr& fresh);
+  std::string how_changed(const std::string& key, const std::optional<std::string>& wanted) const;
+  void note_unlike_last_run(const std::set<std::string>& before);
+  void show_held_keys();
+  void remember_guarded_values(ServiceId id);
+
+  // --- plan_change.cpp
+  void take_plan(const plan::Plan& fresh);
   PlanPtr merged_with(const plan::Plan& fresh, std::vector<ServiceId>& changed) const;
   void adopt(PlanPtr merged);
 
@@ -203,8 +275,23 @@ struct Engine::Machine {
   Dependencies dependencies_;
   std::vector<Runtime> runs_;
   View view_;
-  env::SnapshotPtr snapshot_;
-  std::map<std::string, std::optional<env::Value>> held_back_;  // guarded keys; nullopt: it was removed
+
+  // Values.
+  env::SnapshotPtr snapshot_;  // in force: what is started now gets them
+  Instant values_since_{};
+  std::optional<Rotation> rotation_;
+  std::optional<EnvironmentChanged> last_offer_;
+  std::optional<EnvironmentChanged> next_values_;  // wait for their turn, or for the storm brake
+  std::optional<Instant> next_values_at_;          // the brake's end
+  std::string brake_cause_;
+  PlanPtr next_plan_;  // waits for the rotation's end
+
+  // Guarded keys; a value of nullopt: not set.
+  std::map<std::string, std::optional<std::string>> held_back_;
+  std::map<std::string, std::optional<std::string>> accepted_;
+  std::map<std::string, std::optional<std::string>> remembered_;
+  std::set<std::string> unlike_last_run_;
+
   Instant now_{};
   std::vector<Action>* actions_ = nullptr;  // valid inside handle() only
   std::uint64_t seq_ = 0;

@@ -49,6 +49,7 @@ void Engine::Machine::end_pod(int code, const std::string& verdict, const std::s
 }
 
 void Engine::Machine::stop_everything(const std::string& cause) {
+  interrupt_rotation(cause);
   const Nanoseconds grace = plan_->pod.grace;
   view_.state = PodState::stopping;
   view_.since = now_;

@@ -54,8 +54,10 @@ void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action
   }
   now_ = std::max(now_, now);
   std::visit([this](const auto& each) { on(each); }, event);
-  settle();
-  fire_due_timers();
+  do {
+    settle();
+    fire_due_timers();
+  } while (advance_rotation());
   refresh_pod();
   actions_ = nullptr;
 }
@@ -165,7 +167,8 @@ std::optional<Instant> Engine::Machine::deadline() const {
   if (view_.state == PodState::ended) return std::nullopt;
   std::optional<Instant> first;
   if (!timers_.empty()) first = timers_.begin()->first;
-  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline}) {
+  const std::optional<Instant> of_rotation = rotation_ ? rotation_->deadline : next_values_at_;
+  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline, of_rotation}) {
     if (at && (!first || *at < *first)) first = at;
   }
   return first;

@@ -29,6 +29,8 @@ void Engine::Machine::recover(ServiceId id) {
   if (!run.part) return enter(id, State::off, run.not_part_why);  // also a task whose result was looked at
   const plan::Service& what = service(id);
   const plan::RestartPolicy& policy = what.restart;
+  const bool gate_down = what.kind == plan::Kind::service && gate_is_down(id);
+  if (!gate_down && blame_values(id)) return;
 
   const bool ended_well =
       run.failure == Failure::ended && shown(id).last_exit && shown(id).last_exit->success();
@@ -39,7 +41,7 @@ void Engine::Machine::recover(ServiceId id) {
     return;
   }
   // T5: what ends because its gate is down is not to blame, and not started into the void.
-  if (what.kind == plan::Kind::service && gate_is_down(id)) {
+  if (gate_down) {
     run.start_cause = run.failure_text;
     return enter(id, State::waiting, run.failure_text);
   }

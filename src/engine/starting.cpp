@@ -42,8 +42,16 @@ void Engine::Machine::consider_start(ServiceId id) {
   if (run.switched_off) return enter(id, State::off, shown(id).cause);
   if (!run.part) return enter(id, State::off, run.not_part_why);
   if (!run.missing.empty()) {
-    enter(id, State::blocked, fmt::format("it needs {}", fmt::join(run.missing, ", ")));
+    enter(id, State::blocked, fmt::format("it needs {}, which is not set", fmt::join(run.missing, ", ")));
     shown(id).waiting_for = run.missing;
+    return;
+  }
+  if (!run.unaccepted.empty()) {
+    enter(id, State::blocked,
+          fmt::format("{} was changed since the last run, and nobody has accepted it",
+                      fmt::join(run.unaccepted, ", ")));
+    shown(id).waiting_for.clear();
+    for (const std::string& key : run.unaccepted) shown(id).waiting_for.push_back(key + " to be accepted");
     return;
   }
   std::vector<ServiceId> unmet = unmet_prerequisites(id);
@@ -86,6 +94,11 @@ std::vector<ServiceId> Engine::Machine::unmet_prerequisites(ServiceId id) const 
   std::vector<ServiceId> list;
   for (const ServiceId other : service(id).after) {
     if (unmet(other)) list.push_back(other);
+  }
+  // What it is bound to is about to be restarted: it would have to restart with it.
+  for (const ServiceId other : service(id).bound_to) {
+    if (rotation_ && rotation_->pending.contains(other) && state(other) == State::ready)
+      list.push_back(other);
   }
   for (const ServiceId other : service(id).after_tried) {
     const bool known = std::ranges::find(list, other) != list.end();
@@ -131,6 +144,8 @@ void Engine::Machine::spawn(ServiceId id) {
   view.spawns = run.spawn;
   view.restarts = run.spawn - 1;
   view.generation = snapshot_->generation;
+  view.values_since = values_since_;
+  view.old_values = false;
   view.ready_at.reset();
   view.next_start.reset();
   view.last_start_cause = run.start_cause.empty() ? "everything it comes after is ready" : run.start_cause;
@@ -140,7 +155,9 @@ void Engine::Machine::spawn(ServiceId id) {
   enter(id, State::starting, view.last_start_cause);
   run.start_cause.clear();
   wait_for_conditions(id);
+  remember_guarded_values(id);
   emit(Spawn{id, run.spawn, run.values});
+  started_out_of_turn(id);
   refresh_timer(id);
 }
 

@@ -4,6 +4,7 @@
 
 #include "arizuko/engine/action.hpp"
 #include "arizuko/engine/event.hpp"
+#include "arizuko/engine/rotation.hpp"
 #include "arizuko/engine/state.hpp"
 
 namespace arizuko::engine {
@@ -30,6 +31,27 @@ std::string_view to_text(PodState state) {
     case PodState::running: return "running";
     case PodState::stopping: return "stopping";
     case PodState::ended: return "ended";
+  }
+  return "?";
+}
+
+std::string_view to_text(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::applied: return "applied";
+    case Outcome::refused: return "refused";
+    case Outcome::superseded: return "superseded";
+    case Outcome::rolled_back: return "rolled back";
+    case Outcome::rolled_back_in_part: return "rolled back in part";
+    case Outcome::interrupted: return "interrupted";
+  }
+  return "?";
+}
+
+std::string_view to_text(RotationPhase phase) {
+  switch (phase) {
+    case RotationPhase::restarting: return "restarting";
+    case RotationPhase::observing: return "observing";
+    case RotationPhase::going_back: return "going back";
   }
   return "?";
 }

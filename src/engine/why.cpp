@@ -21,8 +21,7 @@ std::string clause(const View& view, ServiceId id, Instant now, int links) {
   const std::string what = fmt::format("{}", fmt::join(each.waiting_for, ", "));
   switch (each.state) {
     case State::off: return fmt::format("{} is off: {}", each.name, exit_or_cause(each));
-    case State::blocked:
-      return fmt::format("{} is blocked: {}, which is not set", each.name, exit_or_cause(each));
+    case State::blocked: return fmt::format("{} is blocked: {}", each.name, exit_or_cause(each));
     case State::done: return fmt::format("{} is done: {}", each.name, exit_or_cause(each));
     case State::failed: return fmt::format("{} gave up {} ago: {}", each.name, since, exit_or_cause(each));
     case State::ready:

@@ -386,6 +386,8 @@ SourceWatcher::~SourceWatcher() { impl_->close(); }
 
 void SourceWatcher::set_sources(const std::vector<plan::Source>& sources) { impl_->set_sources(sources); }
 
+std::chrono::steady_clock::time_point SourceWatcher::first_event() const { return impl_->first_event; }
+
 std::string SourceWatcher::trouble() const { return impl_->trouble; }
 
 }  // namespace arizuko::host

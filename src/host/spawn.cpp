@@ -245,6 +245,7 @@ std::string subject_of(SpawnStage stage, const ChildSpec& spec) {
     case SpawnStage::switching_the_group:
       return spec.gid ? fmt::format("gid {}", *spec.gid) : "supplementary groups";
     case SpawnStage::switching_the_user: return fmt::format("uid {}", spec.uid.value_or(0));
+    case SpawnStage::marking_the_task:
     case SpawnStage::finding_the_program:
     case SpawnStage::making_the_log_pipes:
     case SpawnStage::forking:

@@ -82,6 +82,7 @@ std::string hint(const SpawnError& error) {
 
 std::string_view to_text(SpawnStage stage) {
   switch (stage) {
+    case SpawnStage::marking_the_task: return "noting in the data directory that the task begins";
     case SpawnStage::finding_the_program: return "finding the program";
     case SpawnStage::making_the_log_pipes: return "making the log pipes";
     case SpawnStage::forking: return "forking";

@@ -61,10 +61,15 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
                         },
                     }),
       marks(options.state_dir),
+      guarded(options.state_dir, options.accept_guarded),
       output(loop, options.log_descriptor, options.formatter),
       termination(options.plan->pod.termination_log) {
   signals.add(SIGHUP);
   ignore_other_signals();
+  sources_plan = options.plan;
+  newest = options.snapshot;
+  keep_out_of_swap(*newest);
+  learn_secrets();  // before the first line of our own
 }
 
 Supervisor::Impl::~Impl() {
@@ -74,9 +79,10 @@ Supervisor::Impl::~Impl() {
 void Supervisor::Impl::start(std::function<void(int)> when_ended) {
   ended = std::move(when_ended);
   generation = options.snapshot->generation;
-  newest = options.snapshot;
   sources = std::make_unique<SourceWatcher>(io, options.plan->env.sources, [this](const std::string& cause) {
-    if (!over) read_values_again(Answer::when_changed, cause);
+    if (!over)
+      read_values_again(Answer::when_changed, cause,
+                        engine::Instant(sources->first_event().time_since_epoch()));
   });
   if (!sources->trouble().empty()) log(Level::warn, sources->trouble());
   wait_for_signals();
@@ -85,9 +91,10 @@ void Supervisor::Impl::start(std::function<void(int)> when_ended) {
     log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail", directory,
                                   ::strerrordesc_np(errno)));
   }
-  push(engine::EnvironmentChanged{options.snapshot});
+  report_guarded_store();
+  offer_values(Offer::followed, std::nullopt);
   // What changed between the first reading and the watch is told by nobody.
-  if (!over) read_values_again(Answer::when_changed, "the sources changed at the start");
+  if (!over) read_values_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
 }
 
 void Supervisor::Impl::push(engine::Event event) {
@@ -101,8 +108,9 @@ void Supervisor::Impl::pump() {
   pumping = true;
   std::vector<engine::Action> actions;
   while (!inbox.empty() && !over) {
-    const engine::Event event = std::move(inbox.front());
+    engine::Event event = std::move(inbox.front());
     inbox.pop_front();
+    clean(event);
     actions.clear();
     engine.handle(event, Clock::now(), actions);
     for (const engine::Action& action : actions) {
@@ -110,6 +118,7 @@ void Supervisor::Impl::pump() {
     }
   }
   pumping = false;
+  note_ages();
   arm_timer();
 }
 
@@ -154,49 +163,6 @@ void Supervisor::Impl::on_signal(int number) {
   }
 }
 
-CommandResult Supervisor::Impl::reload(const std::string& by) {
-  auto fresh = options.reload();
-  if (!fresh) {
-    log(Level::error, fmt::format("reload ({}) refused, the running plan stays:\n{}", by, fresh.error()));
-    return {false, fmt::format("refused, the running plan stays:\n{}", fresh.error())};
-  }
-  const plan::Pod& before = engine.plan()->pod;
-  const plan::Pod& after = fresh->first->pod;
-  if (after.data_dir != before.data_dir || after.instance != before.instance) {
-    const std::string why =
-        "refused: pod.instance and pod.data_dir cannot change while running; end the run and start it anew";
-    log(Level::error, "reload " + why);
-    return {false, why};
-  }
-  log(Level::info, fmt::format("reload: asked for by the {}", by));
-  push(engine::PlanChanged{fresh->first});
-  sources->set_sources(fresh->first->env.sources);
-  number_values(*fresh->second);
-  push(engine::EnvironmentChanged{newest});
-  return {true, "reloaded: `arizuko-init status` shows what follows"};
-}
-
-// What was read becomes the newest generation.
-void Supervisor::Impl::number_values(env::Snapshot snapshot) {
-  snapshot.generation = ++generation;
-  newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
-}
-
-// A source changed, or a task may have written one (`arizuko create` writes .env). Content decides: equal
-// values are no news. When nothing can be read now, the values that were read before are good.
-void Supervisor::Impl::read_values_again(Answer answer, const std::string& cause) {
-  auto fresh = options.read_values(*engine.plan());
-  if (!fresh) {
-    log(Level::error,
-        fmt::format("{}, but its values cannot be used, the old ones stay:\n{}", cause, fresh.error()));
-    if (answer == Answer::always) push(engine::EnvironmentChanged{newest});
-    return;
-  }
-  const bool news = (*fresh)->values != newest->values;
-  if (news) number_values(**fresh);
-  if (news || answer == Answer::always) push(engine::EnvironmentChanged{newest});
-}
-
 // ---------------------------------------------------------------------------------------------
 
 Supervisor::Supervisor(boost::asio::io_context& io, Options options)
@@ -228,6 +194,7 @@ Counters Supervisor::counters() const {
   counters.orphans_reaped = impl_->table.orphans_reaped();
   counters.log_lines_dropped = impl_->output.dropped_lines();
   counters.log_bytes_written = impl_->output.written_bytes();
+  counters.redactions = impl_->redactor.hits();
   return counters;
 }
 

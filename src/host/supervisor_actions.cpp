@@ -62,8 +62,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     inbox.push_back(engine::SpawnFailed{action.service, action.spawn, to_text(error), error.passing()});
   };
   if (what.creates && !marks.begin(what.name)) {
-    return failed({SpawnStage::finding_the_program, errno,
-                   fmt::format("the mark of task {} in {}", what.name, options.state_dir)});
+    return failed({SpawnStage::marking_the_task, errno, options.state_dir});
   }
   prepare_start(*engine.plan(), what);
   Pipe out;
@@ -140,11 +139,13 @@ void Supervisor::Impl::carry_out(const engine::Unwatch& action) {
 
 void Supervisor::Impl::carry_out(const engine::TaskDone& action) {
   marks.finish(service(action.service).name);
-  read_values_again(Answer::always, fmt::format("{} has ended", service(action.service).name));
+  read_values_again(Answer::always, fmt::format("{} has ended", service(action.service).name), std::nullopt);
 }
 
 void Supervisor::Impl::carry_out(const engine::Note& action) {
-  log_note(history.add(action, Clock::unix_nanoseconds()));
+  engine::Note note = action;
+  redactor.clean(note.cause);
+  log_note(history.add(note, Clock::unix_nanoseconds()));
   termination_due = true;
   something_changed();
 }

@@ -4,6 +4,8 @@
 //   supervisor_actions.cpp    carries out each action
 //   supervisor_observe.cpp    what is seen of processes, logs and conditions
 //   supervisor_report.cpp     what people and Kubernetes are told
+//   supervisor_values.cpp     values and plans that change
+//   supervisor_redaction.cpp  secret values in what leaves us
 #pragma once
 
 #include <deque>
@@ -15,13 +17,16 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "arizuko/env/redaction.hpp"
 #include "arizuko/host/condition_watcher.hpp"
+#include "arizuko/host/guarded_store.hpp"
 #include "arizuko/host/notify_socket.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/source_watcher.hpp"
 #include "arizuko/host/supervisor.hpp"
 #include "arizuko/host/termination_message.hpp"
 #include "history.hpp"
+#include "locked_memory.hpp"
 #include "log_pipe.hpp"
 #include "task_marks.hpp"
 
@@ -41,10 +46,6 @@ struct Supervisor::Impl {
   void arm_timer();
   void wait_for_signals();
   void on_signal(int number);
-  CommandResult reload(const std::string& by);
-  void number_values(env::Snapshot snapshot);
-  enum class Answer { when_changed, always };
-  void read_values_again(Answer answer, const std::string& cause);
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
 
   // --- supervisor_actions.cpp
@@ -54,6 +55,8 @@ struct Supervisor::Impl {
   void carry_out(const engine::Watch& action);
   void carry_out(const engine::Unwatch& action);
   void carry_out(const engine::TaskDone& action);
+  void carry_out(const engine::ReadSources& action);
+  void carry_out(const engine::Remember& action);
   void carry_out(const engine::Note& action);
   void carry_out(const engine::Exit& action);
   std::string notify_address(const plan::Service& of);
@@ -76,6 +79,20 @@ struct Supervisor::Impl {
   void tell_subscribers();
   void write_termination_message();
 
+  // --- supervisor_values.cpp
+  CommandResult reload(const std::string& by);
+  void number_values(env::Snapshot snapshot);
+  enum class Answer { when_changed, always, asked };
+  void read_values_again(Answer answer, const std::string& cause, std::optional<engine::Instant> switched);
+  enum class Offer { followed, asked };
+  void offer_values(Offer how, std::optional<engine::Instant> switched);
+  void report_guarded_store();
+  void note_ages();
+
+  // --- supervisor_redaction.cpp
+  void learn_secrets();
+  void clean(engine::Event& event);
+
   boost::asio::io_context& io;
   Options options;
   engine::Engine engine;
@@ -86,7 +103,8 @@ struct Supervisor::Impl {
   bool pump_posted = false;
   bool over = false;
   env::Generation generation = 0;
-  env::SnapshotPtr newest;  // the last values that were read and given to the engine
+  env::SnapshotPtr newest;       // the last values that were read and given to the engine
+  engine::PlanPtr sources_plan;  // whose sources are read: newer than the engine's while that has to wait
   std::unique_ptr<SourceWatcher> sources;
   boost::asio::steady_timer timer;
   std::optional<engine::Instant> armed;
@@ -96,6 +114,9 @@ struct Supervisor::Impl {
   ConditionWatcher watcher;
   std::unique_ptr<NotifySocket> notify;
   TaskMarks marks;
+  GuardedStore guarded;
+  env::SnapshotPtr aged;  // the values that key_since tells of
+  std::map<std::string, engine::Instant, std::less<>> key_since;
   std::map<RunKey, env::SnapshotPtr> values;  // of each living run: for exec conditions
   std::set<RunKey> emptying;                  // main process gone, leftovers not
   struct OpenPipe {
@@ -103,6 +124,11 @@ struct Supervisor::Impl {
     std::shared_ptr<LogPipe> pipe;
   };
   std::list<OpenPipe> pipes;
+
+  LockedMemory secret_memory;
+  env::Redactor redactor{&secret_memory};
+  std::vector<std::string> short_secrets;  // as last warned of
+  std::string redacted_line;               // the line at hand, where it held a secret
 
   History history;
   LogHistory logs;

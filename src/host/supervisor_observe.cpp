@@ -101,12 +101,14 @@ void Supervisor::Impl::take_line(RunKey run, Stream stream, LogHistory::Handle h
   for (const std::string& pattern : what.drop) {
     if (::memmem(line.text.data(), line.text.size(), pattern.data(), pattern.size()) != nullptr) return;
   }
+  const std::string_view text = redactor.redact(
+      line.text, redacted_line, line.cut || line.begun ? env::Ending::cut : env::Ending::whole);
   const std::int64_t time = Clock::unix_nanoseconds();
-  logs.add(handle, stream, line.text, time);
+  logs.add(handle, stream, text, time);
   LogRecord record;
   record.service = what.name;
   record.stream = stream;
-  record.text = line.text;
+  record.text = text;
   record.cut = line.cut;
   output.write(record);
   if (!subscribers.empty()) something_changed();

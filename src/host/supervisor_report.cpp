@@ -42,7 +42,9 @@ bool worth_a_line(const HistoryEvent& event) {
 
 }  // namespace
 
-void Supervisor::Impl::log(Level level, const std::string& text) {
+void Supervisor::Impl::log(Level level, const std::string& unredacted) {
+  std::string text = unredacted;
+  redactor.clean(text);
   logs.add(own_name, Stream::err, text, Clock::unix_nanoseconds());
   LogRecord record;
   record.service = own_name;
@@ -97,6 +99,8 @@ void Supervisor::Impl::write_termination_message() {
       report.last_lines.push_back(fmt::format("{}: {}", line.service, line.text));
     }
   }
+  redactor.clean(report.reason);
+  for (std::string& each : report.services) redactor.clean(each);
   termination.write(report);
 }
 

@@ -72,6 +72,10 @@ class FakeInstance final : public host::Instance {
   }
   const host::LogHistory& logs() const override { return logs_; }
   host::Counters counters() const override { return counters_; }
+  void redact(std::string& text) const override {
+    if (const std::size_t at = text.find(secret_); !secret_.empty() && at != std::string::npos)
+      text.replace(at, secret_.size(), "[redacted:TEST]");
+  }
   host::CommandResult command(engine::Command::Verb verb, std::string_view service, std::string by) override {
     const char* word = verb == engine::Command::Verb::start  ? "start"
                        : verb == engine::Command::Verb::stop ? "stop"
@@ -82,6 +86,11 @@ class FakeInstance final : public host::Instance {
   }
   host::CommandResult reload(std::string by) override {
     asked_.push_back("reload by " + by);
+    return answer_;
+  }
+  std::vector<host::KeyFacts> keys() const override { return keys_; }
+  host::CommandResult accept(std::string_view key, std::string by) override {
+    asked_.push_back("accept " + std::string(key) + " by " + by);
     return answer_;
   }
   std::uint64_t subscribe(std::function<void()> changed) override {
@@ -95,10 +104,12 @@ class FakeInstance final : public host::Instance {
   engine::Instant now_ = at(10);
   host::LogHistory logs_;
   host::Counters counters_;
+  std::string secret_;
   plan::Plan plan_;
   std::vector<host::HistoryEvent> history_;
   std::uint64_t seq_ = 0;
   std::vector<std::string> asked_;
+  std::vector<host::KeyFacts> keys_;
   host::CommandResult answer_{true, "gated: restart asked for"};
   std::map<std::uint64_t, std::function<void()>> subscribers_;
   std::uint64_t subscription_ = 0;

@@ -135,6 +135,20 @@ TEST_CASE("servers: HEAD gets the header of GET and no body") {
   CHECK(answer.ends_with("\r\n\r\n"));
 }
 
+TEST_CASE("servers: every answer and every piece of a stream goes out without secrets") {
+  Control control;
+  control.instance.secret_ = "alpha-4711";
+  control.instance.view_.services[1].cause = "no /nowhere/alpha-4711";
+  control.instance.happen("gated", "ready", "unready", "no /nowhere/alpha-4711");
+  for (const char* path : {"/v1/status", "/v1/events"}) {
+    CAPTURE(path);
+    RawClient client(control.io, control.path);
+    const std::string answer = client.ask(fmt::format("GET {} HTTP/1.1", path));
+    CHECK(has(answer, "[redacted:TEST]"));
+    CHECK_FALSE(has(answer, "alpha-4711"));
+  }
+}
+
 TEST_CASE("servers: one connection carries several requests") {
   Probes probes;
   RawClient client(probes.io, probes.server->port());

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from pod import STOCK_PLAN, wait_for
+from pod import STOCK_PLAN, own_plan, wait_for
 
 BASE = ["gated", "timed", "dashd", "webd", "proxyd", "teled", "slakd"]
 
@@ -136,3 +136,21 @@ def test_reload_while_gated_is_down_does_not_start_anything_behind_the_gate(a_po
     wait_for("the new service", lambda: pod.service("extra"))
     assert pod.service("extra")["state"] == "waiting"
     assert [e["service"] for e in pod.events() if e["event"] == "spawned"] == ["seed", "gated"]
+
+
+def test_a_changed_plan_file_is_taken_by_itself_and_a_wrong_one_refused_whole(a_pod):
+    text = '[service.sleeper]\ncommand = ["sleep", "1000"]\n'
+    pod = own_plan(a_pod, text).start()
+    pod.wait_service("sleeper", "ready")
+    before = pod.service("sleeper")["pid"]
+    pod.write_plan(text + '[service.second]\ncommand = ["sleep", "2000"]\n')
+    pod.wait_service("second", "ready")
+    assert pod.service("sleeper")["pid"] == before
+    pod.write_plan(text + '[service.third]\ncomand = ["sleep", "3000"]\n')
+    wait_for("the refusal", lambda: "reload (changed plan file) refused, the running plan stays" in pod.logged())
+    assert "comand" in pod.logged() and pod.service("third") is None
+    (pod.out / "plan.toml.d").mkdir()
+    pod.write(pod.out / "plan.toml", text)
+    pod.write(pod.out / "plan.toml.d" / "more.toml", '[service.fourth]\ncommand = ["sleep", "4000"]\n')
+    pod.wait_service("fourth", "ready")
+    assert pod.service("sleeper")["pid"] == before

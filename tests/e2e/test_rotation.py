@@ -6,24 +6,11 @@ import pytest
 
 from kubelet import Volume
 from pod import seconds_of, wait_for
-
-FIRST = {"CHANNEL_SECRET": "channel-one", "AUTH_SECRET": "auth-one", "PROXYD_HMAC_SECRET": "hmac-one",
-         "SLACK_BOT_TOKEN": "slack-one", "SLACK_SIGNING_SECRET": "signing-one", "TELEGRAM_BOT_TOKEN": "telegram-one",
-         "AUTH_BASE_URL": "https://chat.example"}
-
+from secret_volume import FIRST, pids, rotating_pod, when_ready
 
 @pytest.fixture
 def rotating(a_pod):
-    """A pod whose values come from a Secret volume; pod.secret is that volume."""
-    pod = a_pod(start=False)
-    pod.secret = Volume(pod.out / "secrets", FIRST)
-    sources = json.dumps([f"dotenv:{pod.data}/.env", "environment", f"dir:{pod.secret.path}"])
-    pod.options += ["--set", f"env.sources={sources}"]
-    return pod.start().wait_ready()
-
-
-def pids(pod):
-    return {s["name"]: s["pid"] for s in pod.status()["services"] if s["pid"]}
+    return rotating_pod(a_pod)
 
 
 def rotate(pod, values, what):
@@ -31,7 +18,7 @@ def rotate(pod, values, what):
     before, seq = pids(pod), pod.last_seq()
     pod.secret.write(values)
     taken = pod.wait_event(lambda e: e["event"] == "environment", what, after=seq)
-    pod.wait_ready()
+    when_ready(pod, taken)
     after = pids(pod)
     return {name for name in before | after if before.get(name) != after.get(name)}, taken
 
@@ -75,7 +62,7 @@ def test_equal_content_restarts_nothing(rotating):
     # The next real change comes behind it: by then the equal one would have had its effect.
     restarted, _ = rotate(rotating, FIRST | {"SLACK_BOT_TOKEN": "slack-two"}, "the token to be taken")
     assert restarted == {"slakd"}
-    assert len([e for e in rotating.events(seq) if e["event"] == "environment"]) == 1
+    assert len([e for e in rotating.events(seq) if "is taken" in e["cause"]]) == 1
     assert before["gated"] == pids(rotating)["gated"]
 
 
@@ -109,7 +96,93 @@ def test_a_half_written_volume_is_not_seen_before_the_switch(rotating):
     assert [e for e in rotating.events(seq) if e["event"] == "environment"] == []
     for _ in steps:
         pass
-    rotating.wait_event(lambda e: e["event"] == "environment", "both tokens to be taken", after=seq)
-    rotating.wait_ready()
+    taken = rotating.wait_event(lambda e: e["event"] == "environment", "both tokens to be taken", after=seq)
+    when_ready(rotating, taken)
     assert rotating.environ("slakd")["SLACK_BOT_TOKEN"] == "slack-two"
     assert rotating.environ("teled")["TELEGRAM_BOT_TOKEN"] == "telegram-two"
+
+
+@pytest.mark.parametrize("order", ["today", "1.20"])
+def test_an_update_that_is_cut_short_anywhere_is_made_good_by_the_next_one(a_pod, order):
+    pod = rotating_pod(a_pod, order=order)
+    count = sum(1 for _ in pod.secret.steps(FIRST | {"DISCORD_BOT_TOKEN": "discord-one"}))
+    taken = pod.wait_event(lambda e: "1 added (DISCORD_BOT_TOKEN)" in e["cause"], "the added token to be taken")
+    when_ready(pod, taken)
+    for cut in range(1, count, 2):
+        steps = pod.secret.steps(FIRST | {"SLACK_BOT_TOKEN": f"cut-{cut}"})
+        for _ in range(cut):
+            next(steps, None)
+        steps.close()  # the kubelet was killed here, and begins anew
+        seq = pod.last_seq()
+        pod.secret.write(FIRST | {"SLACK_BOT_TOKEN": f"whole-{cut}", "DISCORD_BOT_TOKEN": "discord-one"})
+
+        def in_use():
+            if pod.secrets()["waiting"]:
+                pod.ctl("reload")  # for the storm brake, this is a storm
+            service = pod.service("slakd")
+            return service["state"] == "ready" and pod.environ("slakd").get("SLACK_BOT_TOKEN") == f"whole-{cut}"
+        wait_for(f"the whole update after step {cut}", in_use)
+        assert pod.service("discd")["state"] == "ready"
+        assert not [e for e in pod.events(seq) if "is refused" in e["cause"]]
+
+
+def test_values_without_a_needed_one_are_refused_and_good_ones_are_taken_again(a_pod):
+    pod = a_pod(rehearse=False, start=False)
+    pod.secret = Volume(pod.out / "secrets", {"TOKEN": "one", "OTHER": "one"})
+    pod.write_plan(f"""
+[env]
+sources = ["dir:{pod.secret.path}"]
+[service.sleeper]
+command = ["sleep", "1000"]
+need = ["TOKEN"]
+""")
+    pod.start()
+    pod.wait_service("sleeper", "ready")
+    before, seq = pids(pod), pod.last_seq()
+    pod.secret.write({"OTHER": "two"})
+    refused = pod.wait_event(lambda e: "is refused" in e["cause"], "the lack of it to be refused", after=seq)
+    assert refused["cause"] == "generation 2 is refused, the old values stay: sleeper needs TOKEN"
+    assert pids(pod) == before
+    assert pod.secrets()["rotation"]["outcome"] == "refused"
+    assert pod.metric('arizuko_init_rotations_total{outcome="refused"}') == 1
+    pod.secret.write({"TOKEN": "two", "OTHER": "two"})
+    wait_for("the good ones to be taken", lambda: pod.environ("sleeper").get("TOKEN") == "two")
+
+
+def test_a_deleted_key_of_an_optional_secret_that_is_the_last_of_its_source_is_refused(a_pod):
+    pod = a_pod(start=False)
+    secret = Volume(pod.out / "optional", {"DISCORD_BOT_TOKEN": "discord-one"})
+    sources = json.dumps([f"dotenv:{pod.data}/.env", "environment", f"dir:{secret.path}"])
+    pod.options += ["--set", f"env.sources={sources}"]
+    pod.start().wait_ready()
+    pod.wait_service("discd", "ready")
+    seq = pod.last_seq()
+    secret.write({})
+    refused = pod.wait_event(lambda e: "is refused" in e["cause"], "the emptied source to be refused", after=seq)
+    assert f"nothing is left in dir:{secret.path}, which held DISCORD_BOT_TOKEN" in refused["cause"]
+    assert pod.service("discd")["state"] == "ready"
+    assert pod.ctl("reload").returncode == 0  # the operator means it
+    pod.wait_service("discd", "off")
+
+
+def test_secrets_shows_who_takes_what_and_no_value(rotating):
+    rotate(rotating, FIRST | {"SLACK_BOT_TOKEN": "slack-two"}, "the token to be taken")
+    page = rotating.secrets()
+    keys = {key["name"]: key for key in page["keys"]}
+    assert keys["SLACK_BOT_TOKEN"]["taken_by"] == ["slakd"]
+    assert keys["SLACK_BOT_TOKEN"]["source"] == f"dir:{rotating.secret.path}"
+    assert keys["SLACK_BOT_TOKEN"]["since"] > keys["TELEGRAM_BOT_TOKEN"]["since"]
+    assert keys["AUTH_SECRET"]["guarded"] and len(keys["AUTH_SECRET"]["fingerprint"]) == 8
+    assert page["rotation"]["services"] == ["slakd"] and page["rotation"]["changed"] == ["SLACK_BOT_TOKEN"]
+    assert 0.1 <= page["rotation"]["seconds_to_ready"] < 5
+    generations = {service["name"]: service["generation"] for service in page["services"]}
+    assert generations["slakd"] == page["generation"] > generations["teled"]
+    assert not any(service["old_values"] for service in page["services"])
+    text = rotating.ctl("secrets").stdout
+    assert "SLACK_BOT_TOKEN" in text and "still with older values" not in text
+    metrics = rotating.get("/metrics")[1]
+    for value in (*FIRST.values(), "slack-two"):
+        if value.startswith("https"):
+            continue
+        assert value not in text and value not in json.dumps(page) and value not in metrics
+    assert keys["AUTH_SECRET"]["fingerprint"] not in metrics, "on the control socket only"

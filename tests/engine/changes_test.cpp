@@ -42,9 +42,12 @@ TEST_CASE("engine: a guarded value is held back from a running instance, and the
   bench.values({{"AUTH_SECRET", "first"}, {"TOKEN", "two"}});
   CHECK_EQ(bench.states(), "gated ready, teled stopping");
   CHECK_FALSE(bench.log().contains("held back"));
+  bench.exited("teled", 0);
+  bench.up("teled");
   bench.values({{"TOKEN", "two"}});
   CHECK(bench.log().contains("AUTH_SECRET was removed and is held back"));
-  CHECK_EQ(bench.states(), "gated ready, teled stopping");
+  CHECK_EQ(bench.states(), "gated ready, teled ready");
+  CHECK_EQ(bench.view().held_keys.size(), 1);
 }
 
 TEST_CASE("engine: a guarded value that nobody was started with yet is taken") {

@@ -78,7 +78,15 @@ void Bench::values(std::initializer_list<std::pair<std::string, std::string>> va
   auto snapshot = std::make_shared<env::Snapshot>();
   snapshot->generation = ++generation_;
   for (const auto& [name, text] : values) snapshot->values[name] = {text, "environment"};
-  deliver(EnvironmentChanged{snapshot});
+  offer({.snapshot = snapshot, .unlike_last_run = {}, .switched = {}});
+}
+
+void Bench::offer(EnvironmentChanged event) {
+  auto numbered = std::make_shared<env::Snapshot>(*event.snapshot);
+  generation_ = std::max(generation_ + (event.snapshot->generation == 0 ? 1 : 0), numbered->generation);
+  numbered->generation = generation_;
+  event.snapshot = numbered;
+  deliver(event);
 }
 
 void Bench::tick() {

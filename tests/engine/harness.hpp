@@ -44,6 +44,8 @@ class Bench {
   explicit Bench(const PlanBuilder& builder);
 
   void values(std::initializer_list<std::pair<std::string, std::string>> values);
+  /// A snapshot of generation 0 gets the next number.
+  void offer(EnvironmentChanged event);
   void wait(milliseconds pause) { now_ += pause; }
   /// Goes to the engine's deadline and sends Tick.
   void tick();

@@ -49,10 +49,14 @@ std::string to_text(const Event& event, const plan::Plan& plan) {
             std::string text = fmt::format("environment {}:", e.snapshot->generation);
             for (const auto& [key, value] : e.snapshot->values)
               text += fmt::format(" {}={}", key, value.text);
+            if (e.asked) text += " (asked)";
+            if (!e.unlike_last_run.empty())
+              text += fmt::format(" (unlike the last run: {})", fmt::join(e.unlike_last_run, ", "));
             return text;
           },
           [](const PlanChanged&) { return std::string("plan"); },
           [](const StopRequested& e) { return fmt::format("stop-requested {}", e.cause); },
+          [](const Accept& e) { return fmt::format("accept {}", e.key); },
           [&](const Command& e) {
             return fmt::format("command {} {}", verb_name(e.verb), name_of(plan, e.service));
           },
@@ -73,6 +77,11 @@ std::string to_text(const Action& action, const plan::Plan& plan) {
           },
           [&](const Watch& a) { return fmt::format("watch {} #{}", run(a), a.watch); },
           [&](const Unwatch& a) { return fmt::format("unwatch {} #{}", run(a), a.watch); },
+          [](const ReadSources&) { return std::string("read-sources"); },
+          [](const Remember& a) {
+            const std::string* value = a.snapshot->find(a.key);
+            return fmt::format("remember {}{}", a.key, value ? "=" + *value : " as not set");
+          },
           [&](const TaskDone& a) { return fmt::format("task-done {}", name_of(plan, a.service)); },
           [](const Note& a) {
             const std::string who = a.service.empty() ? "pod" : a.service;

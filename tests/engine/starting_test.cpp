@@ -75,6 +75,7 @@ TEST_CASE("engine: tasks come first, each once, and what comes after waits for t
   pod: [environment] generation 2 is taken: 1 added (CHANNEL_SECRET)
   gated: waiting -> starting: everything it comes after is ready
   spawn gated/1 generation 2
+  pod: [environment] generation 2 is applied: no running service had to be restarted
   pod: [pod] opened: everything that readiness asks for is ready
 )");
 }

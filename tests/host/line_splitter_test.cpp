@@ -15,7 +15,8 @@ std::string split(std::string_view text, std::size_t step, std::uint64_t* skippe
   LineSplitter splitter;
   std::string shown;
   const auto take = [&](const Line& line) {
-    shown += fmt::format("[{}{}]", line.text, line.cut ? " cut" : "");
+    shown +=
+        fmt::format("[{}{}{}]", line.text, line.cut ? " cut" : "", line.begun && !line.cut ? " begun" : "");
   };
   for (std::size_t at = 0; at < text.size(); at += step) splitter.feed(text.substr(at, step), take);
   splitter.finish(take);
@@ -32,17 +33,17 @@ TEST_CASE("line splitter: lines are the same however the bytes arrive") {
   };
   const Row rows[] = {
       {"", ""},
-      {"a", "[a]"},
+      {"a", "[a begun]"},
       {"a\n", "[a]"},
-      {"a\nb", "[a][b]"},
+      {"a\nb", "[a][b begun]"},
       {"\n", "[]"},
       {"\n\n", "[][]"},
       {"a\r\nb\r\n", "[a][b]"},
       {"a\rb\n", "[a\rb]"},
       {"a\r\r\n", "[a\r]"},
       {"\r\n", "[]"},
-      {"a\r", "[a]"},
-      {"one\ntwo\nthree", "[one][two][three]"},
+      {"a\r", "[a begun]"},
+      {"one\ntwo\nthree", "[one][two][three begun]"},
   };
   for (const Row& row : rows) {
     for (std::size_t step = 1; step < 8; ++step) {
@@ -72,15 +73,15 @@ TEST_CASE("line splitter: a line over 64 KiB is delivered once, cut and marked, 
   const Row rows[] = {
       {full + "\n", "[" + full + "]", 0},
       {full + "\r\n", "[" + full + "]", 0},
-      {full, "[" + full + "]", 0},
-      {full + "\r", "[" + full + "]", 0},
+      {full, "[" + full + " begun]", 0},
+      {full + "\r", "[" + full + " begun]", 0},
       {full + "y\n", "[" + full + " cut]", 1},
       {full + "y\r\n", "[" + full + " cut]", 2},
       {full + "\r\r\n", "[" + full + " cut]", 2},
       {full + "\ry\n", "[" + full + " cut]", 2},
       {full + "y", "[" + full + " cut]", 1},
       {full + full + full + "\nnext\n", "[" + full + " cut][next]", 2 * bound},
-      {"a\n" + full + std::string(1'000'000, 'z') + "\nb", "[a][" + full + " cut][b]", 1'000'000},
+      {"a\n" + full + std::string(1'000'000, 'z') + "\nb", "[a][" + full + " cut][b begun]", 1'000'000},
   };
   for (const Row& row : rows) {
     for (const std::size_t step : {std::size_t{1000}, std::size_t{4096}, bound - 1, bound, bound + 1,

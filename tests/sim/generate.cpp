@@ -14,6 +14,10 @@ using plan::ServiceId;
 
 const std::vector<std::string> keys = {"A", "B", "C", "D", "TOKEN", "SECRET"};
 
+std::string source_of(const std::string& key) {
+  return key.size() == 1 ? "environment" : "dir:/secrets/" + key.substr(0, 1);
+}
+
 plan::Condition random_condition(Random& random, const std::string& path) {
   plan::Condition condition;
   condition.check = plan::FileCheck{path};
@@ -157,6 +161,7 @@ plan::Plan random_plan(Random& random) {
   plan.pod.instance = "sim";
   plan.pod.grace = random.between(2'000, 40'000);
   if (random.chance(50)) plan.env.common = {random.one_of(keys)};
+  if (random.chance(30)) plan.env.guarded = {"SECRET"};
   const std::uint32_t size = 1 + random.below(12);
   for (ServiceId id = 0; id < size; ++id) {
     plan.services.push_back(
@@ -189,7 +194,7 @@ env::SnapshotPtr random_values(Random& random, env::Generation generation, Value
   snapshot->generation = generation;
   for (const std::string& key : keys) {
     if (which == Values::any && random.chance(10)) continue;
-    snapshot->values[key] = {fmt::format("{}{}", key, random.below(3)), "environment"};
+    snapshot->values[key] = {fmt::format("{}{}", key, random.below(3)), source_of(key)};
   }
   return snapshot;
 }
@@ -202,7 +207,7 @@ env::SnapshotPtr changed_values(const env::Snapshot& before, Random& random, env
     if (random.chance(30)) {
       snapshot->values.erase(key);
     } else {
-      snapshot->values[key] = {fmt::format("{}{}", key, random.below(4)), "environment"};
+      snapshot->values[key] = {fmt::format("{}{}", key, random.below(4)), source_of(key)};
     }
   }
   return snapshot;

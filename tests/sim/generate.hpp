@@ -10,6 +10,9 @@ namespace arizuko::sim {
 /// One to twelve services and tasks; links only to earlier ones.
 plan::Plan random_plan(Random& random);
 
+/// A value that ends so makes whoever sees it fail, most of the time. None of `complete` values does.
+inline constexpr std::string_view poison = "3";
+
 /// The same plan after an operator's edit: a definition changed, one removed, one added.
 plan::Plan edited(plan::Plan plan, Random& random);
 

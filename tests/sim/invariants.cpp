@@ -13,10 +13,6 @@ using std::chrono::seconds;
 
 constexpr int sigkill = 9;
 
-bool runs(State state) {
-  return state == State::starting || state == State::ready || state == State::unready;
-}
-
 // Which states may follow which: the table of docs/engine.md.
 bool may_follow(State from, State to) {
   switch (to) {
@@ -40,10 +36,6 @@ bool may_follow(State from, State to) {
 bool is_failure(const std::string& cause) {
   return cause.starts_with("its liveness") || cause.starts_with("it was not ready") ||
          cause.starts_with("it did not end");
-}
-
-bool contains(const std::vector<ServiceId>& list, ServiceId id) {
-  return std::ranges::find(list, id) != list.end();
 }
 
 }  // namespace
@@ -112,49 +104,19 @@ bool Invariants::no_time_left() const {
 // ---------------------------------------------------------------------------------------------
 // The step
 
-void Invariants::before(const Engine& engine, const Event& event) {
-  if (const auto* values = std::get_if<EnvironmentChanged>(&event)) take_environment(*values, engine);
-}
-
-// Which services new values may stop: those that see another environment, those that are not part any
-// more, and what is bound to one of them.
-void Invariants::take_environment(const EnvironmentChanged& event, const Engine&) {
-  may_stop_.clear();
-  offered_[event.snapshot->generation] = event.snapshot;
-  if (stopping_since_ || ended_ || (taken_ && taken_->values == event.snapshot->values)) return;
-  if (taken_) {
-    for (ServiceId id = 0; id < shadows_.size(); ++id) {
-      const Shadow& run = shadows_[id];
-      const plan::Service& what = service(id);
-      const bool finishing = run.task_done_said || run.switched_off;
-      if (!is_up(run.state) || finishing || !what.enabled || !env::enabled(what, *event.snapshot)) continue;
-      if (!env::missing(what, *event.snapshot).empty()) return;  // refused
-    }
-  }
-  taken_ = event.snapshot;
-  for (ServiceId id = 0; id < shadows_.size(); ++id) {
-    if (!runs(shadows_[id].state)) continue;
-    // A signal may kill what is only starting: that is restarted instead.
-    const bool by_restart =
-        service(id).on_change == plan::OnChange::restart ||
-        (service(id).on_change == plan::OnChange::signal && shadows_[id].state == State::starting);
-    const bool other_values = by_restart && service(id).kind == plan::Kind::service &&
-                              env::compose(*plan_, service(id), *taken_) != shadows_[id].given;
-    if (part(id) && !other_values) continue;
-    may_stop_.insert(id);
-    for (const ServiceId other : reached(id, true)) may_stop_.insert(other);
-  }
+void Invariants::before(const Engine&, const Event& event) {
+  if (const auto* values = std::get_if<EnvironmentChanged>(&event)) take_environment(*values);
+  if (const auto* accept = std::get_if<Accept>(&event)) take_accept(*accept);
 }
 
 void Invariants::after(const Engine& engine, const Event& event, Instant now,
                        const std::vector<Action>& actions) {
   now_ = std::max(now_, now);
-  plan_ = engine.plan();
   view_ = &engine.view();
   event_ = &event;
-  if (shadows_.size() > plan_->services.size()) throw Broken("a plan change took away a number");
-  shadows_.resize(plan_->services.size());
+  newest_plan_ = engine.plan();
   to_forgive_.clear();
+  plan_changed_in_step_ = false;
   died_live_.reset();
   if (ended_ && !actions.empty()) throw Broken("something was done after Exit");
   if (ended_) return;
@@ -163,6 +125,7 @@ void Invariants::after(const Engine& engine, const Event& event, Instant now,
     if (ended_) throw Broken("Exit is not the last action");
     std::visit([this](const auto& each) { see(each); }, action);
   }
+  if (plan_ != newest_plan_) throw Broken("a new plan was taken without a note");
   for (ServiceId id = 0; id < shadows_.size(); ++id) check_service(id);
   check_pod();
   if (const auto deadline = engine.deadline(); deadline && *deadline <= now_) {
@@ -218,11 +181,6 @@ void Invariants::take(const Event& event) {
     if (stopping_since_ || command->service >= shadows_.size()) return;
     shadows_[command->service].switched_off = command->verb == Command::Verb::stop;
     if (command->verb != Command::Verb::stop) shadows_[command->service].backoffs.clear();
-  } else if (std::holds_alternative<PlanChanged>(event)) {
-    for (Shadow& run : shadows_) {
-      run.plan_changed_while_stopping = true;
-      run.backoffs.clear();
-    }
   }
 }
 
@@ -238,8 +196,9 @@ void Invariants::see(const Spawn& action) {
   if (run.state != State::starting) broken(action.service, "it was started outside the state starting");
   if (!part(action.service)) broken(action.service, "it was started though it is not part of the instance");
   if (run.switched_off) broken(action.service, "it was started though the operator switched it off");
-  if (action.snapshot != taken_)
-    broken(action.service, "it was not given the newest generation that was taken");
+  if (action.snapshot->generation != taken_->generation || action.snapshot->values != taken_->values)
+    broken(action.service, "it was not given the generation that is in force");
+  check_guarded_start(action.service);
   if (!env::missing(what, *taken_).empty()) broken(action.service, "it was started without a value it needs");
   for (const ServiceId other : what.after) {
     if (!serving(other))
@@ -261,6 +220,7 @@ void Invariants::see(const Spawn& action) {
   fresh.spawn = action.spawn;
   fresh.pending = true;
   fresh.given = env::compose(*plan_, what, *action.snapshot);
+  fresh.given_in = action.snapshot->generation;
   for (const ServiceId other : what.bound_to) fresh.bonds[other] = shadows_[other].spawn;
   run = fresh;
 }
@@ -289,6 +249,7 @@ void Invariants::see(const Signal& action) {
   if (action.number != service(action.service).change_signal)
     broken(action.service, "it was signalled for no reason");
   run.given = env::compose(*plan_, service(action.service), *taken_);
+  run.given_in = taken_->generation;
 }
 
 // Who depends on it has gone before it: T37 for a planned stop, reverse order at the end.
@@ -349,10 +310,24 @@ void Invariants::see(const Note& note) {
     if (opened_) throw Broken("the pod opened twice");
     opened_ = true;
   }
+  if (note.about == Note::About::environment) see_generation(note);
+  if (note.about == Note::About::plan && note.cause.starts_with("a new plan is taken")) see_plan();
   if (note.about != Note::About::state) return;
   const auto id = plan_->find(note.service);
   if (!id) throw Broken("a note about nobody");
   see_state(*id, note);
+}
+
+// From this note on the new plan holds.
+void Invariants::see_plan() {
+  plan_ = newest_plan_;
+  plan_changed_in_step_ = true;
+  if (shadows_.size() > plan_->services.size()) throw Broken("a plan change took away a number");
+  shadows_.resize(plan_->services.size());
+  for (Shadow& run : shadows_) {
+    run.plan_changed_while_stopping = true;
+    run.backoffs.clear();
+  }
 }
 
 void Invariants::see_state(ServiceId id, const Note& note) {
@@ -385,12 +360,8 @@ void Invariants::see_state(ServiceId id, const Note& note) {
       if (note.cause == "its liveness never held" && run.never_live_since.empty()) {
         broken(id, "it was stopped for its liveness, and no condition fails");
       }
-      run.plan_changed_while_stopping = std::holds_alternative<PlanChanged>(*event_);
-      // By its cause: a timer that is due fires in the same step, and that is not the values' doing.
-      if (std::holds_alternative<EnvironmentChanged>(*event_) && !may_stop_.contains(id) &&
-          !stopping_since_ && note.cause.find("its values changed") != std::string::npos) {
-        broken(id, "new values that do not concern it stopped it");
-      }
+      run.plan_changed_while_stopping = plan_changed_in_step_;
+      if (!stopping_since_ && !plan_changed_in_step_) see_stop_for_values(id, note.cause);
       return;
     case State::done: {
       const bool existed = run.unwatched.contains(watch_numbers(service(id)).creates) &&
@@ -434,6 +405,11 @@ void Invariants::see_failure(ServiceId id, State from, State to) {
   if (!passing && service(id).kind == plan::Kind::service && gate_is_down(id)) {
     broken(id, "a failure counts though its gate is down (T5)");
   }
+  if (!passing && turn_ && !turn_->going_back && turn_->restarted.contains(id) &&
+      turn_->serving.contains(id) && !run.switched_off && run.given_in == turn_->generation &&
+      !(view_->rotation->all_ready && now_ >= *view_->rotation->all_ready + observed_for)) {
+    broken(id, "a failure during a rotation counts against it, and not against the values");
+  }
   if (to != State::backoff || passing) return;
   run.backoffs.push_back(now_);
   while (now_ - run.backoffs.front() > Nanoseconds(policy.window)) run.backoffs.pop_front();
@@ -446,6 +422,7 @@ void Invariants::see(const Exit& action) {
   ended_ = true;
   if (action.verdict.empty()) throw Broken("the run ended without a verdict");
   if (!stopping_since_) throw Broken("the run ended without having stopped");
+  if (turn_ || !open_.empty()) throw Broken("the run ended, and a generation has no outcome");
   const Instant latest = *stopping_since_ + plan_->pod.grace;
   const auto undead = std::ranges::find_if(shadows_, &Shadow::alive);
   if (undead != shadows_.end() && now_ < latest)
@@ -457,189 +434,6 @@ void Invariants::see(const Exit& action) {
     if (task != (action.code == 73)) throw Broken("the exit code does not fit the culprit");
   } else if (action.code != 0 && action.code != 78) {
     throw Broken("an exit code that is not in the table");
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-// After the step
-
-void Invariants::check_service(ServiceId id) {
-  const Shadow& run = shadows_[id];
-  const ServiceView& view = view_->services[id];
-  if (view.state != run.state) broken(id, "the view and the history disagree on its state");
-  if (view.cause.empty()) broken(id, "its state has no cause");
-  if (view.pid.has_value() != run.main)
-    broken(id, "the view shows a process that is not there, or hides one");
-  if (!is_up(run.state) && run.alive()) broken(id, "it has processes in a state without any");
-  if (!is_up(run.state) && !run.watching.empty()) broken(id, "it is watched though it does not run");
-  if ((run.state == State::ready || run.state == State::unready) && !run.main)
-    broken(id, "it serves without a process");
-  if (run.state == State::ready) see_ready(id);
-  if (contains(to_forgive_, id) && run.state == State::backoff && gate_is_down(id)) {
-    broken(id, "it failed in the moment its gate went down, and was not forgiven (T5)");
-  }
-  if (died_live_ == id && runs(run.state)) broken(id, "its liveness failed and nothing follows");
-  if (ended_) return;
-  check_time(id);
-  if (stopping_since_ || !taken_) return;
-  check_wait(id);
-  check_values(id);
-  check_bonds(id);
-}
-
-// Every wait has a deadline, or its state names what it waits for; and waits for a reason.
-void Invariants::check_wait(ServiceId id) {
-  const Shadow& run = shadows_[id];
-  const ServiceView& view = view_->services[id];
-  const bool names_it = !view.waiting_for.empty();
-  switch (run.state) {
-    case State::waiting: {
-      bool for_a_reason = false;
-      for (const ServiceId other : service(id).after) for_a_reason = for_a_reason || !serving(other);
-      for (const ServiceId other : service(id).after_tried)
-        for_a_reason = for_a_reason || !had_its_chance(other);
-      if (!for_a_reason) broken(id, "it waits for nothing");
-      if (!names_it || view.waiting_for.size() != view.waiting_for_services.size())
-        broken(id, "it does not say for whom it waits");
-      return;
-    }
-    case State::blocked:
-      if (view.waiting_for != env::missing(service(id), *taken_))
-        broken(id, "it does not say which values are missing");
-      return;
-    case State::backoff:
-      if (!view.next_start) broken(id, "its back-off has no end");
-      return;
-    case State::off:
-      if (part(id) && !run.switched_off) broken(id, "it is off, but part of the instance");
-      return;
-    case State::unready:
-    case State::stopping:
-      if (!names_it) broken(id, "it does not say what it waits for");
-      return;
-    case State::failed:
-      if (!part(id)) broken(id, "it is not part of the instance, and yet failed");
-      return;
-    case State::starting:
-    case State::ready:
-    case State::done: return;
-  }
-}
-
-// Times that were given are kept.
-void Invariants::check_time(ServiceId id) {
-  const Shadow& run = shadows_[id];
-  const ServiceView& view = view_->services[id];
-  if (run.main && run.told && now_ >= *run.told + run.timeout && !run.main_killed) {
-    broken(id, "it ignores its stop signal and was not killed in time");
-  }
-  if (run.leftovers && now_ >= run.exited_at + run.leftovers_timeout && !run.leftovers_killed) {
-    broken(id, "its leftovers were not killed in time");
-  }
-  const Nanoseconds grace = plan_->pod.grace;
-  const bool last_call =
-      stopping_since_ && now_ >= *stopping_since_ + grace - std::min<Nanoseconds>(seconds(2), grace / 5);
-  if (last_call && ((run.main && !run.main_killed) || (run.leftovers && !run.leftovers_killed))) {
-    broken(id, "the grace is nearly over and it was not killed");
-  }
-  if (run.state == State::starting && run.main && now_ >= run.spawned_at + run.within) {
-    broken(id, "it was not ready within its time, and nothing follows");
-  }
-  if (view.next_start && run.state != State::backoff) broken(id, "it shows a next start outside of back-off");
-  if (run.state == State::backoff && view.next_start) {
-    if (*view.next_start <= now_) broken(id, "its back-off is over and it does not start");
-    const plan::RestartPolicy& policy = service(id).restart;
-    const double longest =
-        std::max(static_cast<double>(policy.max_delay.count()) * (1.0 + policy.jitter), 6400.0);
-    const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(*view.next_start - view.since);
-    const bool since_this_plan = !run.plan_changed_while_stopping;
-    if (since_this_plan && static_cast<double>(pause.count()) > longest)
-      broken(id, "its back-off is longer than the cap");
-  }
-  if (service(id).kind == plan::Kind::service) check_live(id);
-}
-
-// A service runs with the values of today, unless its policy says otherwise.
-void Invariants::check_values(ServiceId id) {
-  const bool changed =
-      std::holds_alternative<EnvironmentChanged>(*event_) || std::holds_alternative<PlanChanged>(*event_);
-  if (!changed || service(id).kind == plan::Kind::task) return;
-  const Shadow& run = shadows_[id];
-  if (!runs(run.state)) return;
-  if (!part(id)) broken(id, "it runs though it is not part of the instance any more");
-  if (service(id).on_change == plan::OnChange::ignore) return;
-  if (env::compose(*plan_, service(id), *taken_) != run.given) broken(id, "it runs with old values");
-}
-
-// T6: nobody is bound to a run that is over while its successor serves.
-void Invariants::check_bonds(ServiceId id) {
-  const Shadow& run = shadows_[id];
-  if (!runs(run.state) || !run.alive()) return;
-  for (const auto& [other, bond] : run.bonds) {
-    if (!contains(service(id).bound_to, other)) continue;
-    if (shadows_[other].state == State::ready && shadows_[other].spawn != bond) {
-      broken(id, fmt::format("it is bound to an old run of {} (T6)", service(other).name));
-    }
-  }
-}
-
-// A liveness condition that fails from the start counts once its allowed failures are over.
-void Invariants::check_live(ServiceId id) {
-  const Shadow& run = shadows_[id];
-  plan::Duration longest{};
-  for (const plan::Condition& live : service(id).live)
-    longest = std::max(longest, live.every * live.failures);
-  for (const auto& [watch, since] : run.never_live_since) {
-    if (run.watching.contains(watch) && now_ >= since + longest)
-      broken(id, "its liveness never held and nothing follows");
-  }
-}
-
-void Invariants::check_pod() {
-  if (view_->ready) {
-    if (stopping_since_) throw Broken("the pod is ready while it is stopping");
-    for (const ServiceId id : plan_->pod.ready_when) {
-      if (!serving(id)) throw Broken("the pod is ready, but " + service(id).name + " is not");
-    }
-  }
-  if (opened_ != view_->opened) throw Broken("the pod opened without a note, or a note lied");
-  if (stopping_since_ && !ended_ && now_ >= *stopping_since_ + plan_->pod.grace) {
-    throw Broken("the grace is over and the run is not");
-  }
-  if (stopping_since_ && !ended_ && std::ranges::none_of(shadows_, &Shadow::alive)) {
-    throw Broken("nothing lives any more and the run does not end");
-  }
-  if (view_->state == PodState::ended && !ended_) throw Broken("the run ended without Exit");
-  if (taken_ && !stopping_since_ && view_->generation != taken_->generation) {
-    throw Broken(
-        "a generation that leaves a running service without a value was taken, or a good one was not");
-  }
-}
-
-void Invariants::at_rest(const Engine& engine) const {
-  if (ended_ || stopping_since_) return;
-  std::vector<bool> expected(shadows_.size(), false);
-  const auto will_serve = [&](ServiceId other) { return serving(other) || expected[other]; };
-  for (ServiceId id = 0; id < shadows_.size(); ++id) {  // more than once: numbers are no order after a reload
-    for (ServiceId each = 0; each < shadows_.size(); ++each) {
-      const State state = shadows_[each].state;
-      const bool may =
-          part(each) && !shadows_[each].switched_off && state != State::failed && state != State::blocked;
-      expected[each] = may && std::ranges::all_of(service(each).after, will_serve);
-    }
-  }
-  for (ServiceId id = 0; id < shadows_.size(); ++id) {
-    const State state = shadows_[id].state;
-    if (expected[id] && state != State::ready && state != State::done) {
-      broken(id, fmt::format("all faults are over, what it comes after is ready, and it stays {} for ever: "
-                             "{} (waiting for {})",
-                             engine::to_text(state), engine.view().services[id].cause,
-                             fmt::join(engine.view().services[id].waiting_for, ", ")));
-    }
-    if (state == State::stopping || state == State::starting || state == State::backoff ||
-        state == State::unready) {
-      broken(id, fmt::format("it stays {} for ever", engine::to_text(state)));
-    }
   }
 }
 

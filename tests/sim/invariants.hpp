@@ -5,6 +5,7 @@
 // conditions were answered how; and it holds the engine's notes and view against that.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -25,6 +26,14 @@ struct Broken : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+inline bool runs(State state) {
+  return state == State::starting || state == State::ready || state == State::unready;
+}
+
+inline bool contains(const std::vector<ServiceId>& list, ServiceId id) {
+  return std::ranges::find(list, id) != list.end();
+}
+
 struct Shadow {
   State state = State::waiting;
   Instant since{};
@@ -43,6 +52,7 @@ struct Shadow {
   plan::Duration leftovers_timeout{};
   std::optional<ExitStatus> last_exit;
   env::Environment given;
+  env::Generation given_in = 0;
   std::map<ServiceId, SpawnNumber> bonds;
   std::set<std::uint32_t> watching;
   std::map<std::uint32_t, bool> answers;
@@ -59,6 +69,17 @@ struct Shadow {
   bool alive() const { return pending || main || leftovers; }
 };
 
+/// A generation between "is taken" and its outcome, by the checker's own books.
+struct Turn {
+  env::Generation generation = 0;
+  env::SnapshotPtr before;
+  std::set<std::string> before_unlike;
+  std::set<ServiceId> serving;    // were ready when it began
+  std::set<ServiceId> restarted;  // stopped for the new values, or with what is
+  std::set<ServiceId> returned;   // stopped for the old ones
+  bool going_back = false;
+};
+
 class Invariants {
  public:
   explicit Invariants(const Engine& engine);
@@ -72,25 +93,54 @@ class Invariants {
 
   const Shadow& shadow(ServiceId id) const { return shadows_[id]; }
   bool ended() const { return ended_; }
+  /// Guarded keys that an operator could accept now.
+  std::vector<std::string> acceptable() const;
 
  private:
   void take(const Event& event);
-  void take_environment(const EnvironmentChanged& event, const Engine& engine);
+  void take_environment(const EnvironmentChanged& event);
   void see(const Spawn& action);
   void see(const Signal& action);
   void see(const Watch& action);
   void see(const Unwatch& action);
   void see(const TaskDone& action);
+  void see(const ReadSources& action);
+  void see(const Remember& action);
   void see(const Note& action);
   void see(const Exit& action);
+  void see_plan();
   void see_state(ServiceId id, const Note& note);
   void see_stop_signal(ServiceId id);
   void see_ready(ServiceId id);
   void see_failure(ServiceId id, State from, State to);
+
+  // --- step_invariants.cpp: what is true after a step, whichever it was
   void check_service(ServiceId id);
   void check_wait(ServiceId id);
   void check_time(ServiceId id);
-  void check_values(ServiceId id);
+
+  // --- rotation_invariants.cpp
+  void take_accept(const Accept& event);
+  void see_generation(const Note& note);
+  void see_taken(env::Generation generation);
+  void see_refused(env::Generation generation);
+  void see_superseded(env::Generation generation);
+  void see_way_back(env::Generation generation, env::Generation before, const std::string& cause);
+  void see_applied(env::Generation generation);
+  void see_rolled_back(env::Generation generation, bool in_part);
+  void see_stop_for_values(ServiceId id, const std::string& cause);
+  void close(env::Generation generation);
+  void check_guarded_start(ServiceId id);
+  void check_braked(ServiceId id);
+  env::SnapshotPtr without_held(const env::Snapshot& offered) const;
+  bool refusable(const env::Snapshot& fresh, bool asked) const;
+  bool seen(const std::string& key) const;
+  bool scope_has(ServiceId id, const std::string& key) const;
+  bool accepted(const std::string& key, const env::Snapshot& snapshot) const;
+  std::vector<std::string> unaccepted(ServiceId id) const;
+  bool has_old_values(ServiceId id) const;
+  bool is_to_restart(ServiceId id) const;
+  [[noreturn]] void wrong(env::Generation generation, const std::string& sentence) const;
   void check_bonds(ServiceId id);
   void check_live(ServiceId id);
   void check_pod();
@@ -107,8 +157,20 @@ class Invariants {
   PlanPtr plan_;
   const View* view_ = nullptr;
   std::vector<Shadow> shadows_;
-  std::map<env::Generation, env::SnapshotPtr> offered_;
-  env::SnapshotPtr taken_;
+  env::SnapshotPtr taken_;  // in force
+
+  // Generations.
+  std::map<env::Generation, EnvironmentChanged> open_;  // offered, and without an outcome
+  env::SnapshotPtr last_offer_;
+  std::optional<Turn> turn_;
+  std::set<std::string> unlike_last_run_;
+  std::map<std::string, std::optional<std::string>> accepted_;
+  std::map<std::string, std::optional<std::string>> remembered_;
+  std::set<std::string> seen_;  // guarded keys that a service was started with
+  std::map<ServiceId, std::deque<Instant>> rotated_;
+  bool asked_ = false;           // the last generation taken was asked for by an operator
+  env::SnapshotPtr held_offer_;  // the last one that had its turn, with the guarded values that were left out
+
   Instant now_{};
   std::uint64_t seq_ = 0;
   std::optional<Instant> stopping_since_;
@@ -118,7 +180,8 @@ class Invariants {
 
   // Of this step only.
   const Event* event_ = nullptr;
-  std::set<ServiceId> may_stop_;  // new values: these are affected
+  PlanPtr newest_plan_;
+  bool plan_changed_in_step_ = false;
   std::vector<ServiceId> to_forgive_;
   std::optional<ServiceId> died_live_;
 };

@@ -1,5 +1,7 @@
 #include "world.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "../engine/log.hpp"
@@ -42,6 +44,7 @@ Actor& World::actor(ServiceId id) { return actors_[id]; }
 
 void World::run() {
   prompt_ticks_ = random_.chance(60);
+  if (random_.chance(40)) remembered_["SECRET"] = fmt::format("SECRET{}", random_.below(3));
   new_values(random_values(random_, ++generation_, random_.chance(85) ? Values::complete : Values::any));
   schedule_trouble();
   while (trouble_ && steps_of_part_ < most_steps_of_trouble && next()) {
@@ -69,6 +72,10 @@ void World::calm_down() {
   trouble_ = false;
   steps_of_part_ = 0;
   new_values(random_values(random_, ++generation_, Values::complete));
+  // A generation waits for the storm brake at most this long; what is held back is accepted then.
+  in(rotation_window + minutes(1), [this] {
+    for (const std::string& key : invariants_.acceptable()) deliver(Accept{key, "operator (uid 1000)"});
+  });
   in(seconds(20), [this] {
     for (ServiceId id = 0; id < engine_.plan()->services.size(); ++id) {
       for (auto& [watch, holds] : actor(id).conditions) {
@@ -176,6 +183,17 @@ void World::carry_out(const Action& action) {
                                     : values_);
                    });
                  },
+                 [this](const ReadSources&) {
+                   in(random_.between(0, 200), [this] {
+                     auto again = std::make_shared<env::Snapshot>(*values_);
+                     again->generation = ++generation_;
+                     new_values(again, By::operator_);
+                   });
+                 },
+                 [this](const Remember& a) {
+                   const std::string* value = a.snapshot->find(a.key);
+                   remembered_[a.key] = value != nullptr ? std::optional(*value) : std::nullopt;
+                 },
                  [](const Note&) {},
                  [](const Exit&) {},
              },
@@ -201,7 +219,17 @@ void World::spawn(const Spawn& action) {
   }
   each.main = true;
   tell(id, Spawned{id, run, ++next_pid_});
+  if (is_poisoned(action) && random_.chance(80)) {
+    in(random_.between(0, 3000), [this, id, run] { main_ends(id, run, code(1)); });
+    return;
+  }
   main_starts(id, run);
+}
+
+// Some values make whoever sees them fail, most of the time.
+bool World::is_poisoned(const Spawn& action) const {
+  const env::Environment seen = env::compose(*engine_.plan(), service(action.service), *action.snapshot);
+  return std::ranges::any_of(seen, [](const auto& each) { return each.second.ends_with(poison); });
 }
 
 void World::main_starts(ServiceId id, SpawnNumber run) {
@@ -304,19 +332,42 @@ void World::tell_condition(ServiceId id, SpawnNumber run, std::uint32_t watch, b
 // ---------------------------------------------------------------------------------------------
 // What comes from outside
 
-void World::new_values(env::SnapshotPtr snapshot) {
+void World::new_values(env::SnapshotPtr snapshot, By by) {
   values_ = snapshot;
-  deliver(EnvironmentChanged{std::move(snapshot)});
+  deliver(EnvironmentChanged{.snapshot = snapshot,
+                             .asked = by == By::operator_,
+                             .unlike_last_run = unlike_last_run(*snapshot),
+                             .switched = now_});
+}
+
+// As the host works it out from its fingerprints.
+std::vector<std::string> World::unlike_last_run(const env::Snapshot& snapshot) const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : remembered_) {
+    const std::string* now = snapshot.find(key);
+    if (value != (now != nullptr ? std::optional(*now) : std::nullopt)) keys.push_back(key);
+  }
+  return keys;
+}
+
+void World::accept_something() {
+  std::vector<std::string> keys = invariants_.acceptable();
+  if (random_.chance(20)) keys = {"SECRET"};
+  if (!keys.empty()) deliver(Accept{random_.one_of(keys), "operator (uid 1000)"});
 }
 
 void World::something_happens() {
   if (!trouble_) return;
-  switch (random_.below(12)) {
+  switch (random_.below(14)) {
     case 0:
     case 1:
     case 2: return operator_acts();
     case 3:
-    case 4: return new_values(changed_values(*values_, random_, ++generation_));
+    case 4:
+    case 12:
+      return new_values(changed_values(*values_, random_, ++generation_),
+                        random_.chance(10) ? By::operator_ : By::change);
+    case 13: return accept_something();
     case 5:
       offered_ = edited(offered_, random_);
       return deliver(PlanChanged{std::make_shared<const plan::Plan>(offered_)});

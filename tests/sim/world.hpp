@@ -75,7 +75,11 @@ class World {
   void something_happens();
   void operator_acts();
   void late_event();
-  void new_values(env::SnapshotPtr snapshot);
+  enum class By { change, operator_ };
+  void new_values(env::SnapshotPtr snapshot, By by = By::change);
+  void accept_something();
+  std::vector<std::string> unlike_last_run(const env::Snapshot& snapshot) const;
+  bool is_poisoned(const Spawn& action) const;
   void calm_down();
   void end();
 
@@ -95,6 +99,7 @@ class World {
   Pid next_pid_ = 100;
   env::Generation generation_ = 0;
   env::SnapshotPtr values_;
+  std::map<std::string, std::optional<std::string>> remembered_;  // guarded values, over the runs
   std::map<ServiceId, Actor> actors_;
   std::priority_queue<Happening, std::vector<Happening>, std::greater<>> happenings_;
   std::vector<std::string> history_;

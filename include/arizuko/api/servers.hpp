@@ -3,8 +3,8 @@
 //
 // Probe port:   GET /livez /readyz /startupz /health /metrics
 // Status page:  GET /
-// Control:      GET /v1/status /v1/why /v1/events /v1/logs; POST /v1/services/NAME/start|stop|restart,
-//               /v1/reload
+// Control:      GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets; POST /v1/reload,
+//               /v1/services/NAME/start|stop|restart, /v1/secrets/KEY/accept
 // Every request is bounded: see Limits; a limit that is met is named in the answer. When there are as
 // many connections as allowed, the one that has kept us waiting longest makes room: somebody who
 // holds connections open cannot keep the kubelet out.

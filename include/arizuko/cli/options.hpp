@@ -39,6 +39,18 @@ struct RunOptions {
 struct CheckOptions {
   PlanOptions plan;
   Output output = Output::text;
+  std::string pod;  // a rendered manifest to hold against the plan, "-" is stdin; empty: the plan only
+};
+
+struct DoctorOptions {
+  PlanOptions plan;
+  Output output = Output::text;
+};
+
+struct HealthOptions {
+  PlanOptions plan;
+  std::string probe = "readyz";  // readyz, livez or startupz
+  double timeout_seconds = 3;
 };
 
 struct ClientOptions {
@@ -49,17 +61,22 @@ struct ClientOptions {
   std::optional<std::uint64_t> lines;
   std::optional<std::uint64_t> after;
   std::optional<double> wait_seconds;
+  std::string accept;  // secrets: the key to accept; empty: show them
 };
 
 enum class Verb { start, stop, restart };
 
 int run_instance(const RunOptions& options, const Console& console);
 int check(const CheckOptions& options, const Console& console);
+int check_pod(const CheckOptions& options, const Console& console);
+int doctor(const DoctorOptions& options, const Console& console);
+int healthcheck(const HealthOptions& options, const Console& console);
 int status(const ClientOptions& options, const Console& console);
 int why(const ClientOptions& options, const Console& console);
 int command(Verb verb, const ClientOptions& options, const Console& console);
 int reload(const ClientOptions& options, const Console& console);
 int logs(const ClientOptions& options, const Console& console);
 int events(const ClientOptions& options, const Console& console);
+int secrets(const ClientOptions& options, const Console& console);
 
 }  // namespace arizuko::cli

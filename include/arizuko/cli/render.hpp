@@ -55,6 +55,10 @@ std::expected<Status, std::string> parse_status(std::string_view json);
 std::string status_text(const Status& status, std::string_view why, std::int64_t now_unix_nanoseconds,
                         Colour colour);
 
+/// The answer of /v1/secrets for people; the error says what is wrong with it.
+std::expected<std::string, std::string> secrets_text(std::string_view json, std::int64_t now_unix_nanoseconds,
+                                                     Colour colour);
+
 /// "12:00:01.123 gated    starting -> ready: every condition holds"; nullopt when it is no event.
 std::optional<std::string> event_text(std::string_view json, Colour colour);
 /// "12:00:01.123 gated    | listening"

@@ -50,6 +50,17 @@ struct TaskDone {
   ServiceId service;
 };
 
+/// Read the sources anew: an operator accepted a value that was held back. Answered by
+/// EnvironmentChanged, asked.
+struct ReadSources {};
+
+/// A service is started with this value of a guarded key (unset: with none): remember what it is like,
+/// so that a change is noticed at the next run, too. Comes before the Spawn.
+struct Remember {
+  std::string key;
+  env::SnapshotPtr snapshot;
+};
+
 /// One line of history. `seq` counts from 1 without gaps.
 struct Note {
   enum class About {
@@ -79,7 +90,7 @@ struct Exit {
   std::string culprit;  // the service it is about, or empty
 };
 
-using Action = std::variant<Spawn, Signal, Watch, Unwatch, TaskDone, Note, Exit>;
+using Action = std::variant<Spawn, Signal, Watch, Unwatch, TaskDone, ReadSources, Remember, Note, Exit>;
 
 /// The watches of a service are numbered: its `ready` conditions from 0, then its `live` conditions,
 /// then (tasks) whether `creates` exists, then each of `verify`.

@@ -55,6 +55,8 @@ class Engine {
 
   const View& view() const;
   const PlanPtr& plan() const;
+  /// The values in force; nullptr before the first ones. Secrets: for who hands them to children.
+  const env::SnapshotPtr& values() const;
 
  private:
   struct Machine;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "arizuko/engine/time.hpp"
 #include "arizuko/env/snapshot.hpp"
@@ -75,12 +76,23 @@ struct ConditionChanged {
   std::string detail;  // why not: "connection refused", ":9080 is held by timed (pid 7)"
 };
 
-/// A new generation of values. The first one must come before anything is started.
+/// A new generation of values. The first one must come before anything is started. One whose values are
+/// those of the last one is no news, unless an operator asked.
 struct EnvironmentChanged {
   env::SnapshotPtr snapshot;
+  bool asked = false;  // by an operator: tried even if refused before, without a look at the storm brake
+  std::vector<std::string> unlike_last_run;  // guarded keys whose values are not those of the last run
+  std::optional<Instant> switched;           // when the source changed, as far as known
 };
 
-/// A new plan, already loaded and checked. Services are matched by name and kind.
+/// The operator accepts the value of a guarded key that is held back.
+struct Accept {
+  std::string key;
+  std::string by;
+};
+
+/// A new plan, already loaded and checked. Services are matched by name and kind. It waits for the end
+/// of a rotation that is under way.
 struct PlanChanged {
   PlanPtr plan;
 };
@@ -99,6 +111,6 @@ struct Command {
 };
 
 using Event = std::variant<Tick, Spawned, SpawnFailed, Exited, TreeEmpty, ConditionChanged,
-                           EnvironmentChanged, PlanChanged, StopRequested, Command>;
+                           EnvironmentChanged, PlanChanged, StopRequested, Command, Accept>;
 
 }  // namespace arizuko::engine

@@ -1,6 +1,7 @@
 // What the engine shows: the whole truth for status, metrics, probes and `why`. Never a value.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "arizuko/engine/event.hpp"
+#include "arizuko/engine/rotation.hpp"
 #include "arizuko/engine/state.hpp"
 #include "arizuko/engine/time.hpp"
 
@@ -43,6 +45,8 @@ struct ServiceView {
   std::optional<ExitStatus> last_exit;
   std::string last_start_cause;                // why its present run was started
   env::Generation generation = 0;              // of the values it runs with
+  std::optional<Instant> values_since;         // when that generation was taken
+  bool old_values = false;                     // with the values in force its environment would be another
   std::optional<Nanoseconds> start_time;       // spawn to ready, last time
   std::optional<Instant> ready_at;             // of the present run
   std::map<std::string, std::uint64_t> exits;  // "0", "1", "SIGKILL" -> how often
@@ -57,10 +61,15 @@ struct View {
   Instant started{};
   Instant since{};  // of `state`
   std::string cause;
-  env::Generation generation = 0;  // of the newest snapshot taken
-  bool seeded = false;             // every task is done
-  bool opened = false;             // every service of ready_when was ready once
-  bool ready = false;              // every service of ready_when is ready, and the pod is not stopping
+  env::Generation generation = 0;                   // of the values in force: what is started now gets them
+  std::optional<Instant> values_since;              // when they were taken
+  std::optional<RotationView> rotation;             // the present one, or the last
+  std::array<std::uint64_t, outcomes> rotations{};  // how many ended so, by Outcome
+  std::optional<WaitingValuesView> waiting_values;
+  std::vector<HeldKeyView> held_keys;
+  bool seeded = false;  // every task is done
+  bool opened = false;  // every service of ready_when was ready once
+  bool ready = false;   // every service of ready_when is ready, and the pod is not stopping
   std::optional<Instant> stop_deadline;
   std::vector<ServiceView> services;  // by ServiceId
   std::optional<int> exit_code;

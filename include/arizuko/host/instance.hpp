@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,12 +33,23 @@ struct Counters {
   std::uint64_t log_lines = 0;
   std::uint64_t log_bytes_written = 0;
   std::uint64_t log_lines_cut = 0;
+  std::uint64_t redactions = 0;
 };
 
 /// The answer to an operator's command.
 struct CommandResult {
   bool accepted = false;
   std::string message;  // "gated: restart asked for", or why not
+};
+
+/// One key of the environment, for `arizuko-init secrets`: never its value.
+struct KeyFacts {
+  std::string name;
+  std::string source;  // where its value comes from; empty: it is not set
+  std::vector<std::string> taken_by;
+  std::optional<engine::Instant> since;  // it has had its present value in this run
+  bool guarded = false;
+  std::string fingerprint;  // of a guarded one: 8 digits, or empty
 };
 
 class Instance {
@@ -54,11 +66,18 @@ class Instance {
   virtual Counters counters() const = 0;
   virtual CommandResult command(engine::Command::Verb verb, std::string_view service, std::string by) = 0;
   virtual CommandResult reload(std::string by) = 0;
+  /// Every key that the plan gives to somebody, in the order of names.
+  virtual std::vector<KeyFacts> keys() const = 0;
+  /// Accepts the value of a guarded key that is held back.
+  virtual CommandResult accept(std::string_view key, std::string by) = 0;
 
   /// Calls `changed` (on the loop, soon after) when there are new events or log lines; returns a
   /// number to unsubscribe with. For --follow.
   virtual std::uint64_t subscribe(std::function<void()> changed) = 0;
   virtual void unsubscribe(std::uint64_t subscription) = 0;
+
+  /// Takes secret values out of what is about to be shown, JSON too: a condition of the plan may hold one.
+  virtual void redact(std::string& text) const = 0;
 };
 
 }  // namespace arizuko::host

@@ -15,6 +15,7 @@ namespace arizuko::host {
 struct Line {
   std::string_view text;  // without the newline and without a '\r' before it; valid during the call
   bool cut = false;       // it was longer than max_line_bytes
+  bool begun = false;     // the stream ended before its newline: more of it may have been meant to come
 };
 
 class LineSplitter {
@@ -42,6 +43,7 @@ class LineSplitter {
 
   std::string pending_;    // the beginning of a line that is not complete
   bool skipping_ = false;  // inside the rest of a line that was cut
+  bool ended_ = false;     // inside finish()
   std::uint64_t skipped_bytes_ = 0;
 };
 

@@ -31,7 +31,9 @@ void LineSplitter::feed(std::string_view bytes, Take&& take) {
 
 template <class Take>
 void LineSplitter::finish(Take&& take) {
+  ended_ = true;
   if (!skipping_ && !pending_.empty()) complete({}, take);
+  ended_ = false;
   skipping_ = false;
 }
 
@@ -41,10 +43,10 @@ void LineSplitter::deliver(std::string_view line, Take& take) {
   std::string_view text = line;
   if (text.ends_with('\r')) text.remove_suffix(1);
   if (text.size() <= max_line_bytes) {
-    take(Line{.text = text, .cut = false});
+    take(Line{.text = text, .cut = false, .begun = ended_});
   } else {
     skipped_bytes_ += line.size() - max_line_bytes;
-    take(Line{.text = line.substr(0, max_line_bytes), .cut = true});
+    take(Line{.text = line.substr(0, max_line_bytes), .cut = true, .begun = ended_});
   }
 }
 

@@ -20,8 +20,8 @@ namespace arizuko::host {
 enum class Stream { out, err };
 enum class Level { debug, info, warn, error };
 
-/// One line on its way to stdout. `text` is final here: what must not be shown (issue 3's redaction) is
-/// taken out between the LineSplitter and whoever makes the record.
+/// One line on its way to stdout. `text` is final here: secret values are taken out (env::Redactor)
+/// between the LineSplitter and whoever makes the record.
 struct LogRecord {
   std::string_view service;  // "arizuko-init" for our own
   Stream stream = Stream::err;

@@ -52,6 +52,9 @@ class SourceWatcher {
   /// As at construction: read the sources afterwards. A change that was seen before is still told.
   void set_sources(const std::vector<plan::Source>& sources);
 
+  /// When the first event of the change that was told last came.
+  std::chrono::steady_clock::time_point first_event() const;
+
   /// Why changes are seen late, in one line for people; empty while every source is watched. It may
   /// change whenever the loop runs.
   std::string trouble() const;

@@ -31,6 +31,7 @@ struct ChildSpec {
 };
 
 enum class SpawnStage {
+  marking_the_task,
   finding_the_program,
   making_the_log_pipes,
   forking,

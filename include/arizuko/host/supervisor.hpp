@@ -32,8 +32,9 @@ class Supervisor final : public Instance {
     std::string state_dir;  // <data_dir>/.arizuko-init
     /// Reads plan and environment anew: for SIGHUP and `reload`. The error is text for people.
     std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
-    /// Reads the sources of the plan that runs: when one of them changed, and after a task.
+    /// Reads the sources of this plan: when one of them changed, and after a task.
     std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> read_values;
+    std::string accept_guarded;  // ARIZUKO_ACCEPT_GUARDED, see guarded_store.hpp
   };
 
   Supervisor(boost::asio::io_context& io, Options options);
@@ -57,8 +58,11 @@ class Supervisor final : public Instance {
   Counters counters() const override;
   CommandResult command(engine::Command::Verb verb, std::string_view service, std::string by) override;
   CommandResult reload(std::string by) override;
+  std::vector<KeyFacts> keys() const override;
+  CommandResult accept(std::string_view key, std::string by) override;
   std::uint64_t subscribe(std::function<void()> changed) override;
   void unsubscribe(std::uint64_t subscription) override;
+  void redact(std::string& text) const override;
 
  private:
   struct Impl;

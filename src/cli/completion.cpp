@@ -1,0 +1,234 @@
+#include "completion.hpp"
+
+#include <fmt/format.h>
+
+namespace arizuko::cli {
+
+namespace {
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// In single quotes; `also` are put behind a backslash, for zsh's own syntax.
+std::string quoted(std::string_view text, std::string_view also = "") {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out += "'\\'";
+    if (also.find(c) != also.npos) out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+/// fish takes \' in single quotes.
+std::string quoted_for_fish(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+bool is_path(const OptionWords& option) { return option.value == "FILE" || option.value == "PATH"; }
+
+/// The words that an option's value can be; empty: any.
+std::string_view choices(const OptionWords& option) {
+  if (option.long_name == "log") return "console json";
+  if (option.long_name == "probe") return "readyz livez startupz";
+  return "";
+}
+
+/// The same for the first word behind the command.
+std::string_view positional_choices(const CommandWords& command) {
+  if (command.positional == "SHELL") return "bash zsh fish";
+  return command.positional == "ACTION" ? "accept" : "";
+}
+
+// The table of `status` begins behind its titles; the first column is the name.
+constexpr std::string_view posix_services = R"sh(  local name state _ listed=
+  "$1" status 2>/dev/null | while read -r name state _; do
+    if [ "$name $state" = "NAME STATE" ]; then listed=yes
+    elif [ -n "$listed" ] && [ -n "$name" ]; then echo "$name"; fi
+  done
+)sh";
+
+// ---------------------------------------------------------------------------------------------
+
+std::string bash_case(const CommandWords& command) {
+  std::string words;
+  for (const OptionWords& option : command.options) words += fmt::format(" --{}", option.long_name);
+  std::string more;
+  if (command.positional == "SERVICE") more = R"sh( services="$(_arizuko_init_services "$1")")sh";
+  if (!positional_choices(command).empty()) words += fmt::format(" {}", positional_choices(command));
+  return fmt::format("    {}) words={}{} ;;\n", command.name, quoted(words.empty() ? "" : words.substr(1)),
+                     more);
+}
+
+std::string bash_values(const std::vector<CommandWords>& commands) {
+  std::string paths;
+  std::string others;
+  std::string lines;
+  for (const CommandWords& command : commands) {
+    for (const OptionWords& option : command.options) {
+      if (option.value.empty()) continue;
+      const std::string name = "--" + option.long_name;
+      std::string& list = is_path(option) ? paths : others;
+      const std::string known = paths + '|' + others + '|' + lines;
+      if (known.find(name + '|') != known.npos || known.find(name + ')') != known.npos) continue;
+      if (!choices(option).empty()) {
+        lines += fmt::format("    {}) COMPREPLY=($(compgen -W {} -- \"$current\")); return ;;\n", name,
+                             quoted(choices(option)));
+      } else {
+        list += (list.empty() ? "" : "|") + name;
+      }
+    }
+  }
+  return fmt::format("{}    {}) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n    {}) return ;;\n",
+                     lines, paths, others);
+}
+
+std::string bash_script(const std::vector<CommandWords>& commands) {
+  std::string names;
+  std::string cases;
+  for (const CommandWords& command : commands) {
+    names += (names.empty() ? "" : " ") + command.name;
+    cases += bash_case(command);
+  }
+  return fmt::format(R"sh(# Completion of arizuko-init for bash: `arizuko-init completion bash` prints it.
+_arizuko_init_services() {{
+{}}}
+
+_arizuko_init() {{
+  local current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} words= services=
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W {} -- "$current"))
+    return
+  fi
+  case $before in
+{}  esac
+  case ${{COMP_WORDS[1]}} in
+{}  esac
+  case $current in
+    -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+    *) COMPREPLY=($(compgen -W "${{services:-$words}}" -- "$current")) ;;
+  esac
+}}
+
+complete -o filenames -F _arizuko_init arizuko-init
+)sh",
+                     posix_services, quoted(names), bash_values(commands), cases);
+}
+
+// ---------------------------------------------------------------------------------------------
+
+std::string zsh_option(const OptionWords& option) {
+  const std::string repeated = option.long_name == "set" ? "*" : "";
+  const std::string help = first_line(option.help);
+  std::string value;
+  if (!option.value.empty()) {
+    value = is_path(option)           ? fmt::format(":{}:_files", option.value)
+            : choices(option).empty() ? fmt::format(":{}: ", option.value)
+                                      : fmt::format(":{}:({})", option.value, choices(option));
+  }
+  std::string description;
+  for (const char c : help)
+    description += (c == '[' || c == ']' || c == ':' ? std::string("\\") : std::string()) + c;
+  return fmt::format(" \\\n        {}",
+                     quoted(fmt::format("{}--{}[{}]{}", repeated, option.long_name, description, value)));
+}
+
+std::string zsh_case(const CommandWords& command) {
+  std::string arguments;
+  for (const OptionWords& option : command.options) arguments += zsh_option(option);
+  if (command.positional == "SERVICE") arguments += " \\\n        '*:service:_arizuko-init_services'";
+  if (!positional_choices(command).empty())
+    arguments += fmt::format(" \\\n        ':word:({})'", positional_choices(command));
+  return fmt::format("    {})\n      _arguments{} ;;\n", command.name, arguments);
+}
+
+std::string zsh_script(const std::vector<CommandWords>& commands) {
+  std::string names;
+  std::string cases;
+  for (const CommandWords& command : commands) {
+    names += fmt::format("    {}\n", quoted(fmt::format("{}:{}", command.name, first_line(command.help))));
+    cases += zsh_case(command);
+  }
+  return fmt::format(R"sh(#compdef arizuko-init
+# Completion of arizuko-init for zsh: `arizuko-init completion zsh` prints it.
+_arizuko-init_list() {{
+{}}}
+
+_arizuko-init_services() {{
+  local -a names
+  names=(${{(f)"$(_arizuko-init_list arizuko-init)"}})
+  compadd -a names
+}}
+
+_arizuko-init() {{
+  local -a commands
+  commands=(
+{}  )
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  (( CURRENT-- ))
+  case $command in
+{}  esac
+}}
+
+if [ "$funcstack[1]" = _arizuko-init ]; then _arizuko-init "$@"; else compdef _arizuko-init arizuko-init; fi
+)sh",
+                     posix_services, names, cases);
+}
+
+// ---------------------------------------------------------------------------------------------
+
+std::string fish_option(const CommandWords& command, const OptionWords& option) {
+  std::string line = fmt::format("complete -c arizuko-init -n '__fish_seen_subcommand_from {}' -l {}",
+                                 command.name, option.long_name);
+  if (!option.short_name.empty()) line += fmt::format(" -s {}", option.short_name);
+  if (!option.value.empty()) line += is_path(option) ? " -r -F" : " -x";
+  if (!choices(option).empty()) line += fmt::format(" -a '{}'", choices(option));
+  return line + fmt::format(" -d {}\n", quoted_for_fish(first_line(option.help)));
+}
+
+std::string fish_script(const std::vector<CommandWords>& commands) {
+  std::string lines;
+  for (const CommandWords& command : commands) {
+    lines += fmt::format("complete -c arizuko-init -n __fish_use_subcommand -a {} -d {}\n", command.name,
+                         quoted_for_fish(first_line(command.help)));
+    for (const OptionWords& option : command.options) lines += fish_option(command, option);
+    const std::string seen =
+        fmt::format("complete -c arizuko-init -n '__fish_seen_subcommand_from {}' -a ", command.name);
+    if (command.positional == "SERVICE") lines += seen + "'(__arizuko_init_services)'\n";
+    if (!positional_choices(command).empty())
+      lines += seen + fmt::format("'{}'\n", positional_choices(command));
+  }
+  return fmt::format(R"sh(# Completion of arizuko-init for fish: `arizuko-init completion fish` prints it.
+function __arizuko_init_services
+  set -l listed
+  arizuko-init status 2>/dev/null | while read -l name state rest
+    if test "$name $state" = "NAME STATE"
+      set listed yes
+    else if test -n "$listed" -a -n "$name"
+      echo $name
+    end
+  end
+end
+complete -c arizuko-init -f
+{})sh",
+                     lines);
+}
+
+}  // namespace
+
+std::string completion_script(std::string_view shell, const std::vector<CommandWords>& commands) {
+  if (shell == "bash") return bash_script(commands);
+  return shell == "zsh" ? zsh_script(commands) : fish_script(commands);
+}
+
+}  // namespace arizuko::cli

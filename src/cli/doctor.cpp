@@ -1,0 +1,132 @@
+// `doctor`: what is wrong on this machine or in this pod. `check --pod`: the same of a manifest.
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "arizuko/cli/prepare.hpp"
+#include "arizuko/doctor/checks.hpp"
+#include "arizuko/doctor/pod.hpp"
+#include "arizuko/host/guarded_store.hpp"
+#include "findings.hpp"
+
+namespace arizuko::cli {
+
+namespace {
+
+/// What `run` would refuse although the plan is good: a source that cannot be read.
+doctor::Findings unusable_sources(const PlanOptions& options) {
+  doctor::Findings found;
+  const auto strict = prepare(options, Values::needed, environ);
+  if (strict || !strict.error().problems.empty()) return found;
+  for (const std::string& line : strict.error().lines) {
+    found.push_back({doctor::Severity::error, "sources", {}, "", line, "`run` ends with exit 78", ""});
+  }
+  return found;
+}
+
+doctor::Findings plan_warnings(const plan::Plan& plan) {
+  doctor::Findings found;
+  for (const plan::Problem& each : plan.warnings) {
+    found.push_back({doctor::Severity::warning, "plan", each.where, each.key, each.what, "", each.fix});
+  }
+  return found;
+}
+
+/// Guarded keys that are not as in the last run, and that nobody accepted. Reads only.
+std::vector<std::string> pending_guarded(const Prepared& prepared) {
+  const char* accepted = std::getenv(host::accept_guarded_variable);
+  host::GuardedStore store(prepared.plan.pod.data_dir + "/.arizuko-init",
+                           accepted == nullptr ? "" : accepted);
+  return store.unlike_last_run(prepared.plan.env.guarded, prepared.snapshot);
+}
+
+template <typename Entries>
+std::vector<std::string> names_of(const Entries& entries) {
+  std::vector<std::string> names;
+  for (const auto& each : entries) names.emplace_back(each.name);
+  return names;
+}
+
+}  // namespace
+
+int doctor(const DoctorOptions& options, const Console& console) {
+  const auto prepared = prepare(options.plan, Values::optional, environ);
+  if (!prepared) return print_refusal(prepared.error(), options.output, console);
+  const doctor::Context context{prepared->plan, prepared->snapshot, doctor::this_user(),
+                                pending_guarded(*prepared)};
+  doctor::Findings found = unusable_sources(options.plan);
+  append(found, plan_warnings(prepared->plan));
+  append(found, doctor::run_all(context));
+  std::vector<std::string> names = names_of(doctor::all_checks());
+  names.insert(names.begin(), {"plan", "sources"});
+  return print_findings(found, names, options.output, console);
+}
+
+// ---------------------------------------------------------------------------------------------
+
+namespace {
+
+/// The whole file, or stdin for "-"; the error is a sentence.
+std::expected<std::string, std::string> read_all(const std::string& file) {
+  std::FILE* stream = file == "-" ? stdin : std::fopen(file.c_str(), "re");
+  if (stream == nullptr) return std::unexpected(fmt::format("{}: {}", file, std::strerror(errno)));
+  std::string text;
+  // One byte more than is taken, so that too much is seen as such.
+  text.resize(doctor::max_manifest_bytes + 1);
+  text.resize(std::fread(text.data(), 1, text.size(), stream));
+  const bool failed = std::ferror(stream) != 0;
+  const int reason = errno;
+  if (stream != stdin) std::fclose(stream);
+  if (failed) return std::unexpected(fmt::format("{}: {}", file, std::strerror(reason)));
+  return text;
+}
+
+/// The plan as the pod will see it: with the manifest's own values, and nothing of this process's.
+std::expected<Prepared, Refusal> prepare_for(const CheckOptions& options,
+                                             std::vector<std::string> environment,
+                                             std::vector<plan::Override> overrides) {
+  std::vector<char*> entries;
+  for (std::string& each : environment) entries.push_back(each.data());
+  entries.push_back(nullptr);
+  PlanOptions plan = options.plan;
+  plan.overrides.insert(plan.overrides.begin(), overrides.begin(), overrides.end());
+  return prepare(plan, Values::optional, entries.data());
+}
+
+std::optional<std::uint16_t> probe_port(const CheckOptions& options) {
+  const auto prepared = prepare_for(options, {}, {});
+  return prepared && prepared->plan.pod.probes ? std::optional(prepared->plan.pod.probes->port)
+                                               : std::nullopt;
+}
+
+Refusal unreadable(plan::Problem problem) { return {exit_code::wrong_plan, {std::move(problem)}, {}}; }
+
+int print_unreadable(const Refusal& refused, const CheckOptions& options, const Console& console) {
+  if (options.output == Output::json) return print_refusal(refused, options.output, console);
+  console.err(refused.text());
+  return exit_code::wrong_plan;
+}
+
+}  // namespace
+
+int check_pod(const CheckOptions& options, const Console& console) {
+  const auto text = read_all(options.pod);
+  if (!text) return print_unreadable({exit_code::wrong_plan, {}, {text.error()}}, options, console);
+  const auto manifest = doctor::read_manifest(options.pod, *text);
+  if (!manifest) return print_unreadable(unreadable(manifest.error()), options, console);
+
+  doctor::Findings found;
+  const std::vector<doctor::Workload> workloads = doctor::find_workloads(*manifest, probe_port(options));
+  if (workloads.empty()) found.push_back(doctor::no_workload(*manifest));
+  for (const doctor::Workload& workload : workloads) {
+    const auto prepared = prepare_for(options, environment_of(*manifest, workload), overrides_of(workload));
+    if (!prepared) return print_refusal(prepared.error(), options.output, console);
+    append(found, doctor::check_pod(*manifest, workload, prepared->plan, prepared->snapshot));
+  }
+  return print_findings(found, names_of(doctor::all_pod_checks()), options.output, console);
+}
+
+}  // namespace arizuko::cli

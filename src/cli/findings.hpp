@@ -1,0 +1,20 @@
+// Findings and refusals on the console, for people and for scripts. Private to the cli layer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arizuko/cli/options.hpp"
+#include "arizuko/cli/prepare.hpp"
+#include "arizuko/doctor/finding.hpp"
+
+namespace arizuko::cli {
+
+/// Errors first; returns the exit code: 78 with an error, 1 with a warning, else 0.
+int print_findings(const doctor::Findings& unsorted, const std::vector<std::string>& checks, Output output,
+                   const Console& console);
+
+/// What is wrong with the plan; returns 78.
+int print_refusal(const Refusal& refused, Output output, const Console& console);
+
+}  // namespace arizuko::cli

@@ -1,0 +1,46 @@
+#include "plan_file_watch.hpp"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "arizuko/plan/load.hpp"
+
+namespace arizuko::cli {
+
+namespace {
+
+// Events are enough for files that people save and kubelets switch; a look every 30 s would wake up an
+// instance that has nothing else to do.
+constexpr host::SourceRhythm rhythm{.compare = std::chrono::hours(24)};
+
+}  // namespace
+
+PlanFileWatch::PlanFileWatch(boost::asio::io_context& io, const std::string& path,
+                             host::Supervisor& supervisor)
+    : path_(std::filesystem::absolute(path).lexically_normal()), supervisor_(supervisor) {
+  using enum plan::Source::Kind;
+  const std::vector<plan::Source> files = {{.kind = dotenv, .path = path_},
+                                           {.kind = directory, .path = path_ + ".d"}};
+  watcher_ = std::make_unique<host::SourceWatcher>(
+      io, files, [this](const std::string& cause) { look(cause); }, rhythm);
+  seen_ = text();  // after the watch is set up: what changes from here on is told
+}
+
+std::string PlanFileWatch::text() const {
+  const auto files = plan::read_files(path_);
+  if (!files) return "";  // missing for a moment, or for good: reload says which
+  std::string text;
+  for (const plan::File& file : *files)
+    text += fmt::format("{}\n{}\n{}\n", file.path, file.text.size(), file.text);
+  return text;
+}
+
+void PlanFileWatch::look(const std::string&) {
+  std::string now = text();
+  if (now == seen_) return;
+  seen_ = std::move(now);
+  static_cast<void>(supervisor_.reload("changed plan file"));
+}
+
+}  // namespace arizuko::cli

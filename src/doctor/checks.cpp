@@ -1,0 +1,49 @@
+#include "arizuko/doctor/checks.hpp"
+
+#include <array>
+
+#include <unistd.h>
+
+namespace arizuko::doctor {
+
+namespace {
+
+constexpr std::array<CheckEntry, 17> entries = {{
+    {"data-dir", "the data directory: owner, mode, writable", check_data_dir},
+    {"free-space", "room and inodes on its file system", check_free_space},
+    {"file-system", "its file system can hold SQLite's WAL", check_file_system},
+    {"lock", "who runs on the data directory", check_lock},
+    {"ports", "the plan's ports are free", check_ports},
+    {"dotenv", "owner and mode of the .env file", check_dotenv},
+    {"skills", "HOST_APP_DIR holds the agents' skills", check_skills},
+    {"programs", "every program is there and can be run", check_programs},
+    {"time-zone", "TZ has data in this image", check_time_zone},
+    {"docker", "docker answers as gated asks it", check_docker},
+    {"needed-values", "values that services cannot do without", check_needed},
+    {"guarded-keys", "guarded keys whose new value waits", check_guarded},
+    {"development", "ARIZUKO_DEV opens doors", check_development},
+    {"assistant-name", "ASSISTANT_NAME is one that the daemons can take", check_assistant},
+    {"whisper", "voice goes to a server of ours", check_whisper},
+    {"socket-paths", "the agents' sockets fit in 107 bytes", check_socket_paths},
+    {"routes-table", "proxyd's stored routes are the plan's", check_routes_table},
+}};
+
+}  // namespace
+
+std::span<const CheckEntry> all_checks() { return entries; }
+
+Findings run_all(const Context& context) {
+  Findings all;
+  for (const CheckEntry& entry : entries) append(all, entry.look(context));
+  return all;
+}
+
+User this_user() {
+  User user{::geteuid(), ::getegid(), {}};
+  std::array<gid_t, 1024> groups{};
+  const int number = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  if (number > 0) user.groups.assign(groups.begin(), groups.begin() + number);
+  return user;
+}
+
+}  // namespace arizuko::doctor

@@ -1,0 +1,34 @@
+// What doctor knows of arizuko beside the plan: whom a daemon's name means, and what the plan gives it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arizuko/doctor/checks.hpp"
+#include "arizuko/env/scope.hpp"
+
+namespace arizuko::doctor {
+
+/// Services and tasks that will run: enabled in the plan, and by the values that are set.
+std::vector<const plan::Service*> running(const Context& context);
+
+/// A stand-in takes its place (--rehearse): what it runs is not what the plan names.
+inline bool is_rehearsed(const plan::Service& service) { return !service.executable.empty(); }
+
+/// Without it the pod is never ready, or ends: essential, or in ready_when.
+bool matters(const plan::Plan& plan, const plan::Service& service);
+
+/// The file name of the program that it runs: "gated" for /usr/local/bin/gated.
+std::string_view program_name(const plan::Service& service);
+
+/// "true" and "1", as the daemons read a switch.
+bool is_on(const env::Environment& environment, const std::string& name);
+
+/// The value, or an empty text: for the daemons both are unset.
+std::string value_of(const env::Environment& environment, const std::string& name);
+
+/// Where the value of `name` comes from: a source of the plan, for Finding::where.
+plan::Location source_of(const Context& context, std::string_view name);
+
+}  // namespace arizuko::doctor

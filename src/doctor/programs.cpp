@@ -1,0 +1,213 @@
+// What the services run: their programs, the docker command, the agents' skills, the agents' sockets.
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include <fmt/format.h>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "arizuko/doctor/command.hpp"
+#include "files.hpp"
+#include "known.hpp"
+
+namespace arizuko::doctor {
+
+namespace {
+
+/// The loader or interpreter that the program in `file` asks for; empty: none, or no form that we know.
+std::string loader_of(int file) {
+  Elf64_Ehdr header{};
+  if (::pread(file, &header, sizeof header, 0) != sizeof header) return {};
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64) return {};
+  constexpr unsigned most_parts = 64;
+  for (unsigned i = 0; i < std::min<unsigned>(header.e_phnum, most_parts); ++i) {
+    Elf64_Phdr part{};
+    const auto at = static_cast<off_t>(header.e_phoff + i * sizeof part);
+    if (::pread(file, &part, sizeof part, at) != sizeof part) return {};
+    if (part.p_type != PT_INTERP || part.p_filesz == 0 || part.p_filesz > 4096) continue;
+    std::string loader(part.p_filesz, '\0');
+    if (::pread(file, loader.data(), loader.size(), static_cast<off_t>(part.p_offset)) < 0) return {};
+    loader.resize(std::strlen(loader.c_str()));
+    return loader;
+  }
+  return {};
+}
+
+std::string script_interpreter(int file) {
+  std::string head(256, '\0');
+  const ssize_t got = ::pread(file, head.data(), head.size(), 0);
+  head.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (!head.starts_with("#!")) return {};
+  const std::size_t from = std::min(head.find_first_not_of(" \t", 2), head.size());
+  return head.substr(from, head.find_first_of(" \t\n", from) - from);
+}
+
+/// Why execve(2) would refuse it; nothing when it would not, as far as can be seen without trying.
+std::optional<host::SpawnError> refusal(const std::string& path) {
+  using enum host::SpawnStage;
+  if (::access(path.c_str(), X_OK) != 0) return host::SpawnError{executing, errno, path};
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.open()) return std::nullopt;  // may be run without being readable
+  for (const std::string& needed : {loader_of(file.get()), script_interpreter(file.get())}) {
+    if (!needed.empty() && ::access(needed.c_str(), F_OK) != 0)
+      return host::SpawnError{executing, ENOENT, path};
+  }
+  return std::nullopt;
+}
+
+std::optional<host::SpawnError> trouble_with(const std::string& program, const std::string& path) {
+  const auto found = host::find_executable(program, path);
+  return found ? refusal(*found) : std::optional(found.error());
+}
+
+}  // namespace
+
+Findings check_programs(const Context& context) {
+  Findings found;
+  for (const plan::Service* each : running(context)) {
+    const env::Environment environment = env::compose(context.plan, *each, context.snapshot);
+    const std::string path = value_of(environment, "PATH");
+    const std::string& program = is_rehearsed(*each) ? each->executable : each->command.front();
+    const auto trouble = trouble_with(program, path);
+    if (!trouble) continue;
+    const std::string kind = each->kind == plan::Kind::task ? "task" : "service";
+    const bool missing = trouble->stage == host::SpawnStage::finding_the_program;
+    add(found, matters(context.plan, *each) ? Severity::error : Severity::warning, "programs", each->where,
+        fmt::format("{}.{}.command", kind, each->name),
+        missing ? fmt::format("{} is not in {}", program, path) : host::to_text(*trouble),
+        fmt::format("{} cannot be started{}", each->name,
+                    missing ? ""
+                            : "; a missing loader looks like a missing file: gated, timed and "
+                              "arizuko are built for musl (T39)"),
+        missing ? "use the arizuko image as the base, or switch the service off: enabled = false"
+                : "use the Alpine image that the program was built for");
+  }
+  return found;
+}
+
+// ---------------------------------------------------------------------------------------------
+// docker: gated runs `docker info` at its start and exits when that fails (0.8)
+
+namespace {
+
+bool calls_docker(const plan::Service& service) {
+  return program_name(service) == "gated" || program_name(service) == "runed" ||
+         std::ranges::find(service.take, "DOCKER_HOST") != service.take.end();
+}
+
+/// The first line that says something, without what may be a secret of ours.
+std::string first_line(const env::Snapshot& snapshot, std::string_view output) {
+  constexpr std::size_t longest = 200;
+  constexpr std::size_t shortest_secret = 6;
+  std::string text(output.substr(0, 2048));
+  for (const auto& [name, value] : snapshot.values) {
+    if (value.text.size() < shortest_secret) continue;
+    for (std::size_t at = text.find(value.text); at != std::string::npos; at = text.find(value.text, at))
+      text.replace(at, value.text.size(), fmt::format("<{}>", name)), at += name.size() + 2;
+  }
+  for (const std::string_view mark : {"ERROR:", "error", "Error", "annot"}) {
+    const std::size_t at = text.find(mark);
+    if (at == std::string::npos) continue;
+    text.erase(0, text.rfind('\n', at) + 1);
+    break;
+  }
+  text.erase(std::min(text.find('\n'), text.size()));
+  std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return text.substr(0, longest);
+}
+
+std::string outcome(const Context& context, const CommandResult& result) {
+  switch (result.end) {
+    case CommandResult::End::timed_out:
+      return fmt::format("`docker info` did not answer within {} ms", context.docker_patience.count());
+    case CommandResult::End::signalled: return fmt::format("`docker info` ended by signal {}", result.number);
+    case CommandResult::End::exited: break;
+  }
+  const std::string line = first_line(context.snapshot, result.output);
+  return fmt::format("`docker info` ended with {}{}{}", result.number, line.empty() ? "" : ": ", line);
+}
+
+Findings ask_docker(const Context& context, const plan::Service& service) {
+  const auto finding = [&](std::string_view what) {
+    return one(
+        Severity::error, "docker", service.where, fmt::format("service.{}", service.name), what,
+        fmt::format("{} runs `docker info` at its start and exits when it fails: a crash loop that ends the "
+                    "pod (0.8)",
+                    service.name),
+        "start a docker daemon beside it and set DOCKER_HOST, or put arizuko-docker into PATH as docker");
+  };
+  // As gated's child sees it: another environment could give another answer.
+  const env::Environment environment = env::compose(context.plan, service, context.snapshot);
+  std::vector<std::string> entries;
+  for (const auto& [name, value] : environment) entries.push_back(fmt::format("{}={}", name, value));
+  const std::string path = value_of(environment, "PATH");
+  const auto program = host::find_executable("docker", path);
+  if (!program) return finding(fmt::format("there is no docker command in {}", path));
+  const auto result = run_command(*program, {"docker", "info"}, entries, context.docker_patience);
+  if (!result) return finding(host::to_text(result.error()));
+  if (result->end == CommandResult::End::exited && result->number == 0) return {};
+  return finding(outcome(context, *result));
+}
+
+}  // namespace
+
+Findings check_docker(const Context& context) {
+  for (const plan::Service* each : running(context)) {
+    if (calls_docker(*each) && !is_rehearsed(*each)) return ask_docker(context, *each);
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Findings check_skills(const Context& context) {
+  Findings found;
+  std::set<std::string> seen;
+  for (const plan::Service* each : running(context)) {
+    const std::string directory =
+        value_of(env::compose(context.plan, *each, context.snapshot), "HOST_APP_DIR");
+    if (directory.empty() || is_rehearsed(*each) || !seen.insert(directory).second) continue;
+    const std::string skills = directory + "/ant/skills";
+    std::error_code failed;
+    const std::filesystem::directory_iterator first(skills, failed);
+    if (!failed && first != std::filesystem::directory_iterator{}) continue;
+    add(found, Severity::error, "skills", {skills, 0, 0}, "HOST_APP_DIR",
+        failed ? fmt::format("{}", failed.message()) : "it is empty",
+        "agents would have no skills, and nothing says so (0.7)",
+        "HOST_APP_DIR is the directory that holds ant/skills: /opt/arizuko in the image; leave "
+        "it unset there");
+  }
+  return found;
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Findings check_socket_paths(const Context& context) {
+  constexpr std::size_t longest = 107;  // unix(7), with the final NUL 108
+  const std::string& data_dir = context.plan.pod.data_dir;
+  const auto path_of = [&](const std::string& folder) {
+    return fmt::format("{}/ipc/{}/gated.sock", data_dir, folder);
+  };
+  std::vector<std::string> folders = {"main"};
+  std::error_code failed;
+  constexpr std::size_t most = 10'000;
+  for (std::filesystem::directory_iterator it(data_dir + "/groups", failed), end;
+       !failed && it != end && folders.size() < most; it.increment(failed)) {
+    folders.push_back(it->path().filename().string());
+  }
+  const auto worst =
+      std::ranges::max_element(folders, {}, [](const std::string& each) { return each.size(); });
+  const std::string path = path_of(*worst);
+  if (path.size() <= longest) return {};
+  return one(Severity::error, "socket-paths", {path, 0, 0}, "pod.data_dir",
+             fmt::format("this socket's path has {} bytes, {} are the most", path.size(), longest),
+             fmt::format("the agents of group {} run, and cannot answer (T38)", *worst),
+             "use a shorter data directory, or a shorter name of the group");
+}
+
+}  // namespace arizuko::doctor

@@ -1,0 +1,244 @@
+// Values: needed, guarded, unsafe, or not what the daemons can take.
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "files.hpp"
+#include "known.hpp"
+
+namespace arizuko::doctor {
+
+namespace {
+
+std::string to_text(const plan::Source& source) {
+  switch (source.kind) {
+    case plan::Source::Kind::environment: return "the environment";
+    case plan::Source::Kind::dotenv:
+    case plan::Source::Kind::directory: return source.path;
+  }
+  return "?";
+}
+
+std::string sources_text(const plan::Plan& plan) {
+  std::vector<std::string> names;
+  for (const plan::Source& each : plan.env.sources) names.push_back(to_text(each));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+
+Findings check_needed(const Context& context) {
+  Findings found;
+  for (const plan::Service* each : running(context)) {
+    const std::vector<std::string> names = env::missing(*each, context.snapshot);
+    if (names.empty()) continue;
+    const std::string kind = each->kind == plan::Kind::task ? "task" : "service";
+    const bool serious = matters(context.plan, *each);
+    add(found, serious ? Severity::error : Severity::warning, "needed-values", each->where,
+        fmt::format("{}.{}.need", kind, each->name),
+        fmt::format("{} {} not set", fmt::join(names, ", "), names.size() == 1 ? "is" : "are"),
+        fmt::format("{} stays blocked{}", each->name,
+                    serious ? ", and the pod is never ready" : "; the rest runs"),
+        fmt::format("set it in one of: {}", sources_text(context.plan)));
+  }
+  return found;
+}
+
+Findings judge_guarded(const std::vector<std::string>& pending) {
+  Findings found;
+  for (const std::string& name : pending) {
+    add(found, Severity::warning, "guarded-keys", {}, name, "its new value is not in use: the key is guarded",
+        "with another AUTH_SECRET every secret that is stored in the database is lost (T16)",
+        fmt::format("`arizuko-init secrets accept {}` takes it; or put the old value back", name));
+  }
+  return found;
+}
+
+Findings check_guarded(const Context& context) { return judge_guarded(context.pending_guarded); }
+
+// ---------------------------------------------------------------------------------------------
+
+Findings check_dotenv(const Context& context) {
+  Findings found;
+  for (const plan::Source& source : context.plan.env.sources) {
+    if (source.kind != plan::Source::Kind::dotenv) continue;
+    const auto info = look_at(source.path);
+    if (!info) continue;
+    const auto add = [&](Severity severity, std::string_view what, std::string_view why,
+                         std::string_view fix) {
+      doctor::add(found, severity, "dotenv", {source.path, 0, 0}, "", what, why, fix);
+    };
+    const User& user = context.user;
+    const std::string chown = fmt::format("chown {}:{} {}", user.uid, user.gid, source.path);
+    if (!may(user, *info, Right::read)) {
+      add(Severity::error, fmt::format("uid {} cannot read it ({})", user.uid, owner_text(*info)),
+          "its values are missing, and the daemons' own reader ignores that in silence (T15)", chown);
+    } else if (info->st_uid != user.uid) {
+      add(Severity::warning, fmt::format("it belongs to another user ({})", owner_text(*info)),
+          "whoever owns it decides what the daemons run with", chown);
+    }
+    if ((info->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+      add(Severity::warning, fmt::format("others may read or change it ({})", owner_text(*info)),
+          "secrets are in it", fmt::format("chmod 0600 {}", source.path));
+    }
+  }
+  return found;
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Findings check_development(const Context& context) {
+  const std::string* value = context.snapshot.find("ARIZUKO_DEV");
+  const bool is_set = value != nullptr && (*value == "true" || *value == "1");
+  std::vector<std::string> takers;
+  for (const plan::Service* each : running(context)) {
+    if (is_on(env::compose(context.plan, *each, context.snapshot), "ARIZUKO_DEV"))
+      takers.push_back(each->name);
+  }
+  const plan::Location where = source_of(context, "ARIZUKO_DEV");
+  if (!takers.empty()) {
+    return one(
+        Severity::error, "development", where, "ARIZUKO_DEV",
+        fmt::format("{} get it", fmt::join(takers, ", ")),
+        "with it an empty CHANNEL_SECRET is taken, and everybody who reaches gated's port may send as any "
+        "channel (T18)",
+        "unset it, and take it out of the plan");
+  }
+  if (!is_set) return {};
+  return one(Severity::note, "development", where, "ARIZUKO_DEV", "it is set, and no service gets it",
+             "it would open gated to everybody (T18)", "unset it");
+}
+
+// ---------------------------------------------------------------------------------------------
+// ASSISTANT_NAME: gated drops messages whose sender is LIKE '<name>%' (T33)
+
+namespace {
+
+// What senders begin with: prefixes of the adapters' ids, and daemons that write messages themselves.
+constexpr std::array<std::string_view, 16> senders = {
+    "telegram", "discord", "slack",   "email", "mastodon", "bluesky", "reddit", "linkedin",
+    "whatsapp", "web",     "twitter", "timed", "onbod",    "gated",   "system", "x:"};
+
+/// SQL's LIKE takes no notice of case; `_` is any one character and `%` any text.
+bool is_like(std::string_view name, std::string_view sender) {
+  if (name.empty()) return true;
+  if (name.front() == '%') return true;
+  if (sender.empty()) return false;
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  if (name.front() != '_' && lower(name.front()) != lower(sender.front())) return false;
+  return is_like(name.substr(1), sender.substr(1));
+}
+
+}  // namespace
+
+Findings check_assistant(const Context& context) {
+  constexpr std::size_t longest = 128;
+  const std::string* name = context.snapshot.find("ASSISTANT_NAME");
+  if (name == nullptr || name->empty()) return {};
+  const auto finding = [&](Severity severity, std::string_view what, std::string_view why) {
+    return one(severity, "assistant-name", source_of(context, "ASSISTANT_NAME"), "ASSISTANT_NAME", what, why,
+               "choose a plain word that no platform or daemon begins with");
+  };
+  if (name->find_first_of(" \t:'\"\\/") != std::string::npos) {
+    return finding(Severity::error, "it has a space or one of : ' \" \\ /",
+                   "gated, proxyd, webd and onbod exit at start (T33)");
+  }
+  if (name->size() > longest) {
+    return finding(Severity::error, fmt::format("it is longer than {} bytes", longest),
+                   "it is part of the containers' names");
+  }
+  for (const std::string_view sender : senders) {
+    if (!is_like(*name, sender)) continue;
+    return finding(
+        Severity::error, fmt::format("senders called \"{}\" begin with it", sender),
+        "gated takes messages of senders that begin with this name for its own, and drops them (T33)");
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Findings check_whisper(const Context& context) {
+  for (const plan::Service* each : running(context)) {
+    if (program_name(*each) != "gated") continue;
+    const env::Environment environment = env::compose(context.plan, *each, context.snapshot);
+    if (!is_on(environment, "VOICE_TRANSCRIPTION_ENABLED") &&
+        !is_on(environment, "VIDEO_TRANSCRIPTION_ENABLED"))
+      continue;
+    const std::string url = value_of(environment, "WHISPER_BASE_URL");
+    const auto finding = [&](Severity severity, std::string_view what, std::string_view why) {
+      return one(severity, "whisper", each->where, fmt::format("service.{}.env.WHISPER_BASE_URL", each->name),
+                 what, why, "set WHISPER_BASE_URL to the transcription server, or switch it off");
+    };
+    if (url.empty()) {
+      return finding(Severity::error, "transcription is on, and no server is named",
+                     "gated would post users' audio to localhost:8080, which is timed here (T31)");
+    }
+    if (url.ends_with("127.0.0.1:9")) {
+      return finding(Severity::warning, "transcription is on, and WHISPER_BASE_URL is not set",
+                     "the plan's stand-in refuses: voice messages arrive without their text (T31)");
+    }
+    for (const plan::Service& other : context.plan.services) {
+      const std::string port = fmt::format(":{}", other.port);
+      const std::size_t at = url.find(port);
+      const bool local =
+          url.find("127.0.0.1") != std::string::npos || url.find("localhost") != std::string::npos;
+      const bool whole =
+          at != std::string::npos && (at + port.size() == url.size() || url[at + port.size()] == '/');
+      if (other.port == 0 || !local || !whole) continue;
+      return finding(Severity::error, fmt::format("it points at {}, on port {}", other.name, other.port),
+                     "users' audio would be posted to a daemon that is no transcription server (T31)");
+    }
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string zone_file(const std::vector<std::string>& directories, const std::string& zone) {
+  for (const std::string& directory : directories) {
+    std::string path = fmt::format("{}/{}", directory, zone);
+    const auto info = look_at(path);
+    if (info && S_ISREG(info->st_mode)) return path;
+  }
+  return {};
+}
+
+bool takes(const Context& context, const std::string& name) {
+  return std::ranges::any_of(running(context), [&](const plan::Service* each) {
+    const std::vector<std::string> scope = env::scope(context.plan, *each);
+    return std::ranges::find(scope, name) != scope.end();
+  });
+}
+
+}  // namespace
+
+Findings check_time_zone(const Context& context) {
+  const auto finding = [&](std::string_view key, std::string_view what, std::string_view why,
+                           std::string_view fix) {
+    return one(Severity::warning, "time-zone", source_of(context, key), std::string(key), what, why, fix);
+  };
+  const std::string* zone = context.snapshot.find("TZ");
+  if (zone == nullptr || zone->empty()) {
+    if (!context.snapshot.has("TIMEZONE")) return {};
+    return finding("TIMEZONE", "TIMEZONE is set, and TZ is not",
+                   "no daemon reads TIMEZONE: tasks run in UTC (T27)", "set TZ");
+  }
+  if (*zone == "UTC" || *zone == "Local" || !takes(context, "TZ")) return {};
+  const bool plain = zone->size() < 64 && zone->find("..") == std::string::npos && zone->front() != '/';
+  if (plain && !zone_file(context.zone_directories, *zone).empty()) return {};
+  return finding("TZ",
+                 plain ? fmt::format("there is no zone {} in this image", *zone) : "it is no zone's name",
+                 "the daemons then run in UTC, in silence: tasks come at the wrong hour (T27)",
+                 fmt::format("install tzdata (looked in {}), or name a zone as in Europe/Berlin",
+                             fmt::join(context.zone_directories, ", ")));
+}
+
+}  // namespace arizuko::doctor

@@ -1,0 +1,133 @@
+// A new plan: what is affected, and nothing else, is restarted in order.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+namespace {
+
+// What a running process or its watches depend on; the rest of a definition can change under it.
+bool same_process(plan::Service before, const plan::Service& after) {
+  before.description = after.description;
+  before.enabled = after.enabled;
+  before.enabled_when = after.enabled_when;
+  before.after = after.after;
+  before.after_tried = after.after_tried;
+  before.bound_to = after.bound_to;
+  before.restart = after.restart;
+  before.stop = after.stop;
+  before.essential = after.essential;
+  before.ready_within = after.ready_within;
+  before.on_change = after.on_change;
+  before.change_signal = after.change_signal;
+  before.drop = after.drop;
+  // Values are compared by what comes out of them (follow_values).
+  before.take = after.take;
+  before.need = after.need;
+  before.env = after.env;
+  return before == after;
+}
+
+}  // namespace
+
+void Engine::Machine::on(const PlanChanged& event) {
+  if (stopping()) return;
+  if (!rotation_) return take_plan(*event.plan);
+  next_plan_ = event.plan;
+  note_pod(Note::About::plan, fmt::format("a new plan waits for the end of the rotation of generation {}",
+                                          snapshot_->generation));
+}
+
+void Engine::Machine::take_plan(const plan::Plan& fresh) {
+  std::vector<ServiceId> changed;
+  adopt(merged_with(fresh, changed));
+  note_pod(Note::About::plan, fmt::format("a new plan is taken; {} definitions changed", changed.size()));
+  if (!snapshot_) return;
+  for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);
+  for (const ServiceId id : changed) {
+    if (is_up(state(id)) && service(id).enabled)
+      stop_with_bound(id, Next::start_again, "its definition changed");
+    if (state(id) == State::failed || state(id) == State::backoff)
+      try_again_with(id, "its definition changed");
+  }
+  for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) {
+    follow_values(dependencies_.at_rank(rank), "its values changed");
+  }
+}
+
+// Services keep their numbers: those of the running plan first, at their places, then the new ones.
+// What the new plan has no more stays as a disabled entry.
+PlanPtr Engine::Machine::merged_with(const plan::Plan& fresh, std::vector<ServiceId>& changed) const {
+  plan::Plan merged = fresh;
+  merged.services = plan_->services;
+  std::vector<ServiceId> number(fresh.services.size());
+  const std::size_t before = merged.services.size();
+  for (ServiceId id = 0; id < fresh.services.size(); ++id) {
+    const plan::Service& each = fresh.services[id];
+    const auto same = std::ranges::find_if(plan_->services, [&](const plan::Service& old) {
+      return old.name == each.name && old.kind == each.kind;
+    });
+    number[id] = static_cast<ServiceId>(same - plan_->services.begin());
+    if (same == plan_->services.end()) {
+      number[id] = static_cast<ServiceId>(merged.services.size());
+      merged.services.push_back(each);
+    }
+  }
+  const auto renumber = [&](std::vector<ServiceId>& list) {
+    for (ServiceId& id : list) id = number[id];
+  };
+  std::vector<bool> kept(merged.services.size(), false);
+  for (ServiceId id = 0; id < fresh.services.size(); ++id) {
+    plan::Service each = fresh.services[id];
+    renumber(each.after);
+    renumber(each.bound_to);
+    renumber(each.after_tried);
+    kept[number[id]] = true;
+    if (number[id] < before && !same_process(plan_->services[number[id]], each))
+      changed.push_back(number[id]);
+    merged.services[number[id]] = std::move(each);
+  }
+  renumber(merged.pod.ready_when);
+  for (ServiceId id = 0; id < merged.services.size(); ++id) {
+    if (kept[id]) continue;
+    plan::Service& gone = merged.services[id];
+    gone.enabled = false;
+    gone.after.clear();
+    gone.bound_to.clear();
+    gone.after_tried.clear();
+  }
+  return std::make_shared<const plan::Plan>(std::move(merged));
+}
+
+void Engine::Machine::adopt(PlanPtr merged) {
+  const PlanPtr before = plan_;
+  plan_ = std::move(merged);
+  dependencies_ = Dependencies(*plan_);
+  touched_.clear();
+  runs_.resize(plan_->services.size());
+  timer_.resize(plan_->services.size());
+  for (ServiceId id = 0; id < plan_->services.size(); ++id) {
+    if (id >= view_.services.size()) {
+      view_.services.push_back(fresh_view(service(id)));
+    } else {
+      ServiceView& view = shown(id);
+      view.essential = service(id).essential;
+      view.port = service(id).port;
+      // A run whose conditions changed is restarted; until its next start the old ones are shown.
+      const bool same_conditions =
+          before->services[id].ready == service(id).ready && before->services[id].live == service(id).live;
+      if (!same_conditions) {
+        const ServiceView fresh = fresh_view(service(id));
+        view.readiness = fresh.readiness;
+        view.liveness = fresh.liveness;
+        runs_[id].watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
+      }
+    }
+    touch(id);
+  }
+}
+
+}  // namespace arizuko::engine

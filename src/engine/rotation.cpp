@@ -1,0 +1,180 @@
+// What becomes of a generation of values: see include/arizuko/engine/rotation.hpp. Its steps: turns.cpp.
+//
+//   offered -> (refused | waits) -> begins -> restarting -> observing -> applied
+//                                                 |             |
+//                                                 +- going_back +-> rolled back (in part)
+#include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "arizuko/engine/why.hpp"
+#include "arizuko/env/difference.hpp"
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+// ---------------------------------------------------------------------------------------------
+// A new generation, and its turn
+
+void Engine::Machine::on(const EnvironmentChanged& event) {
+  if (stopping()) return;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    if (runs_[id].awaiting_values) task_is_done(id);
+  }
+  const bool known = last_offer_ && last_offer_->snapshot->values == event.snapshot->values;
+  if (known && !event.asked) return;
+  last_offer_ = event;
+  if (!snapshot_) return take_first_values(event);
+  if (next_values_) supersede(*next_values_, event.snapshot->generation);
+  next_values_ = event;
+  next_values_at_.reset();
+  show_waiting_values();
+  // At once, before what waits for a task's values starts.
+  if (rotation_ && rotation_->phase == RotationPhase::observing) advance_rotation();
+  if (!rotation_) advance_rotation();
+}
+
+void Engine::Machine::take_first_values(const EnvironmentChanged& event) {
+  unlike_last_run_ = {event.unlike_last_run.begin(), event.unlike_last_run.end()};
+  put_in_force(event.snapshot, now_);
+  note_pod(Note::About::environment,
+           fmt::format("generation {} is taken: {} values", snapshot_->generation, snapshot_->values.size()));
+  note_unlike_last_run({});
+  show_held_keys();
+  refuse_boot_without_values();
+}
+
+void Engine::Machine::supersede(const EnvironmentChanged& older, env::Generation newer) {
+  ++view_.rotations[static_cast<std::size_t>(Outcome::superseded)];
+  note_pod(Note::About::environment,
+           fmt::format("generation {} is superseded by generation {} before its turn",
+                       older.snapshot->generation, newer));
+}
+
+void Engine::Machine::show_waiting_values() {
+  view_.waiting_values.reset();
+  if (!next_values_) return;
+  const env::Generation generation = next_values_->snapshot->generation;
+  if (rotation_) {
+    view_.waiting_values = {
+        generation,
+        fmt::format("the rotation of generation {} is under way", shown_rotation().generation),
+        {}};
+  } else if (next_values_at_) {
+    view_.waiting_values = {generation, brake_cause_, next_values_at_};
+  }
+}
+
+// Called until nothing follows any more. True: something changed, let it have its consequences.
+bool Engine::Machine::advance_rotation() {
+  if (stopping() || !snapshot_) return false;
+  if (rotation_) return advance_phase();
+  if (next_plan_) {
+    const PlanPtr fresh = std::exchange(next_plan_, nullptr);
+    take_plan(*fresh);
+    return true;
+  }
+  if (!next_values_ || (next_values_at_ && now_ < *next_values_at_)) return false;
+  const EnvironmentChanged offer = *std::exchange(next_values_, std::nullopt);
+  next_values_at_.reset();
+  take_turn(offer);
+  show_waiting_values();
+  return true;
+}
+
+void Engine::Machine::take_turn(const EnvironmentChanged& offer) {
+  const env::SnapshotPtr fresh = without_guarded_changes(offer.snapshot);
+  show_held_keys();
+  std::string refusal = why_refused(*fresh, offer.asked);
+  const bool same = fresh->values == snapshot_->values;
+  if (same && !held_back_.empty()) refusal = "all that it changes is guarded and is held back";
+  if (!refusal.empty()) return refuse(offer, *fresh, refusal);
+  if (const std::optional<Instant> until = offer.asked ? std::nullopt : brake(*fresh)) {
+    next_values_ = offer;
+    next_values_at_ = until;
+    note_pod(Note::About::environment, fmt::format("generation {} waits {}: {}", fresh->generation,
+                                                   duration_text(*until - now_), brake_cause_));
+    return;
+  }
+  begin_rotation(offer, fresh);
+}
+
+void Engine::Machine::refuse(const EnvironmentChanged& offer, const env::Snapshot& fresh,
+                             const std::string& cause) {
+  view_.rotation = RotationView{};
+  RotationView& view = *view_.rotation;
+  view.generation = offer.snapshot->generation;
+  view.before = snapshot_->generation;
+  view.keys = env::difference(*snapshot_, fresh);
+  view.began = now_;
+  view.switched = offer.switched;
+  conclude(Outcome::refused, cause);
+}
+
+// How long the generation has to wait; nullopt: not at all.
+std::optional<Instant> Engine::Machine::brake(const env::Snapshot& fresh) {
+  std::optional<Instant> until;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    std::deque<Instant>& times = runs_[id].rotated;
+    while (!times.empty() && now_ - times.front() >= rotation_window) times.pop_front();
+    const bool restarts = is_up(state(id)) && service(id).on_change == plan::OnChange::restart &&
+                          runs_[id].values && sees_other_values(id, fresh);
+    if (!restarts || times.size() < most_rotations) continue;
+    const Instant free = times[times.size() - most_rotations] + rotation_window;
+    if (until && *until >= free) continue;
+    until = free;
+    brake_cause_ = fmt::format(
+        "{} was restarted for new values {} times within {}; what comes meanwhile is "
+        "collected, `arizuko-init reload` takes it now",
+        service(id).name, times.size(), duration_text(rotation_window));
+  }
+  return until;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The end of it
+
+void Engine::Machine::end_rotation(Outcome outcome) {
+  const RotationView& view = shown_rotation();
+  std::string cause = view.cause;
+  if (outcome == Outcome::applied) {
+    std::vector<std::string> names;
+    for (const ServiceId id : rotation_->moved) names.push_back(service(id).name);
+    cause = names.empty() ? "no running service had to be restarted"
+                          : fmt::format("ready again with it after {}: {}",
+                                        duration_text(view.all_ready.value_or(now_) - view.began),
+                                        fmt::join(names, ", "));
+  }
+  rotation_.reset();
+  conclude(outcome, cause);
+  show_waiting_values();
+}
+
+void Engine::Machine::conclude(Outcome outcome, const std::string& cause) {
+  RotationView& view = shown_rotation();
+  view.outcome = outcome;
+  view.cause = cause;
+  view.ended = now_;
+  ++view_.rotations[static_cast<std::size_t>(outcome)];
+  const std::string stays = outcome == Outcome::refused ? ", the old values stay" : "";
+  note_pod(Note::About::environment,
+           fmt::format("generation {} is {}{}: {}", view.generation, to_text(outcome), stays, cause));
+}
+
+// The run ends: what is under way, or waits, has no other outcome any more.
+void Engine::Machine::interrupt_rotation(const std::string& cause) {
+  if (rotation_) {
+    shown_rotation().cause = cause;
+    end_rotation(Outcome::interrupted);
+  }
+  if (!next_values_) return;
+  ++view_.rotations[static_cast<std::size_t>(Outcome::interrupted)];
+  note_pod(Note::About::environment, fmt::format("generation {} is interrupted before its turn: {}",
+                                                 next_values_->snapshot->generation, cause));
+  next_values_.reset();
+  next_values_at_.reset();
+  view_.waiting_values.reset();
+}
+
+}  // namespace arizuko::engine

@@ -1,0 +1,120 @@
+// What the values in force mean for each service, and which values are not taken at all.
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "arizuko/env/scope.hpp"
+#include "machine.hpp"
+
+namespace arizuko::engine {
+
+namespace {
+
+constexpr std::string_view process_environment = "environment";
+
+}  // namespace
+
+void Engine::Machine::put_in_force(env::SnapshotPtr snapshot, Instant since) {
+  snapshot_ = std::move(snapshot);
+  values_since_ = since;
+  view_.values_since = since;
+  view_.generation = snapshot_->generation;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    take_values(id);
+    touch(id);
+  }
+}
+
+void Engine::Machine::take_values(ServiceId id) {
+  Runtime& run = runs_[id];
+  const plan::Service& what = service(id);
+  run.part = what.enabled && env::enabled(what, *snapshot_);
+  run.not_part_why = what.enabled ? env::why_disabled(what, *snapshot_) : "the plan says enabled = false";
+  run.missing = env::missing(what, *snapshot_);
+  run.unaccepted = unaccepted_keys(id);
+  shown(id).old_values = has_old_values(id);
+}
+
+// Its environment would be another one today: by new values, or by a new definition of what it sees.
+bool Engine::Machine::has_old_values(ServiceId id) const {
+  const Runtime& run = runs_[id];
+  return run.values && sees_other_values(id, *snapshot_);
+}
+
+bool Engine::Machine::sees_other_values(ServiceId id, const env::Snapshot& snapshot) const {
+  const Runtime& run = runs_[id];
+  if (run.values.get() == &snapshot && run.defined_by == plan_) return false;
+  const plan::Plan& then = *run.defined_by;
+  return env::compose(then, then.services[id], *run.values) != env::compose(*plan_, service(id), snapshot);
+}
+
+// Brings one service to the values in force, at once.
+void Engine::Machine::follow_values(ServiceId id, const std::string& cause) {
+  const Runtime& run = runs_[id];
+  touch(id);
+  if (state(id) == State::failed || state(id) == State::backoff) {
+    if (!run.part || has_old_values(id)) try_again_with(id, cause);
+    return;
+  }
+  if (!is_up(state(id)) || state(id) == State::stopping) return;
+  if (!run.part) return stop_with_bound(id, Next::stay_off, run.not_part_why);
+  if (service(id).kind == plan::Kind::task || !has_old_values(id)) return;
+  switch (service(id).on_change) {
+    case plan::OnChange::restart: return stop_with_bound(id, Next::start_again, cause);
+    case plan::OnChange::signal:
+      // What is starting may not handle the signal yet, and die of it.
+      if (state(id) == State::starting) return stop_with_bound(id, Next::start_again, cause);
+      return tell_of_values(id, cause);
+    case plan::OnChange::ignore: return;
+  }
+}
+
+void Engine::Machine::tell_of_values(ServiceId id, const std::string& cause) {
+  const plan::Service& what = service(id);
+  runs_[id].values = snapshot_;
+  runs_[id].defined_by = plan_;
+  shown(id).old_values = false;
+  emit(Signal{id, runs_[id].spawn, Target::main, what.change_signal});
+  note(Note::About::signal, id, fmt::format("{}: {}", signal_name(what.change_signal), cause));
+}
+
+// What failed before may work now (or is not part of the instance any more: then it is off).
+void Engine::Machine::try_again_with(ServiceId id, const std::string& cause) {
+  runs_[id].failures.clear();
+  shown(id).failures = 0;
+  runs_[id].start_cause = cause;
+  enter(id, State::waiting, cause);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Refused
+
+// Why a snapshot is not taken at all; empty: it is.
+std::string Engine::Machine::why_refused(const env::Snapshot& fresh, bool asked) const {
+  std::vector<std::string> lacks;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    const plan::Service& what = service(id);
+    if (!is_up(state(id)) || runs_[id].switched_off || !what.enabled || !env::enabled(what, fresh)) continue;
+    const std::vector<std::string> missing = env::missing(what, fresh);
+    if (!missing.empty()) lacks.push_back(fmt::format("{} needs {}", what.name, fmt::join(missing, ", ")));
+  }
+  if (!lacks.empty()) return fmt::format("{}", fmt::join(lacks, "; "));
+  return asked ? "" : why_emptied(fresh);
+}
+
+// A source that gave values and gives none any more, so that some are gone: more likely a file that is
+// just being written, or a Secret deleted by mistake, than a wish. `reload` takes it all the same.
+std::string Engine::Machine::why_emptied(const env::Snapshot& fresh) const {
+  std::set<std::string_view> giving;
+  for (const auto& [key, value] : fresh.values) giving.insert(value.source);
+  for (const auto& [key, value] : snapshot_->values) {
+    if (value.source == process_environment || giving.contains(value.source) || fresh.find(key) != nullptr)
+      continue;
+    return fmt::format("nothing is left in {}, which held {}; if that is meant, say `arizuko-init reload`",
+                       value.source, key);
+  }
+  return "";
+}
+
+}  // namespace arizuko::engine

@@ -1,0 +1,165 @@
+// Values and plans that change while the instance runs: what is read, and what the engine is told of it.
+#include <algorithm>
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "arizuko/env/scope.hpp"
+#include "clock.hpp"
+#include "supervisor_impl.hpp"
+
+namespace arizuko::host {
+
+CommandResult Supervisor::Impl::reload(const std::string& by) {
+  auto fresh = options.reload();
+  if (!fresh) {
+    log(Level::error, fmt::format("reload ({}) refused, the running plan stays:\n{}", by, fresh.error()));
+    return {false, fmt::format("refused, the running plan stays:\n{}", fresh.error())};
+  }
+  const plan::Pod& before = engine.plan()->pod;
+  const plan::Pod& after = fresh->first->pod;
+  if (after.data_dir != before.data_dir || after.instance != before.instance) {
+    const std::string why =
+        "refused: pod.instance and pod.data_dir cannot change while running; end the run and start it anew";
+    log(Level::error, "reload " + why);
+    return {false, why};
+  }
+  log(Level::info, fmt::format("reload: asked for by the {}", by));
+  sources_plan = fresh->first;
+  sources->set_sources(fresh->first->env.sources);
+  // Once more: what changed between the first reading and the watch is told by nobody.
+  auto values_now = options.read_values(*sources_plan);
+  number_values(values_now ? **values_now : *fresh->second);
+  push(engine::PlanChanged{fresh->first});
+  offer_values(Offer::asked, std::nullopt);
+  const bool waits = engine.view().waiting_values.has_value();
+  return {true, waits ? "it waits for the end of the rotation that is under way: `arizuko-init secrets`"
+                      : "reloaded: `arizuko-init status` shows what follows"};
+}
+
+// What was read becomes the newest generation.
+void Supervisor::Impl::number_values(env::Snapshot snapshot) {
+  snapshot.generation = ++generation;
+  newest = std::make_shared<const env::Snapshot>(std::move(snapshot));
+  keep_out_of_swap(*newest);
+  learn_secrets();
+}
+
+// A source changed, or a task may have written one (`arizuko create` writes .env). Content decides: equal
+// values are no news. When nothing can be read now, the values that were read before are good.
+void Supervisor::Impl::read_values_again(Answer answer, const std::string& cause,
+                                         std::optional<engine::Instant> switched) {
+  auto fresh = options.read_values(*sources_plan);
+  if (!fresh) {
+    log(Level::error,
+        fmt::format("{}, but its values cannot be used, the old ones stay:\n{}", cause, fresh.error()));
+    if (answer != Answer::when_changed) offer_values(Offer::followed, std::nullopt);
+    return;
+  }
+  const bool news = (*fresh)->values != newest->values;
+  if (news || answer == Answer::asked) number_values(**fresh);
+  if (answer == Answer::asked) return offer_values(Offer::asked, switched);
+  if (news || answer == Answer::always) offer_values(Offer::followed, switched);
+}
+
+void Supervisor::Impl::offer_values(Offer how, std::optional<engine::Instant> switched) {
+  push(engine::EnvironmentChanged{
+      .snapshot = newest,
+      .asked = how == Offer::asked,
+      .unlike_last_run = guarded.unlike_last_run(sources_plan->env.guarded, *newest),
+      .switched = switched,
+  });
+}
+
+void Supervisor::Impl::report_guarded_store() {
+  if (!guarded.trouble().empty()) {
+    log(Level::error, fmt::format("{}: whether a guarded value changed since the last run is not known, so "
+                                  "each one has to be accepted",
+                                  guarded.trouble()));
+  }
+  for (const std::string& key : guarded.spent()) {
+    log(Level::warn,
+        fmt::format("{} names {}, and has accepted a change of it already: it accepts no other one. "
+                    "Take it out of the environment",
+                    accept_guarded_variable, key));
+  }
+}
+
+void Supervisor::Impl::carry_out(const engine::Remember& action) {
+  const auto remembered = guarded.remember(action.key, *action.snapshot);
+  if (remembered) return;
+  log(Level::error, fmt::format("{}: a change of {} will not be noticed at the next start",
+                                remembered.error(), action.key));
+}
+
+void Supervisor::Impl::carry_out(const engine::ReadSources&) {
+  read_values_again(Answer::asked, "a guarded value was accepted", std::nullopt);
+}
+
+// ---------------------------------------------------------------------------------------------
+// What people are shown of them
+
+// When each key got its present value: the generation in force may change without it.
+void Supervisor::Impl::note_ages() {
+  const env::SnapshotPtr& in_force = engine.values();
+  if (!in_force || in_force == aged) return;
+  const engine::Instant now = Clock::now();
+  std::map<std::string, engine::Instant, std::less<>> since;
+  for (const auto& [key, value] : in_force->values) {
+    const std::string* before = aged ? aged->find(key) : nullptr;
+    const auto known = key_since.find(key);
+    since[key] = before != nullptr && *before == value.text && known != key_since.end() ? known->second : now;
+  }
+  key_since = std::move(since);
+  aged = in_force;
+}
+
+std::vector<KeyFacts> Supervisor::keys() const {
+  const env::SnapshotPtr& in_force = impl_->engine.values();
+  const plan::Plan& plan = *impl_->engine.plan();
+  std::map<std::string, KeyFacts> keys;
+  const auto facts_of = [&](const std::string& key) -> KeyFacts& {
+    KeyFacts& facts = keys[key];
+    facts.name = key;
+    return facts;
+  };
+  for (const plan::Service& each : plan.services) {
+    for (const std::string& key : env::scope(plan, each)) facts_of(key).taken_by.push_back(each.name);
+  }
+  for (const std::string& key : plan.env.guarded) {
+    KeyFacts& facts = facts_of(key);
+    facts.guarded = true;
+    facts.fingerprint = impl_->guarded.digits(key);
+  }
+  std::vector<KeyFacts> list;
+  for (auto& [key, facts] : keys) {
+    const auto value = in_force ? in_force->values.find(key) : env::Snapshot{}.values.end();
+    if (in_force && value != in_force->values.end()) {
+      facts.source = value->second.source;
+      const auto since = impl_->key_since.find(key);
+      if (since != impl_->key_since.end()) facts.since = since->second;
+    }
+    list.push_back(std::move(facts));
+  }
+  return list;
+}
+
+CommandResult Supervisor::accept(std::string_view key, std::string by) {
+  if (view().state == engine::PodState::stopping)
+    return {false, "the pod is stopping: nothing is taken any more"};
+  const auto& held = view().held_keys;
+  const auto is_it = [&](const engine::HeldKeyView& each) { return each.key == key; };
+  if (std::ranges::none_of(held, is_it)) {
+    std::string names;
+    for (const engine::HeldKeyView& each : held) names += (names.empty() ? "" : ", ") + each.key;
+    return {false, fmt::format("{} is not held back; {}", key,
+                               names.empty() ? "nothing is" : fmt::format("held back: {}", names))};
+  }
+  impl_->push(engine::Accept{std::string(key), std::move(by)});
+  if (std::ranges::any_of(view().held_keys, is_it)) {
+    return {false, fmt::format("{} is still held back: its source changed meanwhile; look again", key)};
+  }
+  return {true, fmt::format("{} is accepted: `arizuko-init secrets` shows what follows", key)};
+}
+
+}  // namespace arizuko::host

@@ -1,0 +1,94 @@
+// The tree of a manifest: lines, bounds, and what is refused with its place.
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "arizuko/doctor/yaml.hpp"
+#include "world.hpp"
+
+using namespace arizuko;
+using namespace arizuko::doctor;
+using arizuko::doctor::testing::has;
+
+namespace {
+
+std::string refused(std::string_view text) {
+  const auto parsed = parse_yaml("m.yaml", text);
+  return parsed ? "taken" : plan::to_text(parsed.error());
+}
+
+}  // namespace
+
+TEST_CASE("yaml: every node knows its line, in YAML and in JSON") {
+  const auto file =
+      parse_yaml("m.yaml", "a: 1\n---\nb:\n  - x\n  - {c: 'no', d: no, e: \"7\", f: 7, g: ~}\n");
+  REQUIRE(file);
+  REQUIRE(file->documents.size() == 2);
+  const Yaml list = file->documents[1]["b"];
+  CHECK(list.items()[0].text() == "x");
+  CHECK(list.items()[1].line() == 5);
+  const Yaml map = list.items()[1];
+  CHECK(map["c"].text() == "no");
+  CHECK_FALSE(map["c"].is_false());
+  CHECK(map["d"].is_false());
+  CHECK_FALSE(map["e"].is_number());
+  CHECK(map["e"].number(0) == 7);
+  CHECK(map["f"].is_number());
+  CHECK_FALSE(map["g"]);
+  CHECK(map.key("g").line() == 5);
+  const auto json = parse_yaml("m.json", "{\n\t\"a\": {\n\t\t\"b\": [1, true]}}");
+  REQUIRE(json);
+  CHECK(json->documents[0]["a"]["b"].line() == 3);
+  CHECK(json->documents[0]["a"]["b"].items()[1].is_true());
+}
+
+TEST_CASE("yaml: what is not there is empty all the way down") {
+  const Yaml nothing;
+  CHECK_FALSE(nothing["a"]["b"].items().size());
+  CHECK(nothing["a"].text().empty());
+  CHECK(nothing["a"].line() == 0);
+  CHECK(nothing["a"].number(5) == 5);
+}
+
+TEST_CASE("yaml: an alias is the node itself, so a bomb of them stays small") {
+  std::string text = "a0: &a0 [x, x]\n";
+  for (int i = 1; i < 60; ++i) text += fmt::format("a{}: &a{} [*a{}, *a{}]\n", i, i, i - 1, i - 1);
+  const auto file = parse_yaml("m.yaml", text);
+  REQUIRE(file);
+  CHECK(file->nodes.size() < 250);
+  CHECK(file->documents[0]["a1"].items()[0].line() == 1);
+}
+
+TEST_CASE("yaml: errors name line and column") {
+  CHECK(has(refused("a: [1\nb: 2\n"), "m.yaml:2:"));
+  CHECK(has(refused("a: &x [*x]\n"), "m.yaml:1:8: an alias of what is not there, or of what it stands in"));
+  CHECK(refused("a: 1\nb: 2\na: 3\n") == "m.yaml:3:1: the key a stands here twice");
+  CHECK(has(refused("x: &x {a: 1}\ny:\n  <<: *x\n"), "m.yaml:3:3: merge keys (<<) are not read"));
+  CHECK(has(refused("? [a]\n: 1\n"), "a key that is no text"));
+  CHECK(has(refused(std::string("a: \xff\xfe\n")), "at byte"));
+}
+
+TEST_CASE("yaml: depth, number and size are bounded") {
+  CHECK(has(refused(std::string(65, '[') + std::string(65, ']')), "more than 64 levels"));
+  CHECK(refused(std::string(64, '[') + std::string(64, ']')) == "taken");
+  std::string many = "[";
+  for (int i = 0; i < 200'001; ++i) many += "1,";
+  CHECK(has(refused(many + "]"), "more than 200000 nodes"));
+  CHECK(refused(std::string(4 * 1024 * 1024 + 1, ' ')) == "m.yaml: it is larger than 4 MiB");
+  CHECK(refused("") == "taken");
+}
+
+TEST_CASE("yaml: damaged text is refused or taken, and never a crash") {
+  std::ifstream in(ARIZUKO_SOURCE_DIR "/tests/doctor/pods/sound.yaml");
+  const std::string sound((std::istreambuf_iterator<char>(in)), {});
+  std::mt19937 random(4711);
+  constexpr std::string_view odd = "{}[]:,&*!|>'\"%@`#-?\n\t \x80";
+  int taken = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = sound;
+    for (int i = 0; i < 3; ++i) text[random() % text.size()] = odd[random() % odd.size()];
+    taken += parse_yaml("m.yaml", text) ? 1 : 0;
+  }
+  CHECK(taken > 0);
+  CHECK(taken < 3000);
+}

@@ -1,0 +1,105 @@
+"""AUTH_SECRET is never changed unasked: not in a running instance, and not over a new start of the pod (T16)."""
+import json
+
+import pytest
+
+from pod import wait_for
+from secret_volume import FIRST, outcome, pids, pod_with_secret, rotating_pod
+
+SECOND = FIRST | {"AUTH_SECRET": "auth-two"}
+
+
+@pytest.fixture
+def rotating(a_pod):
+    return rotating_pod(a_pod)
+
+
+def start_again(a_pod, pod, values, env=None):
+    """Ends the pod and starts another one on its data, with these values."""
+    assert pod.stop() == 0
+    return pod_with_secret(a_pod, values, data=pod.data, env=env)
+
+
+def is_blocked(pod):
+    wait_for("gated to be blocked", lambda: (pod.service("gated") or {}).get("state") == "blocked")
+    return pod
+
+
+def test_a_held_value_is_taken_when_the_operator_accepts_it(rotating):
+    rotating.secret.write(SECOND)
+    wait_for("the value to be held back", lambda: rotating.secrets()["held"])
+    assert rotating.metric("arizuko_init_guarded_keys_held") == 1
+    shown = rotating.ctl("secrets").stdout
+    assert "held back: AUTH_SECRET was changed, and the old value stays in use" in shown
+    fingerprint = next(k["fingerprint"] for k in rotating.secrets()["keys"] if k["name"] == "AUTH_SECRET")
+    before = pids(rotating)
+    accepted = rotating.ctl("secrets", "accept", "AUTH_SECRET")
+    assert accepted.returncode == 0, accepted.stderr
+    rotation = outcome(rotating, rotating.secrets()["rotation"]["generation"])
+    assert rotation["outcome"] == "applied" and "gated" in rotation["services"]
+    assert rotating.environ("gated")["AUTH_SECRET"] == "auth-two"
+    assert before["gated"] != pids(rotating)["gated"]
+    page = rotating.secrets()
+    assert page["held"] == []
+    assert next(k["fingerprint"] for k in page["keys"] if k["name"] == "AUTH_SECRET") != fingerprint
+    assert rotating.ctl("secrets", "accept", "AUTH_SECRET").returncode == 1, "nothing is held back any more"
+
+
+def test_what_cannot_be_accepted_is_said(rotating):
+    done = rotating.ctl("secrets", "accept", "SLACK_BOT_TOKEN")
+    assert done.returncode == 1 and "SLACK_BOT_TOKEN is no guarded key; guarded: AUTH_SECRET" in done.stderr
+    done = rotating.ctl("secrets", "accept", "AUTH_SECRET")
+    assert done.returncode == 1 and "AUTH_SECRET is not held back; nothing is" in done.stderr
+    assert rotating.ctl("secrets", "accept").returncode == 64
+
+
+def test_a_value_that_changed_between_two_pods_blocks_gated_until_it_is_accepted(a_pod, rotating):
+    again = start_again(a_pod, rotating, SECOND)
+    is_blocked(again)
+    why = again.ctl("why", "gated").stdout
+    assert "AUTH_SECRET was changed since the last run, and nobody has accepted it" in why
+    assert again.get("/readyz")[0] == 503 and again.get("/livez")[0] == 200
+    event = next(e for e in again.events() if "AUTH_SECRET is not what it was" in e["cause"])
+    assert "arizuko-init secrets accept AUTH_SECRET" in event["cause"]
+    assert again.ctl("secrets", "accept", "AUTH_SECRET").returncode == 0
+    again.wait_ready()
+    assert again.environ("gated")["AUTH_SECRET"] == "auth-two"
+    # And it is remembered: the next start asks no more.
+    third = start_again(a_pod, again, SECOND).wait_ready()
+    assert third.secrets()["held"] == []
+
+
+def test_the_old_value_put_back_lets_gated_start(a_pod, rotating):
+    again = start_again(a_pod, rotating, SECOND)
+    is_blocked(again)
+    again.secret.write(FIRST)
+    again.wait_ready()
+    assert again.environ("gated")["AUTH_SECRET"] == "auth-one"
+
+
+def test_a_variable_accepts_one_change(a_pod, rotating):
+    accept = {"ARIZUKO_ACCEPT_GUARDED": "AUTH_SECRET"}
+    again = start_again(a_pod, rotating, SECOND, env=accept).wait_ready()
+    assert again.environ("gated")["AUTH_SECRET"] == "auth-two"
+    third = start_again(a_pod, again, FIRST | {"AUTH_SECRET": "auth-three"}, env=accept)
+    is_blocked(third)
+    assert "has accepted a change of it already" in third.logged()
+
+
+def test_no_value_of_it_is_in_the_data_directory(a_pod, rotating):
+    again = start_again(a_pod, rotating, SECOND)
+    is_blocked(again)
+    state = again.data / ".arizuko-init"
+    assert (state / "guarded.json").stat().st_mode & 0o777 == 0o600
+    for path in (path for path in state.rglob("*") if path.is_file()):
+        text = path.read_bytes()
+        assert b"auth-one" not in text and b"auth-two" not in text, path
+    everything = again.logged() + json.dumps(again.events()) + again.get("/metrics")[1] + json.dumps(again.secrets())
+    assert "auth-one" not in everything and "auth-two" not in everything
+
+
+def test_a_damaged_memory_of_it_asks_rather_than_loses(a_pod, rotating):
+    assert rotating.stop() == 0
+    (rotating.data / ".arizuko-init" / "guarded.json").write_text("{")
+    again = is_blocked(pod_with_secret(a_pod, data=rotating.data))
+    assert "guarded.json is damaged" in again.logged()

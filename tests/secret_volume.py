@@ -1,0 +1,50 @@
+"""A rehearsal whose values come from a Secret volume in the kubelet's layout."""
+import json
+
+from kubelet import Volume
+from pod import wait_for
+
+FIRST = {"CHANNEL_SECRET": "channel-one", "AUTH_SECRET": "auth-one", "PROXYD_HMAC_SECRET": "hmac-one",
+         "SLACK_BOT_TOKEN": "slack-one", "SLACK_SIGNING_SECRET": "signing-one", "TELEGRAM_BOT_TOKEN": "telegram-one",
+         "AUTH_BASE_URL": "https://chat.example"}
+
+
+def pod_with_secret(a_pod, values=FIRST, order="today", **options):
+    """A pod that is started; pod.secret is the volume."""
+    pod = a_pod(start=False, **options)
+    pod.secret = Volume(pod.out / "secrets", values, order)
+    sources = json.dumps([f"dotenv:{pod.data}/.env", "environment", f"dir:{pod.secret.path}"])
+    pod.options += ["--set", f"env.sources={sources}"]
+    return pod.start()
+
+
+def rotating_pod(a_pod, **options):
+    """The same, when it is ready."""
+    return pod_with_secret(a_pod, **options).wait_ready()
+
+
+def pids(pod):
+    return {s["name"]: s["pid"] for s in pod.status()["services"] if s["pid"]}
+
+
+def when_ready(pod, taken):
+    """Waits until everything that the rotation of this event restarts is ready again; its view."""
+    generation = int(taken["cause"].split()[1])
+
+    def look():
+        rotation = pod.secrets()["rotation"]
+        done = rotation["outcome"] or rotation["phase"] == "observing"
+        return rotation if rotation["generation"] == generation and done else None
+    rotation = wait_for(f"generation {generation} to be in use", look)
+    pod.wait_ready()
+    wait_for("every service to settle", lambda: all(
+        s["state"] not in ("starting", "stopping", "waiting") for s in pod.status()["services"]))
+    return rotation
+
+
+def outcome(pod, generation):
+    """Waits for the end of a rotation; its view."""
+    def look():
+        rotation = pod.secrets()["rotation"]
+        return rotation if rotation and rotation["generation"] == generation and rotation["outcome"] else None
+    return wait_for(f"the outcome of generation {generation}", look, 30)

@@ -1,0 +1,307 @@
+// What must be true of generations: each ends in exactly one outcome, one at a time, with the fewest
+// restarts, and a way back leads to where it was. The books are the checker's own: which values are in
+// force is worked out from what was offered, and the engine's notes are claims that are held against it.
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "invariants.hpp"
+
+namespace arizuko::sim {
+
+namespace {
+
+// The number that begins at `at`, and where it ends.
+std::uint64_t number_at(std::string_view text, std::size_t at, std::size_t& end) {
+  std::uint64_t value = 0;
+  const auto read = std::from_chars(text.data() + at, text.data() + text.size(), value);
+  end = static_cast<std::size_t>(read.ptr - text.data());
+  return value;
+}
+
+std::optional<std::string> text_of(const env::Snapshot& snapshot, const std::string& key) {
+  const std::string* text = snapshot.find(key);
+  return text != nullptr ? std::optional(*text) : std::nullopt;
+}
+
+}  // namespace
+
+void Invariants::wrong(env::Generation generation, const std::string& sentence) const {
+  throw Broken(fmt::format("generation {}: {}", generation, sentence));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Offered
+
+void Invariants::take_environment(const EnvironmentChanged& event) {
+  if (stopping_since_ || ended_) return;
+  if (last_offer_ && last_offer_->values == event.snapshot->values && !event.asked) return;
+  last_offer_ = event.snapshot;
+  open_[event.snapshot->generation] = event;
+}
+
+void Invariants::take_accept(const Accept& event) {
+  if (stopping_since_ || ended_ || !taken_) return;
+  if (!seen(event.key)) {
+    if (unlike_last_run_.contains(event.key)) accepted_[event.key] = text_of(*taken_, event.key);
+    return;
+  }
+  // Of a running instance: the value that was offered and left out.
+  const bool held =
+      std::ranges::any_of(view_->held_keys, [&](const HeldKeyView& each) { return each.key == event.key; });
+  if (held && held_offer_) accepted_[event.key] = text_of(*held_offer_, event.key);
+}
+
+std::vector<std::string> Invariants::acceptable() const {
+  std::vector<std::string> keys;
+  if (view_ == nullptr) return keys;
+  for (const HeldKeyView& each : view_->held_keys) keys.push_back(each.key);
+  return keys;
+}
+
+bool Invariants::scope_has(ServiceId id, const std::string& key) const {
+  if (service(id).kind != plan::Kind::service) return false;
+  const std::vector<std::string> scope = env::scope(*plan_, service(id));
+  return std::ranges::find(scope, key) != scope.end();
+}
+
+bool Invariants::seen(const std::string& key) const { return seen_.contains(key); }
+
+bool Invariants::accepted(const std::string& key, const env::Snapshot& snapshot) const {
+  const auto found = accepted_.find(key);
+  return found != accepted_.end() && found->second == text_of(snapshot, key);
+}
+
+std::vector<std::string> Invariants::unaccepted(ServiceId id) const {
+  std::vector<std::string> keys;
+  for (const std::string& key : plan_->env.guarded) {
+    if (unlike_last_run_.contains(key) && !seen(key) && !accepted(key, *taken_) && scope_has(id, key))
+      keys.push_back(key);
+  }
+  return keys;
+}
+
+// What may be taken of an offer: a guarded value that a service was started with stays.
+env::SnapshotPtr Invariants::without_held(const env::Snapshot& offered) const {
+  auto kept = std::make_shared<env::Snapshot>(offered);
+  for (const std::string& key : plan_->env.guarded) {
+    if (!seen(key) || accepted(key, offered)) continue;
+    const auto old_value = taken_->values.find(key);
+    if (text_of(*taken_, key) == text_of(offered, key)) continue;
+    if (old_value == taken_->values.end()) {
+      kept->values.erase(key);
+    } else {
+      kept->values[key] = old_value->second;
+    }
+  }
+  return kept;
+}
+
+bool Invariants::refusable(const env::Snapshot& fresh, bool asked) const {
+  for (ServiceId id = 0; id < shadows_.size(); ++id) {
+    const plan::Service& what = service(id);
+    const Shadow& run = shadows_[id];
+    if (!is_up(run.state) || run.switched_off || !what.enabled || !env::enabled(what, fresh)) continue;
+    if (!env::missing(what, fresh).empty()) return true;
+  }
+  if (asked) return false;
+  for (const auto& [key, value] : taken_->values) {
+    const bool gives = std::ranges::any_of(
+        fresh.values, [&](const auto& each) { return each.second.source == value.source; });
+    if (value.source != "environment" && !gives && fresh.find(key) == nullptr) return true;
+  }
+  return false;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Outcomes
+
+void Invariants::see_generation(const Note& note) {
+  constexpr std::string_view begin = "generation ";
+  const std::string& text = note.cause;
+  if (!text.starts_with(begin)) return;
+  std::size_t end = 0;
+  const env::Generation generation = number_at(text, begin.size(), end);
+  const std::string_view rest = std::string_view(text).substr(end);
+  constexpr std::string_view way_back = " is rolled back to generation ";
+  if (rest.starts_with(" is taken:")) return see_taken(generation);
+  if (rest.starts_with(" is refused,")) return see_refused(generation);
+  if (rest.starts_with(" is superseded ")) return see_superseded(generation);
+  if (rest.starts_with(" is applied:")) return see_applied(generation);
+  if (rest.starts_with(" is rolled back in part:")) return see_rolled_back(generation, true);
+  if (rest.starts_with(" is rolled back:")) return see_rolled_back(generation, false);
+  if (rest.starts_with(way_back)) {
+    std::size_t after = 0;
+    const env::Generation before = number_at(text, end + way_back.size(), after);
+    return see_way_back(generation, before, text.substr(after + 2));
+  }
+  if (rest.starts_with(" is interrupted")) {
+    close(generation);
+    if (turn_ && turn_->generation == generation) turn_.reset();
+  }
+}
+
+void Invariants::close(env::Generation generation) {
+  if (open_.erase(generation) == 0) wrong(generation, "it has an outcome already, or was never offered");
+}
+
+void Invariants::see_taken(env::Generation generation) {
+  if (turn_) wrong(generation, "it was taken while another rotation was under way");
+  const auto found = open_.find(generation);
+  if (found == open_.end()) wrong(generation, "it was taken though it has an outcome, or was never offered");
+  if (std::next(found) != open_.end() || open_.size() > 1)
+    wrong(generation, "it was taken, and is not the newest");
+  const EnvironmentChanged offer = found->second;
+  const std::set<std::string> unlike_before =
+      std::exchange(unlike_last_run_, {offer.unlike_last_run.begin(), offer.unlike_last_run.end()});
+  if (!taken_) {  // at boot it is simply there
+    taken_ = offer.snapshot;
+    open_.clear();
+    return;
+  }
+  const env::SnapshotPtr fresh = without_held(*offer.snapshot);
+  if (refusable(*fresh, offer.asked)) wrong(generation, "it was taken, and should have been refused");
+  turn_.emplace();
+  turn_->generation = generation;
+  turn_->before = taken_;
+  turn_->before_unlike = unlike_before;
+  asked_ = offer.asked;
+  for (ServiceId id = 0; id < shadows_.size(); ++id) {
+    if (shadows_[id].state == State::ready && service(id).kind == plan::Kind::service)
+      turn_->serving.insert(id);
+  }
+  held_offer_ = offer.snapshot;
+  taken_ = fresh;
+}
+
+void Invariants::see_refused(env::Generation generation) {
+  if (turn_) wrong(generation, "it was refused while another rotation was under way");
+  const auto found = open_.find(generation);
+  if (found == open_.end()) wrong(generation, "it was refused, but has an outcome already");
+  const EnvironmentChanged offer = found->second;
+  const env::SnapshotPtr fresh = without_held(*offer.snapshot);
+  const bool all_held = fresh->values == taken_->values && fresh->values != offer.snapshot->values;
+  if (!all_held && !refusable(*fresh, offer.asked)) wrong(generation, "it was refused without a reason");
+  held_offer_ = offer.snapshot;
+  close(generation);
+}
+
+void Invariants::see_superseded(env::Generation generation) {
+  if (open_.upper_bound(generation) == open_.end()) wrong(generation, "it was superseded by nothing");
+  if (turn_ && turn_->generation == generation) wrong(generation, "it was superseded after its turn began");
+  close(generation);
+}
+
+void Invariants::see_way_back(env::Generation generation, env::Generation before, const std::string& cause) {
+  if (!turn_ || turn_->generation != generation || turn_->going_back)
+    wrong(generation, "it is rolled back, and is not on its way");
+  if (before != turn_->before->generation)
+    wrong(generation, "it is rolled back to something else than before");
+  const std::optional<ServiceId> culprit = plan_->find(cause.substr(0, cause.find_first_of(": ")));
+  if (!culprit || shadows_[*culprit].state == State::ready)
+    wrong(generation, "it is rolled back, and the service that it names serves: " + cause);
+  turn_->going_back = true;
+  taken_ = turn_->before;
+  unlike_last_run_ = turn_->before_unlike;
+}
+
+bool Invariants::has_old_values(ServiceId id) const {
+  return env::compose(*plan_, service(id), *taken_) != shadows_[id].given;
+}
+
+void Invariants::see_applied(env::Generation generation) {
+  if (!turn_ || turn_->generation != generation || turn_->going_back)
+    wrong(generation, "it is applied, and is not on its way");
+  for (ServiceId id = 0; id < shadows_.size(); ++id) {
+    if (!runs(shadows_[id].state) || service(id).kind == plan::Kind::task) continue;
+    if (!part(id)) broken(id, "its generation is applied, and it runs though it is not part of the instance");
+    if (service(id).on_change == plan::OnChange::ignore) continue;
+    if (has_old_values(id)) broken(id, "its generation is applied, and it runs with old values");
+  }
+  close(generation);
+  turn_.reset();
+}
+
+// Where it was before: what served serves, with the values from before.
+void Invariants::see_rolled_back(env::Generation generation, bool in_part) {
+  if (!turn_ || turn_->generation != generation || !turn_->going_back)
+    wrong(generation, "it is rolled back without having gone back");
+  if (taken_->values != turn_->before->values)
+    wrong(generation, "the values in force are not those from before");
+  for (const ServiceId id : turn_->serving) {
+    const Shadow& run = shadows_[id];
+    const bool concerned = turn_->restarted.contains(id) && part(id) && !run.switched_off;
+    if (in_part || !concerned || run.state == State::done) continue;
+    if (run.state != State::ready)
+      broken(id, "its generation is rolled back, and it does not serve as before");
+    if (has_old_values(id))
+      broken(id, "its generation is rolled back, and it runs with other values than before");
+  }
+  close(generation);
+  turn_.reset();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Restarts
+
+// It serves with old values, and its turn is to come.
+bool Invariants::is_to_restart(ServiceId id) const {
+  if (!turn_ || turn_->going_back || !turn_->serving.contains(id)) return false;
+  if (!runs(shadows_[id].state) || turn_->restarted.contains(id)) return false;
+  return !part(id) || (service(id).on_change == plan::OnChange::restart && has_old_values(id));
+}
+
+void Invariants::see_stop_for_values(ServiceId id, const std::string& cause) {
+  const bool forward = cause.find("its values changed") != std::string::npos;
+  const bool back = cause.find("is rolled back") != std::string::npos;
+  const bool after_the_fact = cause.find("was restarted") != std::string::npos;  // T6, at any time
+  if ((!forward && !back) || after_the_fact) return;
+  if (!turn_) broken(id, "it is stopped for new values, and there are none");
+  const bool direct = cause.starts_with("its values changed");
+  if (direct && !has_old_values(id)) broken(id, "new values that do not concern it stopped it");
+  for (ServiceId other = 0; other < shadows_.size() && direct; ++other) {
+    const bool first = turn_->serving.contains(id) && is_to_restart(other) && other != id;
+    const std::vector<ServiceId> later = reached(other, false);
+    if (first && std::ranges::find(later, id) != later.end())
+      broken(id, fmt::format("its turn comes before that of {}, which it comes after", service(other).name));
+  }
+  std::set<ServiceId>& once = back ? turn_->returned : turn_->restarted;
+  // A service that was only starting has its own failures beside; one that served restarts once.
+  if (!once.insert(id).second && turn_->serving.contains(id) && direct)
+    broken(id, "it is stopped twice for the same values");
+  if (direct) check_braked(id);
+}
+
+void Invariants::check_braked(ServiceId id) {
+  if (!turn_->serving.contains(id)) return;
+  std::deque<Instant>& times = rotated_[id];
+  times.push_back(now_);
+  while (now_ - times.front() >= rotation_window) times.pop_front();
+  if (times.size() > most_rotations && !asked_) broken(id, "it is restarted for new values over and over");
+}
+
+// ---------------------------------------------------------------------------------------------
+// Guarded keys
+
+void Invariants::check_guarded_start(ServiceId id) {
+  for (const std::string& key : plan_->env.guarded) {
+    if (!scope_has(id, key)) continue;
+    if (!unaccepted(id).empty()) broken(id, "it was started with a guarded value that nobody accepted");
+    const auto known = remembered_.find(key);
+    seen_.insert(key);
+    if (known == remembered_.end() || known->second != text_of(*taken_, key))
+      broken(id, "it was started with a guarded value that is not remembered");
+  }
+}
+
+void Invariants::see(const Remember& action) {
+  remembered_[action.key] = text_of(*action.snapshot, action.key);
+}
+
+// An operator accepted a value: nothing may follow before it is read again.
+void Invariants::see(const ReadSources&) {
+  if (!std::holds_alternative<Accept>(*event_)) throw Broken("the sources are read again for no reason");
+}
+
+}  // namespace arizuko::sim
