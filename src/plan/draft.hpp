@@ -41,6 +41,9 @@ void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems);
 /// [env].
 EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems);
 
+/// [agents]: its JSON also goes into the scope.
+AgentPolicy read_agents(const Node& root, Scope& scope, Problems& problems);
+
 /// One entry of [env].sources.
 Parsed<Source> parse_source(std::string_view text);
 

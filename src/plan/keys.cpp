@@ -23,6 +23,7 @@ std::string_view heading(Section section) {
     case Section::look: return "[service.NAME.ready]";
     case Section::restart: return "[service.NAME.restart]";
     case Section::stop: return "[service.NAME.stop]";
+    case Section::agents: return "[agents]";
   }
   return "";
 }
@@ -36,6 +37,8 @@ class KeyCheck {
     for (const Entry& entry : root.entries) {
       if (entry.name == "pod" && is_table(entry, "pod")) known(entry.value, "pod", {Section::pod});
       if (entry.name == "env" && is_table(entry, "env")) known(entry.value, "env", {Section::env});
+      if (entry.name == "agents" && is_table(entry, "agents"))
+        known(entry.value, "agents", {Section::agents});
       const bool units = entry.name == "service" || entry.name == "task";
       if (!units || !is_table(entry, entry.name)) continue;
       for (const Entry& unit : entry.value.entries) {

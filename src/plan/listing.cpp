@@ -68,6 +68,28 @@ void add_pod(JsonWriter& json, const Plan& plan) {
   json.close('}');
 }
 
+void add_amounts(JsonWriter& json, std::string_view key,
+                 const std::vector<std::pair<std::string, std::string>>& amounts) {
+  json.key(key).open('{');
+  for (const auto& [name, amount] : amounts) json.field(name, amount);
+  json.close('}');
+}
+
+void add_agents(JsonWriter& json, const AgentPolicy& agents) {
+  json.key("agents").open('{');
+  json.field("image_pull_secrets", agents.image_pull_secrets);
+  json.field("service_account", agents.service_account);
+  json.field("runtime_class", agents.runtime_class);
+  json.field("tolerations", agents.tolerations);
+  add_amounts(json, "requests", agents.requests);
+  add_amounts(json, "limits", agents.limits);
+  json.field("secrets", agents.secrets);
+  json.field("config_maps", agents.config_maps);
+  json.field("schedule_within", to_text(agents.schedule_within));
+  json.field("pull_within", to_text(agents.pull_within));
+  json.close('}');
+}
+
 void add_env(JsonWriter& json, const EnvPolicy& env) {
   std::vector<std::string> sources;
   for (const Source& source : env.sources) sources.push_back(source_text(source));
@@ -179,6 +201,7 @@ std::string to_json(const Plan& plan) {
   json.open('{');
   add_pod(json, plan);
   add_env(json, plan.env);
+  if (plan.agents != AgentPolicy{}) add_agents(json, plan.agents);
   json.key("services").open('[');
   for (const Service& service : plan.services) add_service(json, plan, service);
   json.close(']').key("warnings").open('[');

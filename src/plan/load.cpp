@@ -171,6 +171,7 @@ std::expected<Plan, Problems> load(const std::vector<File>& files, const std::ve
   draft.services = list_services(*root, scope, problems);
   read_pod(*root, scope, draft, problems);
   draft.plan.env = read_env(*root, scope, problems);
+  draft.plan.agents = read_agents(*root, scope, problems);
   for (ServiceDraft& service : draft.services) read_service(service, draft.plan.pod, scope, problems);
   read_links(draft, scope, problems);
   check(*root, draft, problems);

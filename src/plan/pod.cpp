@@ -69,6 +69,7 @@ void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems) 
   }
   reader.path("termination_log", pod.termination_log);
   reader.value("path", parse_search_path, pod.path);
+  scope.path = pod.path;
   read_make_dirs(reader, pod);
   draft.ready_when = reader.list("ready_when");
 }

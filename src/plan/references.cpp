@@ -90,12 +90,12 @@ class ReferenceParser {
 };
 
 Parsed<std::string> pod_field(const std::string& field, const Scope& scope) {
-  if (field != "instance" && field != "data_dir" && field != "data_root") {
+  if (field != "instance" && field != "data_dir" && field != "data_root" && field != "path") {
     return std::unexpected(
         Wrong{fmt::format("refers to ${{pod.{}}}, which is not a field to refer to", field),
-              "the fields are ${pod.instance}, ${pod.data_dir} and ${pod.data_root}"});
+              "the fields are ${pod.instance}, ${pod.data_dir}, ${pod.data_root} and ${pod.path}"});
   }
-  const auto& value = field == "instance" ? scope.instance : scope.data_dir;
+  const auto& value = field == "instance" ? scope.instance : field == "path" ? scope.path : scope.data_dir;
   if (!value) {
     return std::unexpected(Wrong{fmt::format("refers to ${{pod.{}}}, which is not known yet here", field),
                                  field == "instance" ? "use a variable: \"${INSTANCE_NAME:-demo}\""
@@ -104,6 +104,19 @@ Parsed<std::string> pod_field(const std::string& field, const Scope& scope) {
   if (field != "data_root") return *value;
   const auto slash = value->rfind('/');  // of an absolute, normalised path
   return slash == 0 ? "/" : value->substr(0, slash);
+}
+
+Parsed<std::string> agents_field(const std::string& field, const Scope& scope) {
+  if (field != "settings") {
+    return std::unexpected(
+        Wrong{fmt::format("refers to ${{agents.{}}}, which is not a field to refer to", field),
+              "the field is ${agents.settings}"});
+  }
+  if (!scope.agents_settings) {
+    return std::unexpected(
+        Wrong{"refers to ${agents.settings}, which is not known yet here", "use it in a service's env"});
+  }
+  return *scope.agents_settings;
 }
 
 Parsed<std::string> service_field(const std::string& name, const std::string& field, const Scope& scope) {
@@ -131,7 +144,9 @@ Parsed<std::string> service_field(const std::string& name, const std::string& fi
 }
 
 Parsed<std::string> field_value(const Piece& piece, const Scope& scope) {
-  return piece.text == "pod" ? pod_field(piece.field, scope) : service_field(piece.text, piece.field, scope);
+  if (piece.text == "pod") return pod_field(piece.field, scope);
+  if (piece.text == "agents") return agents_field(piece.field, scope);
+  return service_field(piece.text, piece.field, scope);
 }
 
 /// What is wrong whatever the environment holds: also in a default that is not used today.

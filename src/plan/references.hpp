@@ -36,11 +36,13 @@ bool needs_plan(const Pieces& pieces);
 /// May a string refer to the environment? A command line can be read by every process.
 enum class Variables { refused, allowed };
 
-/// What references can see. `instance` and `data_dir` are unset while they are themselves resolved;
-/// `data_root` is the directory that holds `data_dir`.
+/// What references can see. `instance`, `data_dir`, `path` and `agents_settings` are unset until they are
+/// resolved; `data_root` is the directory that holds `data_dir`.
 struct Scope {
   std::optional<std::string> instance;
   std::optional<std::string> data_dir;
+  std::optional<std::string> path;                          // PATH of the children
+  std::optional<std::string> agents_settings;               // [agents] as JSON; "" when the plan has none
   std::map<std::string, std::uint16_t, std::less<>> ports;  // of every service and task; 0: none
   const Lookup* environment = nullptr;
 };

@@ -10,6 +10,7 @@ using enum Section;
 constexpr std::array keys{
     Key{plan, "pod", "table", "", "the instance and its pod"},
     Key{plan, "env", "table", "", "where values come from"},
+    Key{plan, "agents", "table", "", "how agents run on Kubernetes"},
     Key{plan, "service", "table", "", "what runs until it is stopped"},
     Key{plan, "task", "table", "", "what runs once, to its end"},
 
@@ -30,6 +31,17 @@ constexpr std::array keys{
     Key{env, "sources", "list", "[\"environment\"]", "where values come from; later wins"},
     Key{env, "common", "list of names", "[]", "every child gets these if they are set"},
     Key{env, "guarded", "list of names", "[]", "never changed under a running instance unasked"},
+
+    Key{agents, "image_pull_secrets", "list of names", "[]", "Secrets to pull the agent image with"},
+    Key{agents, "service_account", "name", "none", "ServiceAccount of the agents; no token is mounted"},
+    Key{agents, "runtime_class", "name", "none", "RuntimeClass of the agents"},
+    Key{agents, "tolerations", "list", "[]", "\"KEY[=VALUE][:EFFECT]\", beside those of this pod"},
+    Key{agents, "requests", "table of strings", "{}", "what the scheduler sets aside for an agent"},
+    Key{agents, "limits", "table of strings", "{}", "what an agent may use"},
+    Key{agents, "secrets", "list of names", "[]", "their keys become variables of the agent"},
+    Key{agents, "config_maps", "list of names", "[]", "their keys become variables of the agent"},
+    Key{agents, "schedule_within", "duration", "\"2m\"", "not on its node by then: the turn fails"},
+    Key{agents, "pull_within", "duration", "\"5m\"", "then not running by then: the turn fails"},
 
     Key{unit, "description", "string", "\"\"", "shown by status"},
     Key{unit, "command", "list of strings", "required", "argv; no shell"},

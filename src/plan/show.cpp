@@ -61,6 +61,28 @@ void add_pod(std::string& out, const Plan& plan) {
   line(out, "guarded", fmt::format("{}", fmt::join(plan.env.guarded, ", ")));
 }
 
+std::string amounts_text(const std::vector<std::pair<std::string, std::string>>& amounts) {
+  std::string out;
+  for (const auto& [name, amount] : amounts)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, amount);
+  return out;
+}
+
+void add_agents(std::string& out, const AgentPolicy& agents) {
+  if (agents == AgentPolicy{}) return;
+  out += "\nagents\n";
+  line(out, "pull secrets", fmt::format("{}", fmt::join(agents.image_pull_secrets, ", ")));
+  line(out, "account", agents.service_account);
+  line(out, "runtime", agents.runtime_class);
+  line(out, "tolerations", fmt::format("{}", fmt::join(agents.tolerations, ", ")));
+  line(out, "requests", amounts_text(agents.requests));
+  line(out, "limits", amounts_text(agents.limits));
+  line(out, "secrets", fmt::format("{}", fmt::join(agents.secrets, ", ")));
+  line(out, "config maps", fmt::format("{}", fmt::join(agents.config_maps, ", ")));
+  line(out, "within",
+       fmt::format("{} on the node, then {}", to_text(agents.schedule_within), to_text(agents.pull_within)));
+}
+
 std::string restart_text(const RestartPolicy& restart) {
   if (restart.when == RestartWhen::never) return "never";
   return fmt::format("{}, {} to {}, {} in {}: {}", word_of(restart_words, restart.when),
@@ -102,6 +124,7 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
 std::string to_text(const Plan& plan) {
   std::string out;
   add_pod(out, plan);
+  add_agents(out, plan.agents);
   for (const Service& service : plan.services) add_service(out, plan, service);
   return out;
 }

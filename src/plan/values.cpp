@@ -226,9 +226,9 @@ Parsed<User> parse_user(std::string_view text) {
 }
 
 Parsed<std::string> parse_service_name(std::string_view text) {
-  const bool taken = text == "pod" || text == "env";
+  const bool taken = text == "pod" || text == "env" || text == "agents";
   if (taken)
-    return std::unexpected(Wrong{"cannot be a service's name", "pod and env are tables of the plan"});
+    return std::unexpected(Wrong{"cannot be a service's name", "pod, env and agents are tables of the plan"});
   const auto fits = [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; };
   if (text.empty() || text.size() > 32 || !std::ranges::all_of(text, fits) || text.front() == '_' ||
       text.front() == '-') {

@@ -59,7 +59,7 @@ struct User {
 };
 Parsed<User> parse_user(std::string_view text);
 
-/// [a-z0-9][a-z0-9_-]{0,31}, and neither `pod` nor `env`.
+/// [a-z0-9][a-z0-9_-]{0,31}, and none of `pod`, `env` and `agents`.
 Parsed<std::string> parse_service_name(std::string_view text);
 
 /// [A-Za-z0-9_-]{1,32} without a leading '-': contract.md section 10.

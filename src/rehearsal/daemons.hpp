@@ -13,6 +13,8 @@ int run_dashd();
 int run_proxyd();
 int run_webd();
 int run_ttsd();
+// Not a daemon: what runs in an agent's container.
+int run_agent();
 // teled, discd, slakd, emaid, mastd, bskyd, reditd, linkd, whapd, twitd.
 int run_adapter(std::string_view daemon, std::span<char* const> arguments);
 bool is_adapter(std::string_view daemon);

@@ -32,20 +32,38 @@ struct Child {
   int output = -1;
 };
 
-std::expected<Child, std::string> start(const std::vector<std::string>& words) {
+// A pipe that holds `input` and its end; -1 when there is none to be had. It fits into the pipe: pipe(7).
+int input_pipe(std::string_view input) {
+  std::array<int, 2> pipe{};
+  if (input.size() > output_limit_bytes || ::pipe2(pipe.data(), O_CLOEXEC) != 0) return -1;
+  const auto written = ::write(pipe[1], input.data(), input.size());
+  ::close(pipe[1]);
+  if (written == static_cast<ssize_t>(input.size())) return pipe[0];
+  ::close(pipe[0]);
+  return -1;
+}
+
+std::expected<Child, std::string> start(const std::vector<std::string>& words, std::string_view input) {
   std::vector<char*> arguments;
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
+  const int in = input_pipe(input);
+  if (in < 0) return std::unexpected(fmt::format("no pipe for {} bytes of input", input.size()));
   std::array<int, 2> pipe{};
-  if (::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) return std::unexpected(std::strerror(errno));
+  if (::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+    ::close(in);
+    return std::unexpected(std::strerror(errno));
+  }
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, in, 0);
   ::posix_spawn_file_actions_adddup2(&actions, pipe[1], 1);
   ::posix_spawn_file_actions_adddup2(&actions, pipe[1], 2);
   Child child;
   const int error =
       ::posix_spawnp(&child.pid, arguments.front(), &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
+  ::close(in);
   ::close(pipe[1]);
   child.output = pipe[0];
   if (error == 0) return child;
@@ -63,9 +81,10 @@ std::string exit_text(int status) {
 
 asio::awaitable<std::expected<std::string, std::string>> docker(Daemon& daemon,
                                                                 std::vector<std::string> arguments,
-                                                                std::chrono::milliseconds limit) {
+                                                                std::chrono::milliseconds limit,
+                                                                std::string input) {
   arguments.insert(arguments.begin(), "docker");
-  const auto child = start(arguments);
+  const auto child = start(arguments, input);
   if (!child) co_return std::unexpected(child.error());
   const auto deadline = std::chrono::steady_clock::now() + limit;
   std::string output;

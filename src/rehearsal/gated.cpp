@@ -8,6 +8,7 @@
 #include "json.hpp"
 #include "registry.hpp"
 #include "store.hpp"
+#include "turn.hpp"
 
 #include <fmt/format.h>
 
@@ -47,6 +48,7 @@ class Gated {
   void queue_unknown_chat(std::string_view jid);
   asio::awaitable<Response> send_out(const Request& request);
   asio::awaitable<std::expected<void, std::string>> deliver(std::string jid, std::string text);
+  asio::awaitable<void> run_agent(Turn turn);
   asio::awaitable<void> retry_pending();
   asio::awaitable<void> check_channels();
   bool has_secret(const Request& request) const;
@@ -198,6 +200,8 @@ Response Gated::take_message(const Request& request) {
     return error_reply(500, stored.error());
   }
   queue_unknown_chat(jid);
+  if (Environment::text_or("REHEARSAL_AGENTS", "") == "1")
+    daemon_.spawn(run_agent({"main", jid, text_at(*body, "content")}));
   return json_reply(200, R"({"ok":true})");
 }
 
@@ -247,6 +251,20 @@ asio::awaitable<std::expected<void, std::string>> Gated::deliver(std::string jid
   if (reply->result_int() != 200)
     co_return std::unexpected(fmt::format("send: status {}", reply->result_int()));
   co_return std::expected<void, std::string>{};
+}
+
+// A turn whose answer goes back to where the message came from.
+asio::awaitable<void> Gated::run_agent(Turn turn) {
+  const auto jid = turn.chat_jid;
+  auto answer = co_await run_turn(daemon_, config_, std::move(turn));
+  if (!answer) {
+    daemon_.log().error("agent failed", {{"jid", jid}, {"err", answer.error()}});
+    co_return;
+  }
+  daemon_.log().info("agent done", {{"jid", jid}});
+  if (answer->empty()) co_return;
+  auto sent = co_await deliver(jid, *answer);
+  if (!sent) daemon_.log().warn("outbound failed", {{"jid", jid}, {"err", sent.error()}});
 }
 
 // Replies that found no channel stay pending and are tried every 30 s for 24 h.

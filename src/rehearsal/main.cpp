@@ -22,7 +22,7 @@ constexpr std::string_view usage =
   arizuko-rehearsal NAME [ARGUMENT]...   or called by the name itself
 
 NAME: gated timed onbod dashd proxyd webd ttsd teled discd slakd emaid mastd bskyd reditd linkd
-      whapd twitd, or `arizuko create INSTANCE [--product P]`
+      whapd twitd, `arizuko create INSTANCE [--product P]`, or `agent`: what an agent's container runs
       --help, --version
 
 Each keeps the daemon's contract: environment, ports, health, registration, SQLite, logs, signals
@@ -45,6 +45,7 @@ int dispatch(std::string_view name, std::span<char* const> arguments) {
   if (name == "proxyd") return run_proxyd();
   if (name == "webd") return run_webd();
   if (name == "ttsd") return run_ttsd();
+  if (name == "agent") return run_agent();
   if (name == "arizuko") return run_arizuko(arguments);
   if (name == "runaway") return run_runaway();
   if (is_adapter(name)) return run_adapter(name, arguments);

@@ -222,7 +222,7 @@ def test_a_program_that_is_not_there_fails_with_its_name_and_the_stage(a_pod):
     pod.options += sets(service__gated__restart__budget=2, service__gated__restart__delay="10ms")
     assert pod.start().wait_exit() == 75
     reason = pod.termination()["reason"]
-    assert "finding the program" in reason and f"gated in PATH {pod.bin_dir}:" in reason, reason
+    assert "finding the program" in reason and f"gated in PATH /usr/local/lib/arizuko-init/bin:{pod.bin_dir}:" in reason, reason
 
 
 def test_a_taken_probe_address_ends_the_run_with_78(a_pod):

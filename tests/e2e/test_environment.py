@@ -47,7 +47,7 @@ def test_a_daemon_sees_its_scope_and_nothing_else(pod, service):
         if key in VALUES and key not in of["env"]:
             assert seen.get(key) == VALUES[key], f"{service} is not given {key}"
     for key, value in of["env"].items():
-        if "${" not in value:
+        if value and "${" not in value:
             assert seen[key] == value.replace("/srv/data/arizuko_demo", str(pod.data))
     assert seen["TZ"] == "Europe/Berlin" and seen["ASSISTANT_NAME"] == "ari"
 
@@ -56,6 +56,8 @@ def test_the_pods_own_variables_leak_to_nobody(pod):
     foreign = {value for key, value in POD.items() if key not in ("TZ", "ASSISTANT_NAME")}
     for service in SERVICES:
         for key, value in pod.environ(service).items():
+            if (service, key) == ("gated", "KUBERNETES_SERVICE_HOST"):
+                continue  # for the docker command that it calls (docs/agents.md)
             assert value not in foreign, f"{service} got {key}"
             assert key not in ("ARIZUKO_DEV", "SOMETHING_SECRET", "KUBERNETES_SERVICE_HOST")
 

@@ -59,6 +59,7 @@ std::string heading_of(Section section) {
     case Section::look: return ".ready and .live";
     case Section::restart: return ".restart";
     case Section::stop: return ".stop";
+    case Section::agents: return "[agents]";
   }
   return "";
 }
@@ -117,6 +118,7 @@ TEST_CASE("plan: writing every default out changes nothing") {
   for (const Key& key : schema()) {
     if (key.section == Section::pod) set("pod", key);
     if (key.section == Section::env) set("env", key);
+    if (key.section == Section::agents) set("agents", key);
     if (key.section == Section::task) set("task.t", key);
     for (const std::string unit : {"service.a", "service.b", "task.t"}) {
       if (key.section == Section::unit) set(unit, key);
@@ -142,6 +144,7 @@ TEST_CASE("plan: writing every default out changes nothing") {
   REQUIRE_MESSAGE(full, lines(full ? Problems{} : full.error()));
   CHECK(full->pod == bare->pod);
   CHECK(full->env == bare->env);
+  CHECK(full->agents == bare->agents);
   CHECK(full->services == bare->services);
   CHECK(to_json(*full) == to_json(*bare));
 }

@@ -256,9 +256,28 @@ struct Pod {
   bool operator==(const Pod&) const = default;
 };
 
+// ---------------------------------------------------------------------------------------------
+// Agents on Kubernetes
+
+/// How the Jobs are made that `arizuko-docker` runs gated's agents in; handed to it as `${agents.settings}`.
+struct AgentPolicy {
+  std::vector<std::string> image_pull_secrets;  // empty: those of this pod
+  std::string service_account;                  // empty: the namespace's default, without a token
+  std::string runtime_class;                    // empty: the cluster's default
+  std::vector<std::string> tolerations;         // KEY[=VALUE][:EFFECT], beside those of this pod
+  std::vector<std::pair<std::string, std::string>> requests;  // "cpu", "500m"
+  std::vector<std::pair<std::string, std::string>> limits;
+  std::vector<std::string> secrets;      // each of their keys becomes a variable of the agent
+  std::vector<std::string> config_maps;  // likewise
+  Duration schedule_within{120'000};
+  Duration pull_within{300'000};
+  bool operator==(const AgentPolicy&) const = default;
+};
+
 struct Plan {
   Pod pod;
   EnvPolicy env;
+  AgentPolicy agents;
   std::vector<Service> services;  // tasks and services in start order: after comes before
   Problems warnings;
 

@@ -20,6 +20,7 @@ enum class Section {
   look,     // .ready and .live
   restart,  // .restart
   stop,     // .stop
+  agents,   // [agents]
 };
 
 struct Key {

@@ -1,0 +1,72 @@
+#include "other_backends.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace arizuko::agents {
+namespace {
+
+constexpr int exit_not_found = 127;
+
+bool is_this_program(const struct stat& other) {
+  struct stat own{};
+  return ::stat("/proc/self/exe", &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
+}  // namespace
+
+Failure exec_docker(std::span<const std::string> words, const Environment& environment) {
+  std::vector<char*> arguments;
+  std::string name = "docker";
+  arguments.push_back(name.data());
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  std::string error;
+  const auto path = environment("PATH").value_or("/usr/local/bin:/usr/bin:/bin");
+  for (std::string_view rest = path; !rest.empty();) {
+    const auto end = rest.find(':');
+    const auto directory = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+    if (!directory.starts_with('/')) continue;
+    const auto candidate = fmt::format("{}/docker", directory);
+    struct stat found{};
+    if (::stat(candidate.c_str(), &found) != 0 || !S_ISREG(found.st_mode) || is_this_program(found)) continue;
+    ::execv(candidate.c_str(), arguments.data());
+    error = fmt::format("; {}: {}", candidate, std::strerror(errno));
+  }
+  return {exit_not_found,
+          fmt::format("there is no other docker in PATH ({}){}; install the docker command, or set "
+                      "CONTAINER_BACKEND to kubernetes or none",
+                      path, error)};
+}
+
+Result<int> without_agents(const Command& command) {
+  if (std::holds_alternative<Info>(command)) {
+    std::puts("Server:\n Backend: none (CONTAINER_BACKEND=none: no agent can run)");
+    return 0;
+  }
+  if (std::holds_alternative<Ps>(command)) return 0;
+  if (std::holds_alternative<Run>(command))
+    return fail("no agent can run here: CONTAINER_BACKEND is none; set it to kubernetes or docker",
+                exit_run_failed);
+  if (std::holds_alternative<Network>(command))
+    return fail("there are no networks: CONTAINER_BACKEND is none");
+  std::vector<std::string> names;
+  int code = exit_failed;
+  if (const auto* stop = std::get_if<Stop>(&command)) names = stop->names;
+  if (const auto* kill = std::get_if<Kill>(&command)) names = kill->names;
+  if (const auto* remove = std::get_if<Remove>(&command)) {
+    names = remove->names;
+    code = 0;  // as docker: rm -f of what is not there is no error
+  }
+  for (const std::string& name : names)
+    std::fputs(fmt::format("Error response from daemon: No such container: {}\n", name).c_str(), stderr);
+  return code;
+}
+
+}  // namespace arizuko::agents

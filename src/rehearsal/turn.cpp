@@ -1,0 +1,140 @@
+#include "turn.hpp"
+
+#include "docker.hpp"
+#include "json.hpp"
+
+#include <fmt/format.h>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <filesystem>
+#include <memory>
+
+namespace rehearsal {
+namespace {
+
+namespace fs = std::filesystem;
+using Local = asio::local::stream_protocol;
+constexpr auto as_pair = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t longest_line_bytes = 1 << 20;
+constexpr std::size_t longest_path_bytes = 107;  // sun_path less its NUL: unix(7)
+constexpr auto longest_turn = std::chrono::hours(1);
+
+// Bound just before `docker run` and gone after it: contract 0.1. A crash leaves the file, and the next
+// turn takes its place.
+struct TurnSocket {
+  std::string path;
+  Local::acceptor acceptor;
+  std::string answer;
+
+  TurnSocket(asio::any_io_executor executor, std::string where)
+      : path(std::move(where)), acceptor(executor) {}
+  ~TurnSocket() {
+    std::error_code gone;
+    fs::remove(path, gone);
+  }
+};
+
+// Newline-delimited JSON-RPC; the one tool that is played here is submit_turn.
+asio::awaitable<void> serve_agent(std::shared_ptr<TurnSocket> socket, Local::socket agent) {
+  std::string buffer;
+  for (;;) {
+    auto [error, bytes] = co_await asio::async_read_until(
+        agent, asio::dynamic_buffer(buffer, longest_line_bytes), '\n', as_pair);
+    if (error) co_return;
+    const auto call = parse_object(std::string_view(buffer).substr(0, bytes));
+    buffer.erase(0, bytes);
+    const auto* params = call ? call->if_contains("params") : nullptr;
+    const auto* arguments =
+        params && params->is_object() ? params->get_object().if_contains("arguments") : nullptr;
+    const bool submits =
+        arguments && arguments->is_object() && text_at(params->get_object(), "name") == "submit_turn";
+    if (submits) socket->answer = text_at(arguments->get_object(), "text");
+    json::object reply{{"jsonrpc", "2.0"},
+                       {"id", call && call->contains("id") ? call->at("id") : json::value()}};
+    if (submits)
+      reply["result"] = json::object{{"ok", true}};
+    else
+      reply["error"] = json::object{{"code", -32601}, {"message", "only submit_turn is rehearsed"}};
+    const auto line = json::serialize(reply) + "\n";
+    auto [failed, written] = co_await asio::async_write(agent, asio::buffer(line), as_pair);
+    if (failed) co_return;
+  }
+}
+
+asio::awaitable<void> accept_agents(Daemon& daemon, std::shared_ptr<TurnSocket> socket) {
+  for (;;) {
+    auto [error, agent] = co_await socket->acceptor.async_accept(as_pair);
+    if (error) co_return;
+    daemon.spawn(serve_agent(socket, std::move(agent)));
+  }
+}
+
+std::expected<void, std::string> open_socket(TurnSocket& socket) {
+  if (socket.path.size() > longest_path_bytes)
+    return std::unexpected(fmt::format("listen unix {}: bind: invalid argument", socket.path));
+  std::error_code failed;
+  fs::create_directories(fs::path(socket.path).parent_path(), failed);
+  fs::remove(socket.path, failed);
+  boost::system::error_code error;
+  socket.acceptor.open(Local(), error);
+  if (!error) socket.acceptor.bind(Local::endpoint(socket.path), error);
+  if (!error) socket.acceptor.listen(8, error);
+  if (error) return std::unexpected(fmt::format("listen unix {}: {}", socket.path, error.message()));
+  return {};
+}
+
+// The host's side of a bind: DATA_DIR's prefix replaced by HOST_DATA_DIR's.
+std::vector<std::string> run_arguments(const Config& config, const Turn& turn) {
+  const auto host = Environment::text_or("HOST_DATA_DIR", config.data_dir);
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return {"run",
+          "-i",
+          "--rm",
+          "--name",
+          fmt::format("arizuko-{}-{}-{}", config.assistant_name, turn.folder, now.count()),
+          "--shm-size=1g",
+          "-e",
+          "TZ=" + Environment::text_or("TZ", "UTC"),
+          "-v",
+          fmt::format("{}/groups/{}:/home/node", host, turn.folder),
+          "-v",
+          config.host_app_dir + ":/workspace/self:ro",
+          "-v",
+          fmt::format("{}/ipc/{}:/workspace/ipc", host, turn.folder),
+          config.container_image};
+}
+
+}  // namespace
+
+asio::awaitable<std::expected<std::string, std::string>> run_turn(Daemon& daemon, const Config& config,
+                                                                  Turn turn) {
+  auto executor = co_await asio::this_coro::executor;
+  const auto socket = std::make_shared<TurnSocket>(
+      executor, fmt::format("{}/ipc/{}/gated.sock", config.data_dir, turn.folder));
+  std::error_code made;
+  fs::create_directories(fmt::format("{}/groups/{}", config.data_dir, turn.folder), made);
+  // T38: the agent runs all the same, and cannot answer.
+  if (auto opened = open_socket(*socket); opened) {
+    daemon.spawn(accept_agents(daemon, socket));
+  } else {
+    daemon.log().warn("failed to start MCP server", {{"err", opened.error()}});
+  }
+  const json::object request{{"prompt", json_text(turn.prompt)},
+                             {"chatJid", json_text(turn.chat_jid)},
+                             {"groupFolder", json_text(turn.folder)},
+                             {"assistantName", json_text(config.assistant_name)}};
+  auto ended = co_await docker(daemon, run_arguments(config, turn), longest_turn, json::serialize(request));
+  boost::system::error_code closed;
+  socket->acceptor.close(closed);
+  if (!ended) co_return std::unexpected(ended.error());
+  co_return socket->answer;
+}
+
+}  // namespace rehearsal

@@ -1,0 +1,94 @@
+"""What the tests of arizuko-docker share: a server, its volume, and the command as gated calls it."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from api_server import ApiServer, Cluster  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("ARIZUKO_BUILD", ROOT / "build" / "release"))
+DOCKER = BUILD / "arizuko-docker"
+IMAGE = "arizuko-ant:latest"
+
+# An agent that reads its one JSON object to the end, as the real one does.
+ECHO = """
+import json, sys
+request = json.loads(sys.stdin.read())
+print("out " + request.get("prompt", ""), flush=True)
+print("[ant] " + request.get("prompt", ""), file=sys.stderr, flush=True)
+sys.exit(request.get("exit", 0))
+"""
+
+
+def python(code):
+    return ["/usr/bin/python3", "-c", code]
+
+
+def wait_for(what, look, seconds=20):
+    end = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < end, f"not within {seconds} s: {what}; last seen: {seen!r}"
+        time.sleep(0.01)
+
+
+class Bench:
+    """A cluster whose volume holds the instance `demo`, and the environment that gated has there."""
+
+    def __init__(self, tmp_path, code=ECHO, **cluster):
+        self.volume = tmp_path / "volume"
+        self.data = self.volume / "arizuko_demo"
+        (self.data / "groups" / "main").mkdir(parents=True)
+        self.cluster = Cluster(self.volume, {IMAGE: python(code)}, **cluster)
+        self.server = ApiServer(self.cluster, tmp_path / "server")
+        self.env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "ARIZUKO_INSTANCE": "demo",
+                    "DATA_DIR": "/srv/data/arizuko_demo", "HOST_DATA_DIR": "/srv/data/arizuko_demo",
+                    "HOST_APP_DIR": "/opt/arizuko", **self.server.environment()}
+        self.running = []
+
+    def command(self, *words, **more):
+        return subprocess.run([DOCKER, *words], env={**self.env, **more.pop("env", {})}, capture_output=True,
+                              text=True, timeout=more.pop("timeout", 60), **more)
+
+    def run_words(self, name, *more, image=IMAGE):
+        return ["run", "-i", "--rm", "--name", name, "--shm-size=1g", "-e", "TZ=UTC", *more,
+                "-v", "/srv/data/arizuko_demo/groups/main:/home/node", "-v", "/opt/arizuko:/workspace/self:ro",
+                "-v", "/srv/data/arizuko_demo/ipc/main:/workspace/ipc", image]
+
+    def run(self, name="arizuko-Andy-main-1", *more, request='{"prompt":"hello"}', image=IMAGE, **options):
+        return self.command(*self.run_words(name, *more, image=image), input=request, **options)
+
+    def start(self, name="arizuko-Andy-main-1", *more, image=IMAGE, env=None, request='{"prompt":"hello"}'):
+        process = subprocess.Popen([DOCKER, *self.run_words(name, *more, image=image)], env={**self.env, **(env or {})},
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.running.append(process)
+        if request is not None:
+            process.stdin.write(request)
+            process.stdin.close()
+            process.stdin = None  # communicate() must not flush it
+        return process
+
+    def jobs(self):
+        return self.cluster.store.list("jobs", {})[0]
+
+    def pod(self, phase="Running"):
+        """The one pod of an agent, once it is in `phase`."""
+        return wait_for(f"an agent's pod is {phase}", lambda: next(
+            (pod for pod in self.cluster.store.list("pods", {})[0]
+             if pod["metadata"]["name"] != "arizuko-0" and pod["status"]["phase"] == phase), None))
+
+    def close(self):
+        for process in self.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                pipe.close()
+        self.server.close()
