@@ -7,11 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build_packages=(
   clang-19 lld-19 cmake ninja-build
   libboost1.81-dev libtomlplusplus-dev libspdlog-dev libfmt-dev libcli11-dev libsqlite3-dev
+  libssl-dev libyaml-dev libsodium-dev
 )
 # What the tests need beside that.
 test_packages=(
   libclang-rt-19-dev clang-tidy-19 clang-format-19 doctest-dev
   python3 python3-pytest iproute2 util-linux procps
+  openssl python3-yaml binutils
+  systemd strace mandoc groff-base zsh fish
 )
 
 as_root() {
@@ -54,4 +57,57 @@ build() {
     echo "scripts: the build of $preset failed; all of it is in $log" >&2
     exit 1
   fi
+}
+
+# find_kustomize: prints the command that renders a directory. Components need kustomize 4 or later, and the kubectl
+# of Debian 12 has 2: with Go at hand it is built from its module, once.
+find_kustomize() {
+  local have
+  if have=$(kubectl version --client 2>/dev/null) && [[ $have =~ Kustomize\ Version:\ v[5-9] ]]; then
+    echo "kubectl kustomize"
+  elif have=$(kustomize version 2>/dev/null) && [[ $have =~ v[5-9]\. ]]; then
+    echo "kustomize build"
+  elif command -v go >/dev/null; then
+    [ -x build/tools/kustomize ] ||
+      GOBIN="$PWD/build/tools" go install sigs.k8s.io/kustomize/kustomize/v5@v5.5.0 >/dev/null
+    echo "$PWD/build/tools/kustomize build"
+  else
+    echo "scripts: cannot render k8s/: install kubectl 1.27 or later, kustomize 5, or Go to build it" >&2
+    exit 1
+  fi
+}
+
+# install_types FROM TO: the npm packages of FROM/package.json, exactly as its lock file says, in TO/node_modules.
+install_types() {
+  local from=$1 to=$2
+  cmp -s "$from/package-lock.json" "$to/package-lock.json" && [ -d "$to/node_modules" ] && return
+  mkdir -p "$to"
+  rm -f "$to/package-lock.json"
+  cp "$from/package.json" "$to/"
+  local log="$to/npm.log"
+  # The types are only read by the compiler: that they ask for a newer node does not matter, nor do scripts.
+  if ! { cp "$from/package-lock.json" "$to/package-lock.json" &&
+         npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund; } >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$to/package-lock.json"
+    echo "scripts: could not install the npm packages of $from (see above)" >&2
+    exit 1
+  fi
+}
+
+# What runs images here: podman without a daemon. Prints the path of a containers.conf that works as root also
+# where control groups are hybrid and limits may not be raised.
+container_settings() {
+  mkdir -p build/containers
+  cat >build/containers/containers.conf <<'END'
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[engine.runtimes]
+runc = ["/usr/sbin/runc"]
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
+END
+  echo "$PWD/build/containers/containers.conf"
 }

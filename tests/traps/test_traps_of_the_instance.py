@@ -1,7 +1,10 @@
-"""T12 to T15, T25, T38, T39: the data directory, the seed, and programs that do not start."""
+"""T12 to T15, T25, T33, T38, T39: the data directory, the seed, and programs that do not start."""
+import json
 import os
 
-from pod import check, own_plan, services_of, sets, wait_for
+import pytest
+
+from pod import INIT, STOCK_PLAN, check, own_plan, services_of, sets, wait_for
 
 
 def test_T12_the_seed_does_not_run_again_on_a_seeded_data_directory(a_pod):
@@ -103,3 +106,13 @@ restart = { budget = 2, delay = "10ms" }
     assert "executing" in reason and str(program) in reason and "ENOENT" in reason, reason
     assert "loader" in reason or "interpreter" in reason, "it looks as if the file were missing"
     wait_for("it in the log, too", lambda: "executing" in pod.logged())
+
+
+@pytest.mark.parametrize("name", ["my bot", "telegram"])
+def test_T33_doctor_names_an_assistant_name_that_does_harm(a_pod, name):
+    pod = a_pod(env={"ASSISTANT_NAME": "ari"}).wait_ready()
+    words = ["doctor", "--rehearse", "--json", "--plan", str(STOCK_PLAN), "--set", f"pod.data_dir={pod.data}"]
+    quiet = json.loads(pod.inside("env", "ASSISTANT_NAME=ari", str(INIT), *words).stdout)
+    loud = json.loads(pod.inside("env", f"ASSISTANT_NAME={name}", str(INIT), *words).stdout)
+    of = lambda answer: [each for each in answer["findings"] if each["check"] == "assistant-name"]
+    assert of(quiet) == [] and len(of(loud)) == 1, (quiet, loud)
