@@ -25,6 +25,7 @@
 #include "arizuko/host/environment_reader.hpp"
 #include "arizuko/host/guarded_store.hpp"
 #include "arizuko/host/process_table.hpp"
+#include "arizuko/host/service_manager.hpp"
 #include "arizuko/host/supervisor.hpp"
 #include "arizuko/host/termination_message.hpp"
 #include "paths.hpp"
@@ -289,6 +290,9 @@ class Run {
       code = exit_code;
       io.stop();
     });
+    std::optional<host::ServiceManager> manager;
+    if (auto facts = host::service_manager_facts(std::getenv, ::getpid()))
+      manager.emplace(io, supervisor, std::move(*facts));
     std::optional<PlanFileWatch> plan_file;
     if (const auto path = find_plan(options_.plan.plan, own_executable()))
       plan_file.emplace(io, *path, supervisor);

@@ -47,7 +47,7 @@ class TestPod {
         io, {plan, std::make_shared<const env::Snapshot>(snapshot),
              LogFormatter(plan::LogFormat::console, false, 12), log, scratch / ".arizuko-init",
              [this] { return std::pair{plan, std::make_shared<const env::Snapshot>(snapshot)}; },
-             [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }});
+             [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }, ""});
     int code = -1;
     if (watch) supervisor.subscribe([&] { watch(supervisor); });
     supervisor.start([&](int exit_code) {
