@@ -1,8 +1,10 @@
 #include "arizuko/host/service_manager.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
-#include <tuple>
+#include <vector>
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -51,35 +53,47 @@ struct ServiceManager::Impl : std::enable_shared_from_this<Impl> {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  void tell(const std::string& message) const {
+  /// False: the socket did not take it.
+  bool tell(const std::string& message) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     facts.socket.copy(address.sun_path, sizeof address.sun_path - 1);
     if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + facts.socket.size());
-    ::sendto(descriptor, message.data(), message.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&address), size);
+    return ::sendto(descriptor, message.data(), message.size(), MSG_NOSIGNAL,
+                    reinterpret_cast<const sockaddr*>(&address), size) >= 0;
   }
 
-  // Called for each log line too: only what has changed of the pod is told.
-  void look() {
+  // What the status follows from. Looked at for each log line too, so it is a few bytes and no sentence.
+  std::vector<std::uint8_t> key() const {
     const engine::View& view = instance.view();
-    const auto now = std::tuple(view.state, view.opened, view.ready);
+    std::vector<std::uint8_t> states = {static_cast<std::uint8_t>(view.state), view.ready};
+    for (const engine::ServiceView& each : view.services)
+      states.push_back(static_cast<std::uint8_t>(each.state));
+    return states;
+  }
+
+  // What was not taken is unsaid, and said again at the next change or sign of life.
+  void look() {
+    std::vector<std::uint8_t> now = key();
     if (told == now) return;
-    const bool newly_opened = view.opened && !opened_told;
+    const engine::View& view = instance.view();
+    const bool ready = view.opened && !ready_told;
     const bool stopping = view.state == engine::PodState::stopping && !stopping_told;
-    told = now;
-    opened_told = opened_told || view.opened;
-    stopping_told = stopping_told || stopping;
     std::string sentence = engine::why_pod(view, instance.now());
     instance.redact(sentence);
-    tell(fmt::format("{}{}STATUS={}\n", newly_opened ? "READY=1\n" : "", stopping ? "STOPPING=1\n" : "",
-                     sentence));
+    if (!tell(fmt::format("{}{}STATUS={}\n", ready ? "READY=1\n" : "", stopping ? "STOPPING=1\n" : "",
+                          sentence)))
+      return;
+    told = std::move(now);
+    ready_told = ready_told || ready;
+    stopping_told = stopping_told || stopping;
   }
 
   void show_life() {
+    look();
     tell("WATCHDOG=1\n");
-    timer.expires_after(*facts.watchdog / 2);
+    timer.expires_after(std::max(*facts.watchdog / 2, std::chrono::microseconds(1000)));
     timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
       const auto self = weak.lock();
       if (self && !error) self->show_life();
@@ -91,8 +105,8 @@ struct ServiceManager::Impl : std::enable_shared_from_this<Impl> {
   boost::asio::steady_timer timer;
   int descriptor = -1;
   std::uint64_t subscription = 0;
-  std::optional<std::tuple<engine::PodState, bool, bool>> told;
-  bool opened_told = false;
+  std::vector<std::uint8_t> told;  // the key of the last status
+  bool ready_told = false;
   bool stopping_told = false;
 };
 

@@ -86,15 +86,42 @@ TEST_CASE("service manager: ready once, the state in a line, and the end") {
   instance.view_.state = engine::PodState::running;
   instance.notify();
   CHECK(manager.next().starts_with("READY=1\nSTATUS="));
+  // A service that waits for another is another state to show.
   instance.view_.ready = false;
+  instance.view_.services[1].state = engine::State::starting;
   instance.notify();
   CHECK(manager.next().starts_with("STATUS="));
+  instance.view_.services[1].state = engine::State::backoff;
+  instance.notify();
+  CHECK(manager.next().starts_with("STATUS="));
+  instance.view_.services[1].state = engine::State::ready;
   instance.view_.ready = true;
   instance.notify();
   CHECK(manager.next().starts_with("STATUS="));
   instance.view_.state = engine::PodState::stopping;
   instance.notify();
   CHECK(manager.next().starts_with("STOPPING=1\nSTATUS="));
+}
+
+TEST_CASE("service manager: what a full socket did not take is said again") {
+  const Scratch scratch;
+  const Manager manager(scratch / "notify");
+  boost::asio::io_context io;
+  FakeInstance instance;
+  instance.view_.opened = instance.view_.ready = false;
+  const ServiceManager told(io, instance, {scratch / "notify", std::nullopt});
+  for (int i = 0; i < 1000; ++i) {  // nobody reads: a queue of datagrams is short
+    instance.view_.services[1].state = i % 2 == 0 ? engine::State::starting : engine::State::backoff;
+    instance.notify();
+  }
+  instance.view_.opened = instance.view_.ready = true;
+  instance.notify();
+  bool ready = false;
+  for (std::string text = manager.next(); !text.empty(); text = manager.next())
+    ready = ready || text.starts_with("READY=1\n");
+  CHECK_FALSE(ready);
+  instance.notify();
+  CHECK(manager.next().starts_with("READY=1\n"));
 }
 
 TEST_CASE(

@@ -3,7 +3,7 @@
 //
 // The protocol is one datagram a message to $NOTIFY_SOCKET, documented as stable: sd_notify(3), NOTES. It is
 // spoken here because libsystemd has no static library in Debian. Never blocks: what the socket does not take
-// is lost, and the next message says it again. Children do not get the variables: their environment is
+// is said again at the next change or sign of life. Children do not get the variables: their environment is
 // explicit.
 #pragma once
 
