@@ -27,6 +27,14 @@ def pids(pod):
     return {s["name"]: s["pid"] for s in pod.status()["services"] if s["pid"]}
 
 
+def runs_with(pod, service, key, value):
+    """Whether a service is ready with this value; False also while its process is just being replaced."""
+    try:
+        return pod.service(service)["state"] == "ready" and pod.environ(service).get(key) == value
+    except (OSError, AssertionError, TypeError):
+        return False
+
+
 def when_ready(pod, taken):
     """Waits until everything that the rotation of this event restarts is ready again; its view."""
     generation = int(taken["cause"].split()[1])

@@ -6,7 +6,7 @@ import pytest
 
 from kubelet import Volume
 from pod import seconds_of, wait_for
-from secret_volume import FIRST, pids, rotating_pod, when_ready
+from secret_volume import FIRST, pids, rotating_pod, runs_with, when_ready
 
 @pytest.fixture
 def rotating(a_pod):
@@ -119,8 +119,7 @@ def test_an_update_that_is_cut_short_anywhere_is_made_good_by_the_next_one(a_pod
         def in_use():
             if pod.secrets()["waiting"]:
                 pod.ctl("reload")  # for the storm brake, this is a storm
-            service = pod.service("slakd")
-            return service["state"] == "ready" and pod.environ("slakd").get("SLACK_BOT_TOKEN") == f"whole-{cut}"
+            return runs_with(pod, "slakd", "SLACK_BOT_TOKEN", f"whole-{cut}")
         wait_for(f"the whole update after step {cut}", in_use)
         assert pod.service("discd")["state"] == "ready"
         assert not [e for e in pod.events(seq) if "is refused" in e["cause"]]
@@ -146,7 +145,7 @@ need = ["TOKEN"]
     assert pod.secrets()["rotation"]["outcome"] == "refused"
     assert pod.metric('arizuko_init_rotations_total{outcome="refused"}') == 1
     pod.secret.write({"TOKEN": "two", "OTHER": "two"})
-    wait_for("the good ones to be taken", lambda: pod.environ("sleeper").get("TOKEN") == "two")
+    wait_for("the good ones to be taken", lambda: runs_with(pod, "sleeper", "TOKEN", "two"))
 
 
 def test_a_deleted_key_of_an_optional_secret_that_is_the_last_of_its_source_is_refused(a_pod):
