@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -61,6 +62,9 @@ class StopSignalsBlocked {
 };
 
 void harden() {
+  // glibc raises this at the first large free, and then keeps on its heap what one large read needed: 1 MB
+  // for good, of a process that needs less than half of that.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   // A reader that goes away is an error of that write, not our end. Children get the default back.
   std::signal(SIGPIPE, SIG_IGN);
   // A core file would hold every value of the environment. The soft limit only, and for the children
