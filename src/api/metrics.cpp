@@ -165,6 +165,47 @@ void service_count_families(Page& page, const host::Instance& instance) {
   }
 }
 
+using Counted = std::optional<std::uint64_t> host::GroupUsage::*;
+
+// By the services' control groups: only where there are some, for the page is asked often.
+void usage_families(Page& page, const host::Instance& instance) {
+  if (instance.control_groups().path.empty()) return;
+  const std::vector<engine::ServiceView>& services = instance.view().services;
+  std::vector<std::optional<host::GroupUsage>> used;
+  for (std::size_t id = 0; id < services.size(); ++id) {
+    used.push_back(instance.usage(static_cast<plan::ServiceId>(id)));
+  }
+  const auto family = [&](std::string_view name, std::string_view type, std::string_view help,
+                          Counted counted) {
+    page.family(name, type, help);
+    for (std::size_t id = 0; id < services.size(); ++id) {
+      if (!used[id] || !((*used[id]).*counted)) continue;
+      page.sample(label("service", services[id].name), *((*used[id]).*counted));
+    }
+  };
+  family("arizuko_init_service_memory_bytes", "gauge", "Memory of all processes of the service.",
+         &host::GroupUsage::memory_bytes);
+  family("arizuko_init_service_memory_peak_bytes", "gauge", "The most that it ever was.",
+         &host::GroupUsage::memory_peak_bytes);
+  family("arizuko_init_service_memory_kills_total", "counter",
+         "Processes of the service that the kernel killed for want of memory.",
+         &host::GroupUsage::memory_kills);
+  family("arizuko_init_service_processes", "gauge", "Processes and threads of the service.",
+         &host::GroupUsage::processes);
+  page.family("arizuko_init_service_cpu_seconds_total", "counter",
+              "Processor time of all processes of the service.");
+  for (std::size_t id = 0; id < services.size(); ++id) {
+    if (!used[id] || !used[id]->cpu_microseconds) continue;
+    page.sample(label("service", services[id].name),
+                fmt::format("{:.6f}", static_cast<double>(*used[id]->cpu_microseconds) / 1e6));
+  }
+  page.family("arizuko_init_service_memory_max_bytes", "gauge", "The plan's memory_max of the service.");
+  for (std::size_t id = 0; id < services.size() && id < instance.plan().services.size(); ++id) {
+    const std::optional<std::uint64_t>& most = instance.plan().services[id].group.memory_max;
+    if (most) page.sample(label("service", services[id].name), *most);
+  }
+}
+
 void own_families(Page& page, const host::Instance& instance, const ProcessFacts& facts) {
   const host::Counters counters = instance.counters();
   page.single("arizuko_init_orphans_reaped_total", "counter",
@@ -226,6 +267,7 @@ std::string metrics_text(const host::Instance& instance, const ProcessFacts& fac
   rotation_families(page, instance);
   service_state_families(page, instance);
   service_count_families(page, instance);
+  usage_families(page, instance);
   own_families(page, instance, facts);
   return page.take();
 }

@@ -70,24 +70,46 @@ std::string string_list(const std::vector<std::string>& texts) {
   return out + ']';
 }
 
-enum class Pids { shown, hidden };
-
-std::string service_json(const host::Instance& instance, const engine::ServiceView& service, Pids pids) {
-  const std::string pid = service.pid ? std::to_string(*service.pid) : "null";
-  return fmt::format(
-      R"({{"name":{},"kind":"{}","state":"{}",{}"since":"{}","restarts":{},"port":{},"waiting_for":{},"cause":{}}})",
-      json_string(service.name), kind_text(service.kind), engine::to_text(service.state),
-      pids == Pids::shown ? fmt::format("\"pid\":{},", pid) : "",
-      rfc3339(instance.unix_nanoseconds(service.since)), service.restarts,
-      service.port != 0 ? std::to_string(service.port) : "null", string_list(service.waiting_for),
-      json_string(service.cause));
+std::string or_null(const std::optional<std::uint64_t>& number) {
+  return number ? std::to_string(*number) : "null";
 }
 
-std::string services_json(const host::Instance& instance, Pids pids) {
+std::string usage_json(const std::optional<host::GroupUsage>& usage) {
+  if (!usage) return "null";
+  return fmt::format(
+      R"({{"memory_bytes":{},"memory_peak_bytes":{},"memory_kills":{},"processes":{},"cpu_seconds":{}}})",
+      or_null(usage->memory_bytes), or_null(usage->memory_peak_bytes), or_null(usage->memory_kills),
+      or_null(usage->processes),
+      usage->cpu_microseconds ? fmt::format("{:.3f}", static_cast<double>(*usage->cpu_microseconds) / 1e6)
+                              : "null");
+}
+
+std::string groups_json(const host::GroupFacts& groups) {
+  return fmt::format(R"({{"path":{},"controllers":{},"why_not":{}}})", or_null(groups.path),
+                     string_list(groups.controllers), or_null(groups.why_not));
+}
+
+/// What only the operator at the control socket sees: process ids, and what is used.
+enum class Inside { shown, hidden };
+
+std::string service_json(const host::Instance& instance, std::size_t id, Inside inside) {
+  const engine::ServiceView& service = instance.view().services[id];
+  const std::string pid = service.pid ? std::to_string(*service.pid) : "null";
+  const bool shown = inside == Inside::shown;
+  return fmt::format(
+      R"({{"name":{},"kind":"{}","state":"{}",{}"since":"{}","restarts":{},"port":{},"waiting_for":{},"cause":{}{}}})",
+      json_string(service.name), kind_text(service.kind), engine::to_text(service.state),
+      shown ? fmt::format("\"pid\":{},", pid) : "", rfc3339(instance.unix_nanoseconds(service.since)),
+      service.restarts, service.port != 0 ? std::to_string(service.port) : "null",
+      string_list(service.waiting_for), json_string(service.cause),
+      shown ? ",\"usage\":" + usage_json(instance.usage(static_cast<plan::ServiceId>(id))) : "");
+}
+
+std::string services_json(const host::Instance& instance, Inside inside) {
   std::string out = "[";
-  for (const engine::ServiceView& service : instance.view().services) {
+  for (std::size_t id = 0; id < instance.view().services.size(); ++id) {
     if (out.size() > 1) out += ',';
-    out += service_json(instance, service, pids);
+    out += service_json(instance, id, inside);
   }
   return out + ']';
 }
@@ -131,15 +153,15 @@ std::string rfc3339(std::int64_t unix_nanoseconds) {
 
 std::string status_json(const host::Instance& instance) {
   const engine::View& view = instance.view();
-  return fmt::format(R"({{"instance":{},"state":"{}","generation":{},"services":{}}})",
+  return fmt::format(R"({{"instance":{},"state":"{}","generation":{},"control_groups":{},"services":{}}})",
                      json_string(view.instance), engine::to_text(view.state), view.generation,
-                     services_json(instance, Pids::shown));
+                     groups_json(instance.control_groups()), services_json(instance, Inside::shown));
 }
 
 std::string health_json(const host::Instance& instance) {
   const engine::View& view = instance.view();
   return fmt::format(R"({{"instance":{},"state":"{}","ready":{},"services":{}}})", json_string(view.instance),
-                     engine::to_text(view.state), view.ready, services_json(instance, Pids::hidden));
+                     engine::to_text(view.state), view.ready, services_json(instance, Inside::hidden));
 }
 
 std::string event_json(const host::HistoryEvent& event) {

@@ -93,9 +93,10 @@ void add_run_and_check(CLI::App& app, Words& words) {
   add_plan_options(*run, words, words.run.plan);
   run->add_option("--control", words.run.control, "Where the control socket listens, a path or @NAME")
       ->type_name("PATH");
-  run->add_option("--log", words.log, "Form of the log: console or json (default: console on a terminal)")
+  run->add_option("--log", words.log,
+                  "Form of the log: console, json or journal (default: by what stdout is)")
       ->type_name("FORM")
-      ->check(CLI::IsMember({"console", "json"}));
+      ->check(CLI::IsMember({"console", "json", "journal"}));
   run->footer(run_footer);
 
   CLI::App* check =
@@ -302,8 +303,9 @@ int dispatch(const std::string& name, Words& words, const CLI::App& app, const C
   // Not by CLI11, which would let the variable of one command win over the option of another.
   const char* named = std::getenv("ARIZUKO_INIT_CONTROL");
   if (words.client.control.empty() && named != nullptr) words.client.control = named;
-  if (!words.log.empty())
-    words.run.log = words.log == "json" ? plan::LogFormat::json : plan::LogFormat::console;
+  if (words.log == "console") words.run.log = plan::LogFormat::console;
+  if (words.log == "json") words.run.log = plan::LogFormat::json;
+  if (words.log == "journal") words.run.log = plan::LogFormat::journal;
 
   if (name == "run") return run_instance(words.run, console);
   if (name == "check")

@@ -33,7 +33,7 @@ bool is_path(const OptionWords& option) { return option.value == "FILE" || optio
 
 /// The words that an option's value can be; empty: any.
 std::string_view choices(const OptionWords& option) {
-  if (option.long_name == "log") return "console json";
+  if (option.long_name == "log") return "console json journal";
   if (option.long_name == "probe") return "readyz livez startupz";
   return "";
 }

@@ -57,6 +57,10 @@ Status::Service service_of(const json::object& object) {
   service.pid = number_of(object, "pid");
   service.port = number_of(object, "port");
   service.restarts = number_of(object, "restarts").value_or(0);
+  if (const json::value* usage = object.if_contains("usage"); usage != nullptr && usage->is_object()) {
+    service.memory_bytes = number_of(usage->get_object(), "memory_bytes");
+    service.processes = number_of(usage->get_object(), "processes");
+  }
   if (const json::value* list = object.if_contains("waiting_for"); list != nullptr && list->is_array()) {
     for (const json::value& each : list->get_array()) {
       if (each.is_string()) service.waiting_for.emplace_back(each.get_string());
@@ -67,6 +71,20 @@ Status::Service service_of(const json::object& object) {
 
 std::string or_dash(const std::optional<std::int64_t>& number) {
   return number ? std::to_string(*number) : "-";
+}
+
+/// "12.5M", "1.2G": three digits at most before the unit.
+std::string amount_of(const std::optional<std::int64_t>& bytes) {
+  if (!bytes) return "-";
+  constexpr double step = 1024;
+  auto amount = static_cast<double>(*bytes) / step;
+  std::string_view unit = "K";
+  for (const std::string_view larger : {"M", "G", "T"}) {
+    if (amount < step) break;
+    amount /= step;
+    unit = larger;
+  }
+  return amount < 10 ? fmt::format("{:.1f}{}", amount, unit) : fmt::format("{:.0f}{}", amount, unit);
 }
 
 /// What a reader of the table asks next: nothing while it serves.
@@ -149,15 +167,25 @@ std::string status_text(const Status& status, std::string_view why, std::int64_t
   table.column("PID", Align::right);
   table.column("PORT", Align::right);
   table.column("RESTARTS", Align::right);
+  // Known where the services have control groups only.
+  const bool memory = std::ranges::any_of(
+      status.services, [](const Status::Service& service) { return service.memory_bytes.has_value(); });
+  const bool processes = std::ranges::any_of(
+      status.services, [](const Status::Service& service) { return service.processes.has_value(); });
+  if (memory) table.column("MEMORY", Align::right);
+  if (processes) table.column("TASKS", Align::right);
   table.column("NOTE");
   for (const Status::Service& service : status.services) {
-    table.row({{service.name},
-               {service.state, paint_of(service.state)},
-               {age_of(service.since, now)},
-               {or_dash(service.pid)},
-               {or_dash(service.port)},
-               {std::to_string(service.restarts)},
-               {note_of(service)}});
+    std::vector<Cell> cells{{service.name},
+                            {service.state, paint_of(service.state)},
+                            {age_of(service.since, now)},
+                            {or_dash(service.pid)},
+                            {or_dash(service.port)},
+                            {std::to_string(service.restarts)}};
+    if (memory) cells.push_back({amount_of(service.memory_bytes)});
+    if (processes) cells.push_back({or_dash(service.processes)});
+    cells.push_back({note_of(service)});
+    table.row(std::move(cells));
   }
   return fmt::format("{} is {}: {}\n\n{}", status.instance,
                      painted(status.state, paint_of(status.state), colour), why, table.text(colour));

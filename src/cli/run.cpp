@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <malloc.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -100,9 +101,20 @@ std::expected<void, std::string> make_data_dir(const std::string& path, Mode mod
           : fmt::format("create it for uid {}, or name another: --set pod.data_dir=DIR", ::geteuid())));
 }
 
+/// systemd names the journal's socket that it gave a service as "DEVICE:INODE": systemd.exec(5),
+/// JOURNAL_STREAM. It is inherited, so a stdout that was sent elsewhere since is another file.
+bool is_journal(int descriptor) {
+  const char* named = std::getenv("JOURNAL_STREAM");
+  struct stat found{};
+  return named != nullptr && ::fstat(descriptor, &found) == 0 &&
+         fmt::format("{}:{}", found.st_dev, found.st_ino) == named;
+}
+
 plan::LogFormat log_format(const RunOptions& options, const plan::Plan& plan, const Console& console) {
-  const plan::LogFormat usual = console.is_terminal ? plan::LogFormat::console : plan::LogFormat::json;
-  return options.log.value_or(plan.pod.log.value_or(usual));
+  if (options.log) return *options.log;
+  if (plan.pod.log) return *plan.pod.log;
+  if (console.is_terminal) return plan::LogFormat::console;
+  return is_journal(STDOUT_FILENO) ? plan::LogFormat::journal : plan::LogFormat::json;
 }
 
 host::LogFormatter formatter_for(plan::LogFormat format, const plan::Plan& plan, const Console& console) {
@@ -220,6 +232,14 @@ class FirstTable {
   std::uint64_t subscription_ = 0;
 };
 
+std::expected<host::ControlGroups, std::string> control_groups(const plan::Plan& plan) {
+  switch (plan.pod.control_groups) {
+    case plan::ControlGroups::when_delegated: return host::ControlGroups::take_over();
+    case plan::ControlGroups::off: break;
+  }
+  return std::unexpected("the plan switches control groups off (pod.control_groups)");
+}
+
 std::string accepted_by_variable() {
   const char* names = std::getenv(host::accept_guarded_variable);
   return names != nullptr ? names : "";
@@ -277,7 +297,8 @@ class Run {
                                       lock.state_dir(),
                                       [this] { return read_again(); },
                                       [this](const plan::Plan& plan) { return read_values(plan); },
-                                      accepted_by_variable()};
+                                      accepted_by_variable(),
+                                      control_groups(*plan_)};
     host::Supervisor supervisor(io, std::move(options));
     Servers servers;
     const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
@@ -335,6 +356,14 @@ class Run {
         fmt::format("arizuko-init {}: instance {}, data {}, probes {}, page {}, control {}", api::version,
                     pod.instance, pod.data_dir, address(pod.probes), address(pod.page),
                     servers.control_address.empty() ? "none" : servers.control_address));
+    if (const host::GroupFacts groups = supervisor.control_groups(); !groups.path.empty()) {
+      supervisor.log(
+          host::Level::info,
+          fmt::format("a control group for each service below {}; its limits can be of {}", groups.path,
+                      groups.controllers.empty()
+                          ? "nothing"
+                          : fmt::format("{}", fmt::join(groups.controllers, " and "))));
+    }
     for (const plan::Problem& warning : plan_->warnings)
       supervisor.log(host::Level::warn, plan::to_text(warning));
     for (const std::string& notice : notices_) supervisor.log(host::Level::warn, notice);

@@ -8,7 +8,7 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<CheckEntry, 17> entries = {{
+constexpr std::array<CheckEntry, 18> entries = {{
     {"data-dir", "the data directory: owner, mode, writable", check_data_dir},
     {"free-space", "room and inodes on its file system", check_free_space},
     {"file-system", "its file system can hold SQLite's WAL", check_file_system},
@@ -19,6 +19,7 @@ constexpr std::array<CheckEntry, 17> entries = {{
     {"programs", "every program is there and can be run", check_programs},
     {"time-zone", "TZ has data in this image", check_time_zone},
     {"docker", "docker answers as gated asks it", check_docker},
+    {"control-groups", "something holds the plan's limits", check_control_groups},
     {"needed-values", "values that services cannot do without", check_needed},
     {"guarded-keys", "guarded keys whose new value waits", check_guarded},
     {"development", "ARIZUKO_DEV opens doors", check_development},

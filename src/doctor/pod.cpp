@@ -1,6 +1,7 @@
 // The workload as a whole: how it is replaced, stopped, isolated, and who it runs as.
 #include <array>
 
+#include "arizuko/plan/show.hpp"
 #include "pod_view.hpp"
 
 namespace arizuko::doctor {
@@ -190,11 +191,21 @@ Findings check_user(const PodView& pod) {
 
 Findings check_resources(const PodView& pod) {
   const Yaml container = pod.workload.container;
-  if (container["resources"]["limits"]["memory"] || pod.workload.pod["resources"]["limits"]["memory"])
-    return {};
-  return pod.one(Severity::note, "resources", place_of(container, "resources"), "resources.limits.memory",
-                 "there is no limit of memory", "one daemon that leaks can take the node with it",
-                 "set requests, and a limit that all daemons together stay below");
+  const Yaml place = place_of(container, "resources");
+  Findings found;
+  if (!container["resources"]["limits"]["memory"] && !pod.workload.pod["resources"]["limits"]["memory"]) {
+    pod.add(found, Severity::note, "resources", place, "resources.limits.memory",
+            "there is no limit of memory", "one daemon that leaks can take the node with it",
+            "set requests, and a limit that all daemons together stay below");
+  }
+  for (const plan::Service& each : pod.plan.services) {
+    if (!each.enabled || !each.group.any()) continue;
+    pod.add(found, Severity::warning, "resources", place, "resources.limits",
+            fmt::format("the plan limits {} ({}), and a pod's control groups are read-only", each.name,
+                        plan::to_text(each.group)),
+            "nothing holds that limit", "set the container's own limit, and take this one out of the plan");
+  }
+  return found;
 }
 
 }  // namespace arizuko::doctor

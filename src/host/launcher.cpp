@@ -52,6 +52,7 @@ std::expected<ChildSpec, SpawnError> child_spec(const plan::Plan& plan, const pl
   spec.cwd = service.cwd;
   spec.out = facts.out;
   spec.err = facts.err;
+  spec.group = facts.group;
   spec.nofile = service.nofile;
   spec.limit_mark = limit_mark(facts.mark);
   spec.uid = service.uid;

@@ -16,6 +16,7 @@ struct RunFacts {
   std::string notify_socket;  // empty: the service has no notify condition
   int out = -1;
   int err = -1;
+  int group = -1;  // directory of its control group; -1: none
 };
 
 /// The child's specification. Fails when the program is not found.

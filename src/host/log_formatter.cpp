@@ -38,6 +38,14 @@ std::string_view colour_of_level(std::string_view level) {
   return {};
 }
 
+/// As syslog(3) numbers them: what `journalctl -p` asks for.
+char priority_of(std::string_view level) {
+  if (level.starts_with("ERR") || level.starts_with("FATAL") || level.starts_with("PANIC")) return '3';
+  if (level.starts_with("WARN")) return '4';
+  if (level.starts_with("DEBUG") || level.starts_with("TRACE")) return '7';
+  return '6';
+}
+
 std::string_view word(Level level) {
   switch (level) {
     case Level::debug: return "DEBUG";
@@ -202,6 +210,7 @@ void LogFormatter::append(std::string& out, const LogRecord& record, std::int64_
   }
   switch (format_) {
     case plan::LogFormat::console: append_console(out, record, nanoseconds); break;
+    case plan::LogFormat::journal: append_journal(out, record); break;
     case plan::LogFormat::json: append_json(out, record, nanoseconds); break;
   }
   out += '\n';
@@ -225,6 +234,23 @@ void LogFormatter::append_console(std::string& out, const LogRecord& record, std
   if (!may_be_json || !append_slog(out, trimmed(record.text), colour_, scratch_)) {
     append_shown(out, record.text);
   }
+  if (record.cut) out += " [cut]";
+}
+
+void LogFormatter::append_journal(std::string& out, const LogRecord& record) {
+  const std::size_t prefix = out.size();
+  out += "<6>";
+  out += record.service;
+  out += ": ";
+  const std::size_t begin = out.size();
+  std::string_view level = record.own ? word(record.level) : std::string_view();
+  const bool may_be_json = !record.own && !record.cut && record.text.starts_with('{');
+  if (may_be_json && append_slog(out, trimmed(record.text), false, scratch_)) {
+    level = std::string_view(out).substr(begin);
+  } else {
+    append_shown(out, record.text);
+  }
+  out[prefix + 1] = priority_of(level);
   if (record.cut) out += " [cut]";
 }
 

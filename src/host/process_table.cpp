@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arizuko/host/control_groups.hpp"
 #include "proc_fs.hpp"
 
 namespace arizuko::host {
@@ -72,6 +73,9 @@ int signal_tree(int signal_number, Find find) {
   return count;
 }
 
+/// "gated/3" -> "gated"
+std::string service_in(const std::string& mark) { return mark.substr(0, mark.find('/')); }
+
 }  // namespace
 
 std::uint64_t limit_mark(std::string_view mark) {
@@ -94,6 +98,7 @@ void ProcessTable::add(RunKey run, pid_t main, std::string mark) {
   sessions_[main] = run;  // spawn() makes it the leader of a session of its own
   limit_marks_[limit_mark(mark)] = run;
   marks_[mark] = run;
+  services_[service_in(mark)] = run;
   runs_[run] = Run{main, main, std::move(mark), {}};
   std::erase(orphans_, main);
 }
@@ -114,6 +119,7 @@ void ProcessTable::forget(RunKey run) {
   drop(sessions_, gone.session);
   drop(limit_marks_, limit_mark(gone.mark));
   drop(marks_, gone.mark);
+  drop(services_, service_in(gone.mark));
   std::erase_if(attributed_,
                 [run](const auto& entry) { return entry.second.run == run && !entry.second.helper; });
   runs_.erase(found);
@@ -167,6 +173,9 @@ void ProcessTable::look_for_orphans() {
 }
 
 ProcessTable::Orphan ProcessTable::find_run(pid_t pid) const {
+  if (const auto service = groups_ != nullptr ? groups_->service_of(pid) : std::nullopt) {
+    if (const auto found = services_.find(*service); found != services_.end()) return {found->second};
+  }
   if (const pid_t session = ::getsid(pid); session > 0) {
     if (const auto found = sessions_.find(session); found != sessions_.end()) return {found->second};
   }
@@ -294,6 +303,11 @@ int ProcessTable::signal_main(RunKey run, int signal_number) {
 }
 
 int ProcessTable::signal_leftovers(RunKey run, int signal_number) {
+  // In one stroke, so that nothing escapes by forking. What has left its group is found by the walk.
+  const auto found = runs_.find(run);
+  if (groups_ != nullptr && signal_number == SIGKILL && found != runs_.end() && found->second.main == 0) {
+    groups_->kill(service_in(found->second.mark));
+  }
   return signal_tree(signal_number, [&] {
     orphans_known_ = false;
     return leftover_nodes(run);

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -34,6 +35,7 @@ struct Launch {
   int null = -1;              // /dev/null; above 2, as are out and err
   int out = -1;
   int err = -1;
+  int members = -1;  // cgroup.procs of the control group to go to; -1: it was born in the right one
   // From here on the parent's descriptors are none of the child's business; 0: the child has a copy of
   // the whole table, not the table itself.
   unsigned first_foreign = 0;
@@ -111,6 +113,10 @@ ARIZUKO_IN_CHILD int fail(Launch& launch, SpawnStage stage) {
 ARIZUKO_IN_CHILD int child_main(void* argument) {
   Launch& launch = *static_cast<Launch*>(argument);
 
+  // First of all: what it uses counts for its group, and it has no children yet.
+  if (launch.members >= 0 && ::syscall(SYS_write, launch.members, "0", 1) != 1) {
+    return fail(launch, SpawnStage::joining_the_control_group);
+  }
   if (::syscall(SYS_setsid) < 0) return fail(launch, SpawnStage::starting_a_session);
 
   reset_dispositions();
@@ -154,6 +160,54 @@ ARIZUKO_IN_CHILD int child_main(void* argument) {
   ::syscall(SYS_execve, launch.executable, launch.argv, launch.environment);
   return fail(launch, SpawnStage::executing);
 }
+
+#if defined(__x86_64__) || defined(__aarch64__)
+#define ARIZUKO_CLONE3 1
+/// clone3(2), whose child runs child_main(launch) on the stack that `arguments` names. No library has
+/// that call: glibc 2.36 keeps its own to itself. Returns the child's process id, or -errno.
+long clone_into_group(const clone_args& arguments, Launch& launch) {
+#if defined(__x86_64__)
+  long result = SYS_clone3;
+  int (*const body)(void*) = child_main;
+  asm volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"  // where a walk over frames ends
+      "mov %%rbx, %%rdi\n\t"
+      "call *%%rdx\n\t"
+      "mov %%eax, %%edi\n\t"
+      "mov %[exit], %%eax\n\t"
+      "syscall\n\t"
+      "hlt\n"
+      "1:"
+      : "+a"(result)
+      : "D"(&arguments), "S"(sizeof arguments), "d"(body), "b"(&launch), [exit] "i"(SYS_exit)
+      : "rcx", "r11", "memory");
+  return result;
+#else
+  register long number asm("x8") = SYS_clone3;
+  register long result asm("x0") = reinterpret_cast<long>(&arguments);
+  register std::size_t second asm("x1") = sizeof arguments;
+  register int (*run)(void*) asm("x2") = child_main;
+  register void* with asm("x3") = &launch;
+  asm volatile(
+      "svc #0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, xzr\n\t"
+      "mov x0, x3\n\t"
+      "blr x2\n\t"
+      "mov x8, %[exit]\n\t"
+      "svc #0\n\t"
+      "brk #1\n"
+      "1:"
+      : "+r"(result)
+      : "r"(number), "r"(second), "r"(run), "r"(with), [exit] "i"(SYS_exit)
+      : "memory");
+  return result;
+#endif
+}
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // The parent
@@ -248,7 +302,10 @@ std::string subject_of(SpawnStage stage, const ChildSpec& spec) {
     case SpawnStage::marking_the_task:
     case SpawnStage::finding_the_program:
     case SpawnStage::making_the_log_pipes:
+    case SpawnStage::making_the_control_group:
+    case SpawnStage::emptying_the_control_group:
     case SpawnStage::forking:
+    case SpawnStage::joining_the_control_group:
     case SpawnStage::starting_a_session:
     case SpawnStage::resetting_signals:
     case SpawnStage::placing_descriptors:
@@ -282,6 +339,56 @@ bool choose_limit(const ChildSpec& spec, Launch& launch) {
   launch.nofile = {spec.nofile, std::max<rlim64_t>(now.rlim_max, spec.nofile)};
   launch.set_nofile = true;
   return true;
+}
+
+constexpr int shared_with_the_child = CLONE_VM | CLONE_VFORK;
+
+/// The child is born in its control group: nothing has to be moved, which would stop every fork of the
+/// machine for some milliseconds (the kernel's cgroup_threadgroup_rwsem). CLONE_INTO_CGROUP is of Linux
+/// 5.7; container engines, and systemd's RestrictNamespaces, refuse clone3 as unknown. nullopt: it cannot
+/// be done this way.
+std::optional<pid_t> clone_into_group(char* stack, int flags, int group, Launch& launch) {
+#ifdef ARIZUKO_CLONE3
+  static bool refused = false;
+  if (refused) return std::nullopt;
+  clone_args arguments{};
+  arguments.flags = static_cast<std::uint64_t>(flags) | CLONE_INTO_CGROUP;
+  arguments.exit_signal = SIGCHLD;
+  arguments.stack = reinterpret_cast<std::uint64_t>(stack - stack_bytes);
+  arguments.stack_size = stack_bytes;
+  arguments.cgroup = static_cast<std::uint64_t>(group);
+  const long result = clone_into_group(arguments, launch);
+  if (result > 0) return static_cast<pid_t>(result);
+  refused = result == -ENOSYS || result == -EPERM || result == -E2BIG || result == -EINVAL;
+  if (!refused && (result == -EAGAIN || result == -ENOMEM)) {
+    errno = static_cast<int>(-result);
+    return -1;
+  }
+#else
+  static_cast<void>(stack), static_cast<void>(flags), static_cast<void>(group), static_cast<void>(launch);
+#endif
+  return std::nullopt;
+}
+
+/// Makes the child, in its group when it has one; -1, with errno, when that fails.
+pid_t make_child(char* stack, const ChildSpec& spec, Launch& launch) {
+  const int flags = shared_with_the_child | (launch.first_foreign != 0 ? CLONE_FILES : 0);
+  if (spec.group >= 0) {
+    if (const auto child = clone_into_group(stack, flags, spec.group, launch)) return *child;
+    launch.members = ::openat(spec.group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (launch.members < 0) {
+      launch.error = errno;
+      launch.failed_stage = static_cast<int>(SpawnStage::joining_the_control_group);
+      return -1;
+    }
+  }
+  const pid_t child = ::clone(child_main, stack, flags | SIGCHLD, &launch);
+  if (launch.members >= 0) {
+    const int error = errno;
+    ::close(launch.members);
+    errno = error;
+  }
+  return child;
 }
 
 }  // namespace
@@ -333,8 +440,7 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   sigset_t before;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
-  const int share = CLONE_VM | CLONE_VFORK | (launch.first_foreign != 0 ? CLONE_FILES : 0);
-  const pid_t child = ::clone(child_main, stack, share | SIGCHLD, &launch);
+  const pid_t child = make_child(stack, spec, launch);
   const int clone_error = errno;
   places.empty();
   if (child > 0 && launch.failed_stage >= 0) {
@@ -344,7 +450,7 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   }
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
 
-  if (child < 0) return failure(SpawnStage::forking, clone_error);
+  if (child < 0 && launch.failed_stage < 0) return failure(SpawnStage::forking, clone_error);
   if (launch.failed_stage >= 0) {
     const auto stage = static_cast<SpawnStage>(launch.failed_stage);
     return failure(stage, launch.error, subject_of(stage, spec));

@@ -64,8 +64,12 @@ std::string hint(const SpawnError& error) {
       return "not for this user, or the file system is mounted noexec";
     }
   }
+  if (error.stage == SpawnStage::emptying_the_control_group) {
+    return "processes of an earlier arizuko-init were in it, and have been sent SIGKILL";
+  }
   if (error.stage == SpawnStage::forking && error.error == EAGAIN) {
-    return "the limit of processes is reached (pids.max of the container, ulimit -u)";
+    return "the limit of processes is reached (pids_max of the service, pids.max of the container, ulimit "
+           "-u)";
   }
   if (error.error == EMFILE) return "too many open files in arizuko-init (ulimit -n)";
   if (error.error == EPERM &&
@@ -85,7 +89,10 @@ std::string_view to_text(SpawnStage stage) {
     case SpawnStage::marking_the_task: return "noting in the data directory that the task begins";
     case SpawnStage::finding_the_program: return "finding the program";
     case SpawnStage::making_the_log_pipes: return "making the log pipes";
+    case SpawnStage::making_the_control_group: return "making the control group";
+    case SpawnStage::emptying_the_control_group: return "emptying the control group";
     case SpawnStage::forking: return "forking";
+    case SpawnStage::joining_the_control_group: return "joining the control group";
     case SpawnStage::starting_a_session: return "starting a session";
     case SpawnStage::resetting_signals: return "resetting signals";
     case SpawnStage::placing_descriptors: return "placing descriptors";
@@ -100,7 +107,8 @@ std::string_view to_text(SpawnStage stage) {
 }
 
 bool SpawnError::passing() const {
-  return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE || error == ETXTBSY;
+  return error == EAGAIN || error == EBUSY || error == ENOMEM || error == EMFILE || error == ENFILE ||
+         error == ETXTBSY;
 }
 
 std::string to_text(const SpawnError& error) {

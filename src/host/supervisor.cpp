@@ -70,6 +70,8 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
   newest = options.snapshot;
   keep_out_of_swap(*newest);
   learn_secrets();  // before the first line of our own
+  begin_groups();
+  own_memory_kills_seen = own_memory.kills().value_or(0);
 }
 
 Supervisor::Impl::~Impl() {
@@ -86,6 +88,7 @@ void Supervisor::Impl::start(std::function<void(int)> when_ended) {
   });
   if (!sources->trouble().empty()) log(Level::warn, sources->trouble());
   wait_for_signals();
+  report_limits(*options.plan);
   for (const std::string& directory : options.plan->pod.make_dirs) {
     if (make_directory_below(options.plan->pod.data_dir, directory)) continue;
     log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail", directory,

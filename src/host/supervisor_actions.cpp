@@ -65,6 +65,8 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     return failed({SpawnStage::marking_the_task, errno, options.state_dir});
   }
   prepare_start(*engine.plan(), what);
+  const auto group = group_of(what);
+  if (!group) return failed(group.error());
   Pipe out;
   Pipe err;
   if (!make_pipe(out) || !make_pipe(err)) {
@@ -74,9 +76,9 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     return failed(error);
   }
   const RunFacts facts{fmt::format("{}/{}", what.name, action.spawn), notify_address(what), out.write_end,
-                       err.write_end};
-  const auto spec = child_spec(*engine.plan(), what, *action.snapshot, facts);
-  const std::expected<pid_t, SpawnError> pid = spec ? spawn(*spec) : std::unexpected(spec.error());
+                       err.write_end, group->descriptor()};
+  const std::expected<pid_t, SpawnError> pid =
+      spawn_child(what, child_spec(*engine.plan(), what, *action.snapshot, facts));
   ::close(out.write_end);
   ::close(err.write_end);
   if (!pid) {
@@ -89,6 +91,16 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
   add_pipe(run, Stream::out, out.read_end);
   add_pipe(run, Stream::err, err.read_end);
   inbox.push_back(engine::Spawned{action.service, action.spawn, *pid});
+}
+
+std::expected<pid_t, SpawnError> Supervisor::Impl::spawn_child(const plan::Service& what,
+                                                               std::expected<ChildSpec, SpawnError> spec) {
+  if (!spec) return std::unexpected(std::move(spec.error()));
+  auto pid = spawn(*spec);
+  if (pid || pid.error().stage != SpawnStage::joining_the_control_group) return pid;
+  tell_group_trouble(what.name, to_text(pid.error()));
+  spec->group = -1;
+  return spawn(*spec);
 }
 
 std::string Supervisor::Impl::notify_address(const plan::Service& of) {
@@ -161,9 +173,10 @@ pid_t Supervisor::Impl::start_exec(RunKey run, const plan::ExecCheck& check) {
   const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (null < 0) return -1;
   const plan::Service& what = service(run.service);
-  const auto spec = check_spec(*engine.plan(), what, check, *snapshot->second,
-                               {fmt::format("{}/{}", what.name, run.spawn), "", null, null});
-  const std::expected<pid_t, SpawnError> pid = spec ? spawn(*spec) : std::unexpected(spec.error());
+  const auto group = group_of(what);
+  const auto pid = spawn_child(what, check_spec(*engine.plan(), what, check, *snapshot->second,
+                                                {fmt::format("{}/{}", what.name, run.spawn), "", null, null,
+                                                 group ? group->descriptor() : -1}));
   ::close(null);
   if (!pid) {
     log(Level::warn,
@@ -192,6 +205,7 @@ void Supervisor::Impl::finish(const engine::Exit& action) {
   for (const OpenPipe& each : std::list<OpenPipe>(pipes)) each.pipe->drain();
   for (const OpenPipe& each : pipes) each.pipe->close();
   pipes.clear();
+  if (options.groups) options.groups->remove();
   write_termination_message();
   output.drain(log_patience);
   tell_subscribers();

@@ -3,6 +3,7 @@
 //   supervisor.cpp            the loop: events in, actions out, timer, signals
 //   supervisor_actions.cpp    carries out each action
 //   supervisor_observe.cpp    what is seen of processes, logs and conditions
+//   supervisor_groups.cpp     control groups of the services
 //   supervisor_report.cpp     what people and Kubernetes are told
 //   supervisor_values.cpp     values and plans that change
 //   supervisor_redaction.cpp  secret values in what leaves us
@@ -19,6 +20,7 @@
 
 #include "arizuko/env/redaction.hpp"
 #include "arizuko/host/condition_watcher.hpp"
+#include "arizuko/host/control_groups.hpp"
 #include "arizuko/host/guarded_store.hpp"
 #include "arizuko/host/notify_socket.hpp"
 #include "arizuko/host/process_table.hpp"
@@ -28,6 +30,7 @@
 #include "history.hpp"
 #include "locked_memory.hpp"
 #include "log_pipe.hpp"
+#include "memory_events.hpp"
 #include "task_marks.hpp"
 
 namespace arizuko::host {
@@ -59,6 +62,8 @@ struct Supervisor::Impl {
   void carry_out(const engine::Remember& action);
   void carry_out(const engine::Note& action);
   void carry_out(const engine::Exit& action);
+  std::expected<pid_t, SpawnError> spawn_child(const plan::Service& what,
+                                               std::expected<ChildSpec, SpawnError> spec);
   std::string notify_address(const plan::Service& of);
   pid_t start_exec(RunKey run, const plan::ExecCheck& check);
   void end_strays();
@@ -71,6 +76,16 @@ struct Supervisor::Impl {
   std::shared_ptr<LogPipe> add_pipe(RunKey run, Stream stream, int descriptor);
   void drain_pipes(RunKey run);
   void take_line(RunKey run, Stream stream, LogHistory::Handle handle, const Line& line);
+
+  // --- supervisor_groups.cpp
+  void begin_groups();
+  std::expected<GroupDirectory, SpawnError> group_of(const plan::Service& what);
+  void tell_group_trouble(const std::string& name, const std::string& trouble);
+  std::uint64_t new_memory_kills(const std::string& name);
+  void log_memory_kills(const std::string& name, std::uint64_t killed);
+  bool ended_for_want_of_memory(const std::string& name, int wait_status);
+  void report_limits(const plan::Plan& plan);
+  GroupFacts group_facts() const;
 
   // --- supervisor_report.cpp
   void log(Level level, const std::string& text);
@@ -124,6 +139,13 @@ struct Supervisor::Impl {
     std::shared_ptr<LogPipe> pipe;
   };
   std::list<OpenPipe> pipes;
+
+  std::set<std::string, std::less<>> groups_opened;   // services whose group has been made
+  std::map<std::string, std::string> group_troubles;  // as last told, by service
+  std::optional<MemoryEvents> memory_events;
+  std::map<std::string, std::uint64_t> memory_kills_seen;  // by service
+  OwnMemoryEvents own_memory;
+  std::uint64_t own_memory_kills_seen = 0;
 
   LockedMemory secret_memory;
   env::Redactor redactor{&secret_memory};

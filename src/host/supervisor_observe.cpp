@@ -58,7 +58,9 @@ void Supervisor::Impl::main_ended(RunKey run, int wait_status) {
   } else {
     emptying.insert(run);
   }
-  inbox.push_back(engine::Exited{run.service, run.spawn, exit_status(wait_status), leftovers});
+  engine::ExitStatus status = exit_status(wait_status);
+  status.out_of_memory = ended_for_want_of_memory(service(run.service).name, wait_status);
+  inbox.push_back(engine::Exited{run.service, run.spawn, status, leftovers});
 }
 
 void Supervisor::Impl::look_for_empty_trees() {

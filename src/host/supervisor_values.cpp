@@ -25,6 +25,7 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
     return {false, why};
   }
   log(Level::info, fmt::format("reload: asked for by the {}", by));
+  report_limits(*fresh->first);
   sources_plan = fresh->first;
   sources->set_sources(fresh->first->env.sources);
   // Once more: what changed between the first reading and the watch is told by nobody.

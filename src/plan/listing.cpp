@@ -64,6 +64,7 @@ void add_pod(JsonWriter& json, const Plan& plan) {
   json.field("log", pod.log ? word_of(log_words, *pod.log) : std::string_view{""});
   json.field("termination_log", pod.termination_log)
       .field("path", pod.path)
+      .field("control_groups", word_of(control_groups_words, pod.control_groups))
       .field("make_dirs", pod.make_dirs);
   json.close('}');
 }
@@ -101,6 +102,15 @@ void add_env(JsonWriter& json, const EnvPolicy& env) {
   json.close('}');
 }
 
+void add_group_limits(JsonWriter& json, const GroupLimits& limits) {
+  json.key("memory_high");
+  limits.memory_high ? json.value(size_text(*limits.memory_high)) : json.null();
+  json.key("memory_max");
+  limits.memory_max ? json.value(size_text(*limits.memory_max)) : json.null();
+  json.key("pids_max");
+  limits.pids_max ? json.value(*limits.pids_max) : json.null();
+}
+
 void add_policies(JsonWriter& json, const Service& service) {
   const RestartPolicy& restart = service.restart;
   json.key("restart").open('{').field("when", word_of(restart_words, restart.when));
@@ -131,6 +141,7 @@ void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
   json.close('}').field("essential", service.essential).field("on_change", change_text(service));
   json.field("drop", service.drop).key("nofile");
   service.nofile == 0 ? json.null() : json.value(service.nofile);
+  add_group_limits(json, service.group);
   json.key("user");
   service.uid
       ? json.value(std::to_string(*service.uid) + (service.gid ? fmt::format(":{}", *service.gid) : ""))

@@ -70,6 +70,7 @@ void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems) 
   reader.path("termination_log", pod.termination_log);
   reader.value("path", parse_search_path, pod.path);
   scope.path = pod.path;
+  reader.choice("control_groups", control_groups_words, pod.control_groups);
   read_make_dirs(reader, pod);
   draft.ready_when = reader.list("ready_when");
 }

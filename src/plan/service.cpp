@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "arizuko/plan/show.hpp"
 #include "draft.hpp"
 #include "words.hpp"
 
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::uint64_t least_nofile = 16;
 constexpr std::uint64_t most_nofile = 1'073'741'816;  // what fs.nr_open can be raised to: fs/file.c
+
+constexpr std::uint64_t most_pids = 4'194'304;  // PID_MAX_LIMIT: include/linux/threads.h
 
 struct Change {
   OnChange what = OnChange::restart;
@@ -133,6 +136,21 @@ void read_stop(const Reader& reader, StopPolicy& stop) {
   reader.duration("leftovers", stop.leftovers);
 }
 
+void read_group_limits(const Reader& reader, GroupLimits& limits) {
+  reader.value("memory_high", parse_size, limits.memory_high);
+  reader.value("memory_max", parse_size, limits.memory_max);
+  if (reader.find("pids_max") != nullptr) {
+    std::uint64_t most = 0;
+    reader.integer("pids_max", std::uint64_t{1}, most_pids, most);
+    if (most != 0) limits.pids_max = most;
+  }
+  if (limits.memory_high && limits.memory_max && *limits.memory_high > *limits.memory_max) {
+    reader.report(reader.find("memory_high")->where, reader.key_of("memory_high"),
+                  "is above memory_max, so that it is never reached",
+                  fmt::format("write less than {}", size_text(*limits.memory_max)));
+  }
+}
+
 void read_looks(const Reader& reader, const std::string& key, Service& service) {
   const Reader ready = reader.table("ready");
   service.ready = read_conditions(ready, Look::ready);
@@ -242,6 +260,7 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
   service.change_signal = change.signal;
   service.drop = reader.strings("drop");
   reader.integer("nofile", least_nofile, most_nofile, service.nofile);
+  read_group_limits(reader, service.group);
   if (User user; reader.find("user") != nullptr) {
     reader.value("user", parse_user, user);
     service.uid = user.uid;

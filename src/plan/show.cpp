@@ -106,6 +106,7 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
   line(out, "take", fmt::format("{}", fmt::join(service.take, ", ")));
   for (const auto& [name, value] : service.env)
     line(out, "env", fmt::format("{}={}", name, json_string(to_text(value))));
+  line(out, "limits", to_text(service.group));
   line(out, "creates", service.creates.value_or(""));
   line(out, "verify", fmt::format("{}", fmt::join(service.verify, ", ")));
   for (const Condition& condition : service.ready) line(out, "ready", to_text(condition));
@@ -152,6 +153,24 @@ std::string to_text(Duration duration) {
     rest %= milliseconds;
   }
   return out.empty() ? "0s" : out;
+}
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::array<std::pair<std::string_view, int>, 4> units{
+      {{"Ti", 40}, {"Gi", 30}, {"Mi", 20}, {"Ki", 10}}};
+  for (const auto& [name, shift] : units) {
+    const std::uint64_t unit = 1ULL << shift;
+    if (bytes != 0 && bytes % unit == 0) return fmt::format("{}{}", bytes / unit, name);
+  }
+  return fmt::format("{} bytes", bytes);
+}
+
+std::string to_text(const GroupLimits& limits) {
+  std::vector<std::string> parts;
+  if (limits.memory_high) parts.push_back("memory_high " + size_text(*limits.memory_high));
+  if (limits.memory_max) parts.push_back("memory_max " + size_text(*limits.memory_max));
+  if (limits.pids_max) parts.push_back(fmt::format("pids_max {}", *limits.pids_max));
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string to_text(const Condition& condition) {

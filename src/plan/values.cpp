@@ -75,6 +75,13 @@ struct Unit {
 };
 constexpr std::array units{Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1'000}, Unit{"ms", 1}};
 
+struct SizeUnit {
+  std::string_view name;
+  std::uint64_t bytes;
+};
+constexpr std::array size_units{SizeUnit{"Ki", 1ULL << 10}, SizeUnit{"Mi", 1ULL << 20},
+                                SizeUnit{"Gi", 1ULL << 30}, SizeUnit{"Ti", 1ULL << 40}};
+
 struct Signal {
   std::string_view name;
   int number;
@@ -133,6 +140,19 @@ Parsed<Duration> parse_duration(std::string_view text) {
     next_unit = static_cast<std::size_t>(unit - units.begin()) + 1;
   }
   return Duration{total};
+}
+
+Parsed<std::uint64_t> parse_size(std::string_view text) {
+  const Wrong wrong{"is not a size",
+                    "write a whole number with Ki, Mi, Gi or Ti, from 1Mi to 1024Ti: \"512Mi\", \"2Gi\""};
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = whole_number<std::uint64_t>(text.substr(0, digits), most_size_bytes);
+  const auto unit = std::ranges::find(size_units, text.substr(digits), &SizeUnit::name);
+  if (!number || unit == size_units.end()) return std::unexpected(wrong);
+  if (*number > most_size_bytes / unit->bytes || *number * unit->bytes < least_size_bytes) {
+    return std::unexpected(Wrong{"is out of range", wrong.fix});
+  }
+  return *number * unit->bytes;
 }
 
 Parsed<Address> parse_address(std::string_view text) {

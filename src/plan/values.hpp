@@ -31,6 +31,12 @@ inline constexpr std::size_t longest_string_bytes = 32 * 1024;
 /// "1m30s": whole numbers with h, m, s, ms, each unit once, largest first.
 Parsed<Duration> parse_duration(std::string_view text);
 
+inline constexpr std::uint64_t least_size_bytes = 1ULL << 20;  // below it no daemon starts
+inline constexpr std::uint64_t most_size_bytes = 1ULL << 50;
+
+/// "512Mi": a whole number with Ki, Mi, Gi or Ti, as Kubernetes writes memory, in bytes.
+Parsed<std::uint64_t> parse_size(std::string_view text);
+
 /// "127.0.0.1:9090", "[::1]:9090".
 Parsed<Address> parse_address(std::string_view text);
 

@@ -25,9 +25,14 @@ inline constexpr Words<Listener, 2> listener_words{{
     {"own", Listener::own},
     {"any", Listener::any},
 }};
-inline constexpr Words<LogFormat, 2> log_words{{
+inline constexpr Words<LogFormat, 3> log_words{{
     {"console", LogFormat::console},
     {"json", LogFormat::json},
+    {"journal", LogFormat::journal},
+}};
+inline constexpr Words<ControlGroups, 2> control_groups_words{{
+    {"auto", ControlGroups::when_delegated},
+    {"off", ControlGroups::off},
 }};
 
 template <class Value, std::size_t count>

@@ -93,6 +93,11 @@ class FakeInstance final : public host::Instance {
     asked_.push_back("accept " + std::string(key) + " by " + by);
     return answer_;
   }
+  host::GroupFacts control_groups() const override { return groups_; }
+  std::optional<host::GroupUsage> usage(plan::ServiceId service) const override {
+    const auto found = usage_.find(service);
+    return found == usage_.end() ? std::nullopt : std::optional(found->second);
+  }
   std::uint64_t subscribe(std::function<void()> changed) override {
     subscribers_[++subscription_] = std::move(changed);
     if (on_subscribe) on_subscribe();
@@ -110,6 +115,8 @@ class FakeInstance final : public host::Instance {
   std::uint64_t seq_ = 0;
   std::vector<std::string> asked_;
   std::vector<host::KeyFacts> keys_;
+  host::GroupFacts groups_{"", {}, "this kernel runs without control groups of version 2"};
+  std::map<plan::ServiceId, host::GroupUsage> usage_;
   host::CommandResult answer_{true, "gated: restart asked for"};
   std::map<std::uint64_t, std::function<void()>> subscribers_;
   std::uint64_t subscription_ = 0;

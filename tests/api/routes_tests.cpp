@@ -139,13 +139,43 @@ TEST_CASE("api: status is the JSON that scripts rely on, and a header says wheth
   const api::Response well = control(instance, "GET", "/v1/status");
   CHECK(
       well.body ==
-      R"({"instance":"demo","state":"running","generation":1,"services":[)"
-      R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds"},)"
-      R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds"}]})"
+      R"({"instance":"demo","state":"running","generation":1,)"
+      R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
+      R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
+      R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
       "\n");
   CHECK(well.headers.front() == std::pair<std::string, std::string>("Arizuko-All-Well", "yes"));
   instance.view_.services[1].state = engine::State::backoff;
   CHECK(control(instance, "GET", "/v1/status").headers.front().second == "no");
+}
+
+TEST_CASE("api: what a service uses is shown to the operator and in metrics, never at the probe port") {
+  FakeInstance instance;
+  instance.groups_ = {"/ours", {"memory"}, ""};
+  instance.usage_[1] = {.memory_bytes = 4096,
+                        .memory_peak_bytes = std::nullopt,
+                        .processes = 3,
+                        .cpu_microseconds = 1'500'000,
+                        .memory_kills = 2};
+  plan::Service gated;
+  gated.group.memory_max = 1 << 20;
+  instance.plan_.services = {plan::Service{}, gated};
+  const std::string status = control(instance, "GET", "/v1/status").body;
+  CHECK(has(status, R"("control_groups":{"path":"/ours","controllers":["memory"],"why_not":null})"));
+  CHECK(has(
+      status,
+      R"("usage":{"memory_bytes":4096,"memory_peak_bytes":null,"memory_kills":2,"processes":3,"cpu_seconds":1.500}})"));
+  CHECK_FALSE(has(api::health_json(instance), "memory"));
+  const std::string metrics = api::metrics_text(instance, {4096, 1.5});
+  CHECK(has(metrics, "\narizuko_init_service_memory_bytes{service=\"gated\"} 4096\n"));
+  CHECK(has(metrics, "\narizuko_init_service_memory_kills_total{service=\"gated\"} 2\n"));
+  CHECK(has(metrics, "\narizuko_init_service_processes{service=\"gated\"} 3\n"));
+  CHECK(has(metrics, "\narizuko_init_service_cpu_seconds_total{service=\"gated\"} 1.500000\n"));
+  CHECK(has(metrics, "\narizuko_init_service_memory_max_bytes{service=\"gated\"} 1048576\n"));
+  CHECK_FALSE(has(metrics, "arizuko_init_service_memory_peak_bytes{"));
+  CHECK_FALSE(has(metrics, "{service=\"seed\"} 4096"));
+  instance.groups_ = {};
+  CHECK_FALSE(has(api::metrics_text(instance, {4096, 1.5}), "arizuko_init_service_memory"));
 }
 
 TEST_CASE("api: a command reaches the instance with who asked, and its refusal is 409") {

@@ -16,6 +16,21 @@ constexpr std::string_view answer =
 
 }  // namespace
 
+TEST_CASE("render: memory and tasks are columns where services have control groups") {
+  std::string text(answer);
+  const std::string gated = "\"cause\":\"x\"},";
+  const std::size_t at = text.find(gated, text.find("gated"));
+  text.replace(at, gated.size(),
+               "\"cause\":\"x\",\"usage\":{\"memory_bytes\":13107200,\"memory_peak_bytes\":null,"
+               "\"memory_kills\":0,\"processes\":7,\"cpu_seconds\":1.5}},");
+  const auto status = parse_status(text);
+  REQUIRE(status);
+  const std::string table = status_text(*status, "why", 0, Colour::off);
+  CHECK(table.find("RESTARTS  MEMORY  TASKS  NOTE") != std::string::npos);
+  CHECK(table.find("12     12M      7") != std::string::npos);
+  CHECK(status_text(*parse_status(answer), "why", 0, Colour::off).find("MEMORY") == std::string::npos);
+}
+
 TEST_CASE("render: status is an aligned table with what a reader asks next") {
   const auto status = parse_status(answer);
   REQUIRE(status);

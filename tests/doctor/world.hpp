@@ -133,6 +133,7 @@ class World {
   Context context() const {
     Context context{plan, snapshot, user, {}};
     context.zone_directories = {root + "/zones"};
+    context.groups = groups;
     return context;
   }
   /// A user who is not the owner of anything here.
@@ -142,6 +143,7 @@ class World {
   plan::Plan plan;
   env::Snapshot snapshot;
   User user = this_user();
+  host::GroupFacts groups{"/ours", {"memory", "pids"}, ""};
 
  private:
   static void replace(std::string& text, std::string_view what, const std::string& with) {

@@ -22,6 +22,13 @@ PlanBuilder gate_and_bound() {
 
 }  // namespace
 
+TEST_CASE("engine: how a main process ended is said in words that name a lack of memory") {
+  CHECK(to_text(ExitStatus{3, std::nullopt}) == "exited with code 3");
+  CHECK(to_text(ExitStatus{std::nullopt, 9}) == "was killed by SIGKILL");
+  CHECK(to_text(ExitStatus{std::nullopt, 11, true}) == "was killed by SIGSEGV (core dumped)");
+  CHECK(to_text(ExitStatus{std::nullopt, 9, false, true}) == "was killed by SIGKILL for want of memory");
+}
+
 TEST_CASE("restart policy: the back-off grows to its cap, and a stable time starts it anew, at once") {
   plan::RestartPolicy policy;
   policy.jitter = 0;

@@ -97,6 +97,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       require(static_cast<unsigned char>(console[c2 + 1]) >= 0xA0);
     }
     formatted(plan::LogFormat::console, true, line);
+    const std::string journal = formatted(plan::LogFormat::journal, false, line);
+    require(journal.starts_with('<') && journal[1] >= '3' && journal[1] <= '7' &&
+            journal.substr(2).starts_with(">s: "));
+    require(journal.substr(6) == console.substr(console.find(" | ") + 3));
     check_json(line);
   }
   return 0;

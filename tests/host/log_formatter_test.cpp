@@ -46,6 +46,25 @@ TEST_CASE("log formatter: console has UTC time, aligned name and the text") {
         "12:00:01.123 gated    | long [cut]");
 }
 
+TEST_CASE("log formatter: in the journal a line has the priority of its level, and no time") {
+  const auto line = [](std::string_view text) {
+    return formatted(LogFormat::journal, {.service = "gated", .text = text}, true);
+  };
+  CHECK(line("hello") == "<6>gated: hello");
+  CHECK(line(R"({"time":"x","level":"INFO","msg":"up","port":80})") == "<6>gated: INFO up port=80");
+  CHECK(line(R"({"level":"WARN","msg":"slow"})") == "<4>gated: WARN slow");
+  CHECK(line(R"({"level":"error","msg":"gone"})") == "<3>gated: ERROR gone");
+  CHECK(line(R"({"level":"DEBUG","msg":"x"})") == "<7>gated: DEBUG x");
+  CHECK(line("ERROR in a text that has no level") == "<6>gated: ERROR in a text that has no level");
+  CHECK(line("<0>a daemon's own prefix") == "<6>gated: <0>a daemon's own prefix");
+  CHECK(formatted(LogFormat::journal, {.service = "gated", .text = "long", .cut = true}) ==
+        "<6>gated: long [cut]");
+  LogRecord own{.service = "arizuko-init", .level = Level::warn, .text = "{not parsed", .own = true};
+  CHECK(formatted(LogFormat::journal, own) == "<4>arizuko-init: {not parsed");
+  own.level = Level::error;
+  CHECK(formatted(LogFormat::journal, own) == "<3>arizuko-init: {not parsed");
+}
+
 TEST_CASE("log formatter: our own lines say their level unless it is info") {
   LogRecord record{.service = "arizuko-init", .text = "{not parsed", .own = true};
   CHECK(formatted(LogFormat::console, record) == "12:00:01.123 arizuko-init | {not parsed");

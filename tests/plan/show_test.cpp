@@ -29,6 +29,32 @@ TEST_CASE("plan: a duration is shown in its shortest form, which the parser read
   }
 }
 
+TEST_CASE("plan: a size is shown in its shortest form, which the parser reads back") {
+  const std::vector<std::pair<std::uint64_t, std::string>> cases{{1ULL << 20, "1Mi"},
+                                                                 {1536ULL << 20, "1536Mi"},
+                                                                 {2ULL << 30, "2Gi"},
+                                                                 {1025ULL << 10, "1025Ki"},
+                                                                 {1ULL << 50, "1024Ti"}};
+  for (const auto& [bytes, text] : cases) {
+    CHECK(size_text(bytes) == text);
+    const auto plan = load_text("[service.a]\ncommand = [\"a\"]\nmemory_max = \"" + text + "\"\n");
+    REQUIRE(plan);
+    CHECK(plan->services.at(0).group.memory_max == bytes);
+  }
+  CHECK(size_text(1000) == "1000 bytes");
+  CHECK(size_text(0) == "0 bytes");
+}
+
+TEST_CASE("plan: limits of a control group are shown, and tell two services apart") {
+  const std::string head = "[service.a]\ncommand = [\"a\"]\n";
+  const auto plan = load_text(head + "memory_high = \"256Mi\"\nmemory_max = \"512Mi\"\npids_max = 100\n");
+  REQUIRE(plan);
+  CHECK(to_text(*plan).find("  limits      memory_high 256Mi, memory_max 512Mi, pids_max 100\n") !=
+        std::string::npos);
+  CHECK(to_json(*plan).find("\"memory_max\": \"512Mi\",\n") != std::string::npos);
+  CHECK_FALSE(plan->services == load_text(head)->services);
+}
+
 TEST_CASE("plan: a condition is one short line") {
   CHECK(to_text(condition("http = { url = \"http://[::1]/x?y#z\", contains = \"o\\\"k\", wait = \"3s\" }")) ==
         "http http://[::1]/x?y#z contains \"o\\\"k\", dropped after 3s");

@@ -44,6 +44,7 @@ struct Status {
     std::string name, kind, state, since, cause;
     std::optional<std::int64_t> pid, port;
     std::int64_t restarts = 0;
+    std::optional<std::int64_t> memory_bytes, processes;  // where it has a control group
     std::vector<std::string> waiting_for;
   };
   std::string instance, state;

@@ -16,6 +16,7 @@
 
 #include "arizuko/doctor/finding.hpp"
 #include "arizuko/env/snapshot.hpp"
+#include "arizuko/host/control_groups.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::doctor {
@@ -37,6 +38,7 @@ struct Context {
   std::vector<std::string> pending_guarded;
   std::vector<std::string> zone_directories = {"/usr/share/zoneinfo", "/usr/lib/zoneinfo",
                                                "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
+  host::GroupFacts groups = host::delegated_groups();
   std::chrono::milliseconds docker_patience{10'000};  // gated waits as long: contract.md section 9
 };
 
@@ -51,23 +53,24 @@ std::span<const CheckEntry> all_checks();
 Findings run_all(const Context& context);
 
 // The checks.
-Findings check_data_dir(const Context& context);      // owner, mode, writable (T15)
-Findings check_free_space(const Context& context);    // bytes and inodes
-Findings check_file_system(const Context& context);   // WAL: shared memory, locks, no network
-Findings check_lock(const Context& context);          // who holds the data directory (T25)
-Findings check_ports(const Context& context);         // free, or held by our own (T1, T7)
-Findings check_dotenv(const Context& context);        // owner and mode of .env (T15)
-Findings check_skills(const Context& context);        // HOST_APP_DIR (0.7)
-Findings check_programs(const Context& context);      // there, executable, loader there (T39)
-Findings check_time_zone(const Context& context);     // TZ needs tzdata (T27)
-Findings check_docker(const Context& context);        // gated exits without it (0.8)
-Findings check_needed(const Context& context);        // needed values (T34)
-Findings check_guarded(const Context& context);       // guarded keys that wait
-Findings check_development(const Context& context);   // ARIZUKO_DEV (T18)
-Findings check_assistant(const Context& context);     // ASSISTANT_NAME (T33)
-Findings check_whisper(const Context& context);       // WHISPER_BASE_URL (T31)
-Findings check_socket_paths(const Context& context);  // 107 bytes (T38)
-Findings check_routes_table(const Context& context);  // leftover proxyd_routes (T10)
+Findings check_data_dir(const Context& context);        // owner, mode, writable (T15)
+Findings check_free_space(const Context& context);      // bytes and inodes
+Findings check_file_system(const Context& context);     // WAL: shared memory, locks, no network
+Findings check_lock(const Context& context);            // who holds the data directory (T25)
+Findings check_ports(const Context& context);           // free, or held by our own (T1, T7)
+Findings check_dotenv(const Context& context);          // owner and mode of .env (T15)
+Findings check_skills(const Context& context);          // HOST_APP_DIR (0.7)
+Findings check_programs(const Context& context);        // there, executable, loader there (T39)
+Findings check_time_zone(const Context& context);       // TZ needs tzdata (T27)
+Findings check_docker(const Context& context);          // gated exits without it (0.8)
+Findings check_control_groups(const Context& context);  // limits that nothing holds
+Findings check_needed(const Context& context);          // needed values (T34)
+Findings check_guarded(const Context& context);         // guarded keys that wait
+Findings check_development(const Context& context);     // ARIZUKO_DEV (T18)
+Findings check_assistant(const Context& context);       // ASSISTANT_NAME (T33)
+Findings check_whisper(const Context& context);         // WHISPER_BASE_URL (T31)
+Findings check_socket_paths(const Context& context);    // 107 bytes (T38)
+Findings check_routes_table(const Context& context);    // leftover proxyd_routes (T10)
 
 // What some of them judge by, as plain facts: for tests.
 

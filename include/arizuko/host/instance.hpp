@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arizuko/engine/engine.hpp"
+#include "arizuko/host/control_groups.hpp"
 #include "arizuko/host/log_history.hpp"
 
 namespace arizuko::host {
@@ -70,6 +71,10 @@ class Instance {
   virtual std::vector<KeyFacts> keys() const = 0;
   /// Accepts the value of a guarded key that is held back.
   virtual CommandResult accept(std::string_view key, std::string by) = 0;
+
+  virtual GroupFacts control_groups() const = 0;
+  /// What the service uses, as its control group counts it: read now. nullopt: it has none.
+  virtual std::optional<GroupUsage> usage(plan::ServiceId service) const = 0;
 
   /// Calls `changed` (on the loop, soon after) when there are new events or log lines; returns a
   /// number to unsubscribe with. For --follow.

@@ -40,6 +40,8 @@ struct LogRecord {
 /// Console: control characters (but TAB) and bytes that are not UTF-8 are shown as \xNN, so that a
 /// daemon cannot drive the operator's terminal. Time is UTC; a cut line ends in " [cut]"; our own lines
 /// begin with their level unless it is info.
+/// Journal: "<4>gated: WARN msg key=value", as console but for the time, which the journal has: the level is
+/// the priority that sd-daemon(3) gives a prefix for, 6 (info) for a text without one.
 class LogFormatter {
  public:
   LogFormatter(plan::LogFormat format, bool colour, std::size_t name_width);
@@ -48,6 +50,7 @@ class LogFormatter {
 
  private:
   void append_console(std::string& out, const LogRecord& record, std::int64_t nanoseconds);
+  void append_journal(std::string& out, const LogRecord& record);
   void append_json(std::string& out, const LogRecord& record, std::int64_t nanoseconds);
 
   plan::LogFormat format_;

@@ -2,7 +2,8 @@
 //
 // The one place that calls waitpid. We are PID 1 or a child subreaper, so a process whose parent died
 // becomes our child: the leftovers of a service are our children that are no main process, and what
-// descends from them. A leftover is attributed by its session (each main process leads one), else by
+// descends from them. A leftover is attributed by its control group where there are some
+// (control_groups.hpp), else by its session (each main process leads one), else by
 // the mark among its resource limits (survives fork, setsid and exec, with whatever environment), else
 // by the mark MARK_VARIABLE in its environment (/proc/PID/environ), else by the parent it was seen with.
 // What cannot be attributed is a stray: counted, ended at the very end.
@@ -19,6 +20,8 @@
 #include <sys/types.h>
 
 namespace arizuko::host {
+
+class ControlGroups;
 
 /// Set for each child to "<service>/<spawn number>".
 inline constexpr std::string_view mark_variable = "ARIZUKO_INIT_SERVICE";
@@ -52,6 +55,10 @@ class ProcessTable {
   /// Makes this process a subreaper unless it is PID 1. Call once, before the first spawn.
   /// Returns false, with errno, when the kernel refuses.
   static bool become_reaper();
+
+  /// From now on a process's control group says first whose it is, and a whole group is killed at once.
+  /// `groups` outlives this.
+  void use(ControlGroups& groups) { groups_ = &groups; }
 
   /// A main process was started for this run; `mark` is what its environment carries.
   void add(RunKey run, pid_t main, std::string mark);
@@ -111,6 +118,8 @@ class ProcessTable {
   std::unordered_map<pid_t, RunKey> mains_;
   std::unordered_map<pid_t, RunKey> sessions_;
   std::unordered_map<std::string, RunKey> marks_;
+  ControlGroups* groups_ = nullptr;
+  std::unordered_map<std::string, RunKey> services_;  // the present run of each, by whose group it is
   std::unordered_map<std::uint64_t, RunKey> limit_marks_;
   std::unordered_map<pid_t, Orphan> attributed_;  // until it is reaped: its number is not given away before
   // The living orphans as of the last look. A run whose main process was reaped before that look and

@@ -28,13 +28,17 @@ struct ChildSpec {
   std::uint64_t limit_mark = 0;          // soft RLIMIT_RTTIME: limit_mark() of process_table.hpp
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
+  int group = -1;  // directory of the control group that it is born in (cgroup v2); -1: ours
 };
 
 enum class SpawnStage {
   marking_the_task,
   finding_the_program,
   making_the_log_pipes,
+  making_the_control_group,
+  emptying_the_control_group,  // of what an earlier arizuko-init has left there
   forking,
+  joining_the_control_group,
   starting_a_session,
   resetting_signals,
   placing_descriptors,
@@ -53,7 +57,7 @@ struct SpawnError {
   int error = 0;        // errno
   std::string subject;  // the path or limit it is about; may be empty
 
-  /// True for EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY: the same call may succeed later.
+  /// True for EAGAIN, EBUSY, ENOMEM, EMFILE, ENFILE, ETXTBSY: the same call may succeed later.
   bool passing() const;
 };
 

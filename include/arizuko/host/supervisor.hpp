@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "arizuko/engine/engine.hpp"
+#include "arizuko/host/control_groups.hpp"
 #include "arizuko/host/instance.hpp"
 #include "arizuko/host/log_history.hpp"
 #include "arizuko/host/log_output.hpp"
@@ -35,6 +36,8 @@ class Supervisor final : public Instance {
     /// Reads the sources of this plan: when one of them changed, and after a task.
     std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> read_values;
     std::string accept_guarded;  // ARIZUKO_ACCEPT_GUARDED, see guarded_store.hpp
+    /// The error is a clause that says why there are none.
+    std::expected<ControlGroups, std::string> groups = std::unexpected("nobody asked for them");
   };
 
   Supervisor(boost::asio::io_context& io, Options options);
@@ -60,6 +63,8 @@ class Supervisor final : public Instance {
   CommandResult reload(std::string by) override;
   std::vector<KeyFacts> keys() const override;
   CommandResult accept(std::string_view key, std::string by) override;
+  GroupFacts control_groups() const override;
+  std::optional<GroupUsage> usage(plan::ServiceId service) const override;
   std::uint64_t subscribe(std::function<void()> changed) override;
   void unsubscribe(std::uint64_t subscription) override;
   void redact(std::string& text) const override;

@@ -164,6 +164,17 @@ struct EnabledWhen {
   bool operator==(const EnabledWhen&) const = default;
 };
 
+/// Limits of a service's control group: all its processes together. They hold only where the host
+/// delegates control groups with these controllers; elsewhere they are told to be without effect.
+/// The kernel's own names and meanings: admin-guide/cgroup-v2.rst.
+struct GroupLimits {
+  std::optional<std::uint64_t> memory_high;  // bytes: above it the group is slowed down
+  std::optional<std::uint64_t> memory_max;   // bytes: above it the kernel ends one of its processes
+  std::optional<std::uint64_t> pids_max;     // processes and threads: a further one cannot be made
+  bool any() const { return memory_high || memory_max || pids_max; }
+  bool operator==(const GroupLimits&) const = default;
+};
+
 struct Service {
   std::string name;  // [a-z0-9][a-z0-9_-]{0,31}
   Kind kind = Kind::service;
@@ -203,6 +214,7 @@ struct Service {
   std::vector<std::string> verify;     // must exist after it succeeded, or it failed (T13)
 
   std::uint64_t nofile = 0;          // RLIMIT_NOFILE; 0: inherited
+  GroupLimits group;                 // where control groups are delegated
   std::optional<std::uint32_t> uid;  // switch user; only where PID 1 is root
   std::optional<std::uint32_t> gid;
 
@@ -238,7 +250,13 @@ struct Address {
   bool operator==(const Address&) const = default;
 };
 
-enum class LogFormat { console, json };
+enum class LogFormat { console, json, journal };
+
+/// Whether each service gets a control group of its own.
+enum class ControlGroups {
+  when_delegated,  // "auto": detected, never required
+  off,
+};
 
 struct Pod {
   std::string instance;           // [A-Za-z0-9_-]{1,32}, no leading '-': contract.md section 10
@@ -249,9 +267,10 @@ struct Pod {
   std::string control;  // path of the control socket; "@name" is abstract; empty: the host chooses
   std::vector<ServiceId> ready_when;
   Duration grace{40'000};
-  std::optional<LogFormat> log;                          // unset: console on a terminal, else json
+  std::optional<LogFormat> log;  // unset: console on a terminal, journal at systemd's, else json
   std::string termination_log = "/dev/termination-log";  // written only where it exists
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";  // PATH of children
+  ControlGroups control_groups = ControlGroups::when_delegated;
   std::vector<std::string> make_dirs;  // created below the data dir before the first child
   bool operator==(const Pod&) const = default;
 };

@@ -4,6 +4,7 @@
 // references are shown as references: no value of the environment is ever part of the output.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "arizuko/plan/plan.hpp"
@@ -18,5 +19,11 @@ std::string to_text(const Template& text);
 
 /// "1m30s", "250ms": the shortest exact form, which the parser also reads.
 std::string to_text(Duration duration);
+
+/// "512Mi", "2Gi": the shortest exact form, which the parser also reads; "1000 bytes" where there is none.
+std::string size_text(std::uint64_t bytes);
+
+/// "memory_high 256Mi, memory_max 512Mi, pids_max 100"; empty without any.
+std::string to_text(const GroupLimits& limits);
 
 }  // namespace arizuko::plan
