@@ -275,6 +275,25 @@ def test_the_ingress_leads_to_a_port_of_the_service():
             assert [(each["name"], each["port"]["name"] in names) for each in backends] == [("arizuko", True)], name
 
 
+# --- the nodes
+
+
+def test_a_drain_gets_past_the_pod_and_an_autoscaler_leaves_it_alone():
+    found = 0
+    for name, objects in everything().items():
+        annotations = pod_of(objects)["metadata"].get("annotations", {})
+        if "PodDisruptionBudget" not in kinds(objects):
+            assert annotations == {}, name
+            continue
+        found += 1
+        budget = find(objects, "PodDisruptionBudget")["spec"]
+        replicas = find(objects, "Deployment")["spec"]["replicas"]
+        assert budget["maxUnavailable"] >= replicas and "minAvailable" not in budget, name
+        assert annotations == {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                               "karpenter.sh/do-not-disrupt": "true"}, name
+    assert found > 100
+
+
 # --- secrets from a store
 
 
