@@ -18,6 +18,7 @@ struct Row {
   std::string name;
   std::string type;
   std::string standard;  // of .ready and .live: the meaning, which says it
+  std::string example;
 };
 
 std::string plain(std::string_view cell) {
@@ -29,7 +30,7 @@ std::string plain(std::string_view cell) {
   return first == std::string::npos ? "" : out.substr(first, out.find_last_not_of(' ') - first + 1);
 }
 
-/// Every table row of docs/plan.md whose first cell is a key.
+/// Every table row of docs/plan.md whose first cell is a key: what stands in it, without backquotes.
 std::vector<Row> documented() {
   std::ifstream in{ARIZUKO_SOURCE_DIR "/docs/plan.md"};
   std::vector<Row> rows;
@@ -43,7 +44,8 @@ std::vector<Row> documented() {
       cells.push_back(plain(line.substr(at, end - at)));
       at = end + 1;
     }
-    rows.push_back({heading, cells.at(0), cells.at(1), cells.at(2)});
+    const bool look = heading == ".ready and .live";  // no column of defaults
+    rows.push_back({heading, cells.at(0), cells.at(1), cells.at(look ? 3 : 2), cells.at(look ? 2 : 3)});
   }
   return rows;
 }
@@ -86,6 +88,42 @@ TEST_CASE("plan: every key of the schema is documented with its type and default
     rows.erase(row);
   }
   for (const Row& row : rows) CHECK_MESSAGE(false, row.section << " documents an unknown key: " << row.name);
+}
+
+TEST_CASE("plan: every example of the docs is taken without a word, and changes something") {
+  const std::string base =
+      "[service.gated]\ncommand = [\"gated\"]\nessential = true\n"
+      "[service.teled]\ncommand = [\"teled\"]\nport = 9001\nafter = [\"gated\"]\n"
+      "[service.proxyd]\ncommand = [\"proxyd\"]\nafter = [\"gated\"]\n"
+      "[service.x]\ncommand = [\"x\"]\nready.file = \"/x\"\n"
+      "[task.seed]\ncommand = [\"seed\"]\n";
+  const std::map<std::string, std::string> tables = {{"[pod]", "pod"},
+                                                     {"[env]", "env"},
+                                                     {"[agents]", "agents"},
+                                                     {"[service.NAME] and [task.NAME]", "service.x"},
+                                                     {".ready and .live", "service.x.ready"},
+                                                     {".restart", "service.gated.restart"},
+                                                     {".stop", "service.x.stop"},
+                                                     {"Tasks only", "task.seed"}};
+  const auto loaded = [&](const std::string& more) {
+    return load({{"p", base}, {"p.d/example", more}}, {}, environment({{"INSTANCE_NAME", "acme"}}));
+  };
+  const auto bare = loaded("");
+  REQUIRE(bare);
+  std::size_t tried = 0;
+  for (const Row& row : documented()) {
+    const std::string text = fmt::format("[{}]\n{} = {}\n", tables.at(row.section), row.name, row.example);
+    INFO(text);
+    CHECK_FALSE(row.example.empty());
+    const auto plan = loaded(text);
+    REQUIRE_MESSAGE(plan, lines(plan ? Problems{} : plan.error()));
+    CHECK(lines(plan->warnings).empty());
+    const bool same = plan->pod == bare->pod && plan->env == bare->env && plan->agents == bare->agents &&
+                      plan->services == bare->services;
+    CHECK_FALSE(same);
+    ++tried;
+  }
+  CHECK(tried > 55);
 }
 
 TEST_CASE("plan: the table form of a condition is documented with all its keys") {
