@@ -40,7 +40,7 @@ std::string text_of(const yaml_char_t* text) {
 /// Builds the tree from libyaml's events, a stack of what is open.
 class Builder {
  public:
-  Builder(const std::string& file, std::string_view text) : file_(file) {
+  Builder(const std::string& file, std::string_view text) : file_(file), text_(text) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -65,6 +65,7 @@ class Builder {
     const YamlNode* key = nullptr;  // of a mapping, when its value comes next
     std::set<std::string> keys;
     std::string anchor;
+    const YamlNode* merged = nullptr;  // the value of `<<`
   };
 
   void take(const yaml_event_t& event) {
@@ -113,6 +114,9 @@ class Builder {
     // What is still open has no anchor yet: so nothing ever holds itself.
     if (found == anchors_.end())
       return refuse(event.start_mark, "an alias of what is not there, or of what it stands in");
+    // Counted too: what is walked through is what is named, not only what stands there.
+    if (++aliases_ > most_nodes)
+      return refuse(event.start_mark, fmt::format("more than {} aliases", most_nodes));
     place(found->second, event.start_mark);
   }
 
@@ -125,8 +129,26 @@ class Builder {
   }
 
   void close() {
-    if (!stack_.back().anchor.empty()) anchors_[stack_.back().anchor] = stack_.back().node;
+    Open& top = stack_.back();
+    if (top.merged != nullptr) merge(top);
+    if (!top.anchor.empty()) anchors_[top.anchor] = top.node;
     stack_.pop_back();
+  }
+
+  /// `<<` names a mapping or a list of them: they fill in the keys that are not there, the first one wins.
+  void merge(Open& top) {
+    const std::vector<const YamlNode*> alone = {top.merged};
+    for (const YamlNode* from : top.merged->kind == YamlNode::Kind::sequence ? top.merged->items : alone) {
+      if (from->kind != YamlNode::Kind::mapping)
+        return refuse(*top.merged, "a merge key (<<) takes a mapping, or a list of them");
+      for (const auto& each : from->entries) {
+        if (!top.keys.insert(each.first->text).second) continue;
+        // Counted like nodes, or a few lines that name each other would make a great many of them.
+        if (++merged_entries_ > most_nodes)
+          return refuse(*top.merged, fmt::format("more than {} entries by merge keys", most_nodes));
+        top.node->entries.push_back(each);
+      }
+    }
   }
 
   void place(const YamlNode* node, const yaml_mark_t& mark) {
@@ -140,41 +162,54 @@ class Builder {
     } else if (top.key == nullptr) {
       place_key(top, node, mark);
     } else {
-      top.node->entries.emplace_back(top.key, node);
+      if (is_merge_key(*top.key)) {
+        top.merged = node;
+      } else {
+        top.node->entries.emplace_back(top.key, node);
+      }
       top.key = nullptr;
     }
   }
 
+  static bool is_merge_key(const YamlNode& key) { return key.text == "<<" && !key.quoted; }
+
   void place_key(Open& top, const YamlNode* node, const yaml_mark_t& mark) {
     if (node->kind != YamlNode::Kind::scalar) return refuse(mark, "a key that is no text");
-    if (node->text == "<<" && !node->quoted)
-      return refuse(mark, "merge keys (<<) are not read; write the keys out");
     if (!top.keys.insert(node->text).second)
       return refuse(mark, fmt::format("the key {} stands here twice", node->text));
     top.key = node;
   }
 
   void refuse(const yaml_mark_t& mark, std::string what) {
-    if (!problem_) problem_ = at(mark, what);
+    if (!problem_) problem_ = at(mark.line + 1, mark.column + 1, std::move(what));
+  }
+  void refuse(const YamlNode& node, std::string what) {
+    if (!problem_) problem_ = at(node.line, node.column, std::move(what));
   }
 
-  plan::Problem at(const yaml_mark_t& mark, std::string what) const {
+  plan::Problem at(std::size_t line, std::size_t column, std::string what) const {
     return {plan::Severity::error,
-            {file_, static_cast<std::uint32_t>(mark.line + 1), static_cast<std::uint32_t>(mark.column + 1)},
+            {file_, static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(column)},
             "",
-            what,
-            ""};
+            std::move(what),
+            text_.contains("{{") ? "give the rendered manifest, not a template: helm template CHART" : ""};
   }
 
   plan::Problem syntax_error() const {
     const std::string what = parser_.problem == nullptr ? "it cannot be read" : parser_.problem;
-    const bool bad_bytes = parser_.error == YAML_READER_ERROR;
-    return at(parser_.problem_mark,
-              fmt::format("no YAML or JSON: {}{}", what,
-                          bad_bytes ? fmt::format(" (at byte {})", parser_.problem_offset) : ""));
+    if (parser_.error != YAML_READER_ERROR)
+      return at(parser_.problem_mark.line + 1, parser_.problem_mark.column + 1, "no YAML or JSON: " + what);
+    // Of bytes that are no text libyaml knows the offset, but no line.
+    const std::string_view before = text_.substr(0, parser_.problem_offset);
+    const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
+    return at(static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1, before.size() - line_begin + 1,
+              fmt::format("no YAML or JSON: {} (at byte {})", what, parser_.problem_offset));
   }
 
   const std::string& file_;
+  std::string_view text_;
+  std::size_t merged_entries_ = 0;
+  std::size_t aliases_ = 0;
   yaml_parser_t parser_{};
   YamlFile made_;
   std::vector<Open> stack_;
@@ -243,6 +278,8 @@ std::expected<YamlFile, plan::Problem> parse_yaml(const std::string& file, std::
                                          fmt::format("it is larger than {} MiB", max_manifest_bytes >> 20),
                                          ""});
   }
+  // libyaml skips a byte order mark only where it guesses the encoding.
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   return Builder(file, text).run();
 }
 

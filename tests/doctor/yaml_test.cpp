@@ -63,9 +63,41 @@ TEST_CASE("yaml: errors name line and column") {
   CHECK(has(refused("a: [1\nb: 2\n"), "m.yaml:2:"));
   CHECK(has(refused("a: &x [*x]\n"), "m.yaml:1:8: an alias of what is not there, or of what it stands in"));
   CHECK(refused("a: 1\nb: 2\na: 3\n") == "m.yaml:3:1: the key a stands here twice");
-  CHECK(has(refused("x: &x {a: 1}\ny:\n  <<: *x\n"), "m.yaml:3:3: merge keys (<<) are not read"));
   CHECK(has(refused("? [a]\n: 1\n"), "a key that is no text"));
   CHECK(has(refused(std::string("a: \xff\xfe\n")), "at byte"));
+  CHECK(
+      has(refused(std::string("a: 1\nb: 2\nc: x\x01\n")), "m.yaml:3:5: no YAML or JSON: control characters"));
+  CHECK(has(refused("x: {a: {{ .Values.name }}}\n"), "helm template"));
+}
+
+TEST_CASE("yaml: a merge key fills in what is not there, and of several mappings the first wins") {
+  const auto file = parse_yaml("m.yaml",
+                               "x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\n"
+                               "one:\n  b: 9\n  <<: *x\ntwo: {<<: [*x, *y]}\nkept: {'<<': 5}\n");
+  REQUIRE_MESSAGE(file, plan::to_text(file.error()));
+  const Yaml root = file->documents[0];
+  CHECK(root["one"]["a"].text() == "1");
+  CHECK(root["one"]["a"].line() == 1);
+  CHECK(root["one"]["b"].text() == "9");
+  CHECK(root["two"]["b"].text() == "2");
+  CHECK(root["two"]["c"].text() == "4");
+  CHECK(root["two"].entries().size() == 3);
+  CHECK(root["kept"]["<<"].text() == "5");
+  CHECK(has(refused("y:\n  <<: 1\n"), "m.yaml:2:7: a merge key (<<) takes a mapping"));
+  CHECK(has(refused("y: &y\n  <<: *y\n"), "an alias of what is not there, or of what it stands in"));
+  std::string bomb = "a: &a {";
+  for (int i = 0; i < 3000; ++i) bomb += fmt::format("k{}: 1, ", i);
+  bomb += "}\nb:\n";
+  for (int i = 0; i < 100; ++i) bomb += "  - {<<: *a}\n";
+  CHECK(has(refused(bomb), "more than 200000 entries by merge keys"));
+}
+
+TEST_CASE("yaml: what editors of other systems put into a file is taken: a byte order mark, CRLF") {
+  const auto file = parse_yaml("m.yaml", "\xef\xbb\xbfkind: Pod\r\nmetadata:\r\n  name: x\r\n");
+  REQUIRE_MESSAGE(file, plan::to_text(file.error()));
+  REQUIRE(file->documents.size() == 1);
+  CHECK(file->documents[0]["kind"].text() == "Pod");
+  CHECK(file->documents[0]["metadata"]["name"].text() == "x");
 }
 
 TEST_CASE("yaml: depth, number and size are bounded") {
@@ -74,6 +106,9 @@ TEST_CASE("yaml: depth, number and size are bounded") {
   std::string many = "[";
   for (int i = 0; i < 200'001; ++i) many += "1,";
   CHECK(has(refused(many + "]"), "more than 200000 nodes"));
+  std::string named = "- &x [1]\n";
+  for (int i = 0; i < 200'001; ++i) named += "- *x\n";
+  CHECK(has(refused(named), "more than 200000 aliases"));
   CHECK(refused(std::string(4 * 1024 * 1024 + 1, ' ')) == "m.yaml: it is larger than 4 MiB");
   CHECK(refused("") == "taken");
 }

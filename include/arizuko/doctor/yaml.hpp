@@ -1,8 +1,8 @@
 // YAML and JSON documents as a tree in which every node knows its line: for `check --pod`.
 //
-// By libyaml's parser. Bounds: 4 MiB, 200,000 nodes, 64 levels; an alias is the node that it names, not a
-// copy, so nothing grows. Refused with line and column: syntax errors, an alias of what it stands in, merge
-// keys (`<<`), two equal keys in a mapping.
+// By libyaml's parser. Bounds: 4 MiB, 64 levels, 200,000 nodes, as many aliases and as many entries by merge
+// keys (`<<`); an alias is the node that it names, not a copy, so nothing grows. Refused with line and
+// column: syntax errors, an alias of what it stands in, two equal keys in a mapping.
 #pragma once
 
 #include <cstdint>
