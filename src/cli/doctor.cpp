@@ -84,22 +84,30 @@ std::expected<std::string, std::string> read_all(const std::string& file) {
   return text;
 }
 
-/// The plan as the pod will see it: with the manifest's own values, and nothing of this process's.
-std::expected<Prepared, Refusal> prepare_for(const CheckOptions& options,
+/// The plan as the pod will see it: with the manifest's own files and values, and nothing of this machine's.
+std::expected<Prepared, Refusal> prepare_for(const CheckOptions& options, const Elsewhere& files,
                                              std::vector<std::string> environment,
-                                             std::vector<plan::Override> overrides) {
+                                             const std::vector<plan::Override>& overrides) {
   std::vector<char*> entries;
   for (std::string& each : environment) entries.push_back(each.data());
   entries.push_back(nullptr);
   PlanOptions plan = options.plan;
+  plan.elsewhere = files;
   plan.overrides.insert(plan.overrides.begin(), overrides.begin(), overrides.end());
   return prepare(plan, Values::optional, entries.data());
 }
 
-std::optional<std::uint16_t> probe_port(const CheckOptions& options) {
-  const auto prepared = prepare_for(options, {}, {});
-  return prepared && prepared->plan.pod.probes ? std::optional(prepared->plan.pod.probes->port)
-                                               : std::nullopt;
+/// Twice: what its ConfigMaps mean depends on the directories that the plan reads.
+std::expected<Prepared, Refusal> prepare_for(const CheckOptions& options, const doctor::Manifest& manifest,
+                                             const doctor::Workload& workload, const Elsewhere& files) {
+  const auto overrides = doctor::overrides_of(manifest, workload);
+  const auto first = prepare_for(options, files, doctor::environment_of(manifest, workload, {}), overrides);
+  if (!first) return first;
+  std::vector<std::string> directories;
+  for (const plan::Source& each : first->plan.env.sources) {
+    if (each.kind == plan::Source::Kind::directory) directories.push_back(each.path);
+  }
+  return prepare_for(options, files, doctor::environment_of(manifest, workload, directories), overrides);
 }
 
 Refusal unreadable(plan::Problem problem) { return {exit_code::wrong_plan, {std::move(problem)}, {}}; }
@@ -119,10 +127,17 @@ int check_pod(const CheckOptions& options, const Console& console) {
   if (!manifest) return print_unreadable(unreadable(manifest.error()), options, console);
 
   doctor::Findings found;
-  const std::vector<doctor::Workload> workloads = doctor::find_workloads(*manifest, probe_port(options));
+  const auto stock = prepare_for(options, Elsewhere{}, {}, {});
+  const auto workloads = doctor::find_workloads(*manifest, stock ? &stock->plan : nullptr);
   if (workloads.empty()) found.push_back(doctor::no_workload(*manifest));
   for (const doctor::Workload& workload : workloads) {
-    const auto prepared = prepare_for(options, environment_of(*manifest, workload), overrides_of(workload));
+    const doctor::PodPlan plan = doctor::plan_of(*manifest, workload);
+    Elsewhere files{{}, plan.drop_ins};
+    if (options.plan.plan.empty()) {
+      files.plan = plan.plan;
+      append(found, doctor::check_plan(*manifest, workload, plan));
+    }
+    const auto prepared = prepare_for(options, *manifest, workload, files);
     if (!prepared) return print_refusal(prepared.error(), options.output, console);
     append(found, doctor::check_pod(*manifest, workload, prepared->plan, prepared->snapshot));
   }

@@ -67,11 +67,7 @@ class Preparation {
         environment_(process_environment) {}
 
   std::expected<Prepared, Refusal> run() {
-    auto path = find_plan(options_.plan, own_executable());
-    if (!path) return std::unexpected(refusal(exit_code::wrong_plan, path.error()));
-    auto files = plan::read_files(*path);
-    if (!files) return std::unexpected(refusal(std::move(files.error())));
-    files_ = std::move(*files);
+    if (auto found = find_files(); !found) return std::unexpected(std::move(found.error()));
     // libstdc++ 12 has std::expected without and_then.
     for (const auto step : {&Preparation::read_early, &Preparation::load, &Preparation::move_data_dir,
                             &Preparation::read_values, &Preparation::rehearse}) {
@@ -84,12 +80,34 @@ class Preparation {
  private:
   using Step = std::expected<void, Refusal>;
 
+  Step find_files() {
+    if (options_.elsewhere && options_.elsewhere->plan) {
+      files_ = {*options_.elsewhere->plan};
+    } else {
+      auto path = find_plan(options_.plan, own_executable());
+      if (!path) return std::unexpected(refusal(exit_code::wrong_plan, path.error()));
+      auto files = plan::read_files(*path);
+      if (!files) return std::unexpected(refusal(std::move(files.error())));
+      files_ = std::move(*files);
+    }
+    if (options_.elsewhere)
+      files_.insert(files_.end(), options_.elsewhere->drop_ins.begin(), options_.elsewhere->drop_ins.end());
+    return {};
+  }
+
+  host::ReadResult read(std::vector<plan::Source> sources) const {
+    if (options_.elsewhere)
+      std::erase_if(sources,
+                    [](const plan::Source& each) { return each.kind != plan::Source::Kind::environment; });
+    return host::read_sources(sources, environment_);
+  }
+
   Step read_early() {
     const auto sources = plan::early_sources(files_, overrides_, lookup_in(environment_));
     if (!sources) return std::unexpected(refusal(sources.error()));
-    host::ReadResult read = host::read_sources(*sources, environment_);
-    early_ = std::move(read.snapshot);
-    return take_problems(read.problems, values_, prepared_.notices);
+    host::ReadResult result = read(*sources);
+    early_ = std::move(result.snapshot);
+    return take_problems(result.problems, values_, prepared_.notices);
   }
 
   Step load() {
@@ -110,9 +128,9 @@ class Preparation {
   }
 
   Step read_values() {
-    host::ReadResult read = host::read_sources(prepared_.plan.env.sources, environment_);
-    prepared_.snapshot = std::move(read.snapshot);
-    return take_problems(read.problems, values_, prepared_.notices);
+    host::ReadResult result = read(prepared_.plan.env.sources);
+    prepared_.snapshot = std::move(result.snapshot);
+    return take_problems(result.problems, values_, prepared_.notices);
   }
 
   Step rehearse() {

@@ -8,8 +8,9 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<PodCheckEntry, 14> entries = {{
+constexpr std::array<PodCheckEntry, 15> entries = {{
     {"workload", "a container of the file runs arizuko-init"},
+    {"plan", "the plan that it runs is the one looked at"},
     {"update-strategy", "the old pod is gone before the new one comes"},
     {"replicas", "one pod"},
     {"grace", "the kubelet waits longer than the plan"},
@@ -85,7 +86,8 @@ Findings check_update(const PodView& pod) {
   for (const Resource& each : pod.manifest.resources) {
     const Yaml target = each.root["spec"]["scaleTargetRef"];
     if (each.kind != "HorizontalPodAutoscaler" || target["name"].text() != resource.name ||
-        target["kind"].text() != resource.kind || each.root["spec"]["maxReplicas"].number(2) <= 1)
+        target["kind"].text() != resource.kind || !same_namespace(each.space, resource.space) ||
+        each.root["spec"]["maxReplicas"].number(2) <= 1)
       continue;
     pod.add(found, Severity::error, "replicas", target, "autoscaler", fmt::format("{} scales it", each.name),
             why, "take the autoscaler away");

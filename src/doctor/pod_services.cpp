@@ -61,7 +61,9 @@ Findings check_services(const PodView& pod) {
   Findings found;
   for (const Resource& each : pod.manifest.resources) {
     const Yaml spec = each.root["spec"];
-    if (each.kind != "Service" || !selects(spec["selector"], pod.workload.labels)) continue;
+    if (each.kind != "Service" || !same_namespace(each.space, pod.workload.resource.space) ||
+        !selects(spec["selector"], pod.workload.labels))
+      continue;
     for (const Yaml port : spec["ports"].items())
       check_port(pod, each, port, pod.plan.services[*proxyd].port, found);
   }

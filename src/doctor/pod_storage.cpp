@@ -92,7 +92,8 @@ bool can_write(const Mount& mount) {
 }
 
 void check_claim(const PodView& pod, const Mount& mount, Findings& found) {
-  const Resource* claim = pod.manifest.find("PersistentVolumeClaim", mount.source["claimName"].text());
+  const Resource* claim = pod.manifest.find("PersistentVolumeClaim", mount.source["claimName"].text(),
+                                            pod.workload.resource.space);
   const Yaml root = claim != nullptr                      ? claim->root
                     : mount.source["volumeClaimTemplate"] ? mount.source["volumeClaimTemplate"]
                                                           : mount.source;

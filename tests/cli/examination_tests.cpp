@@ -144,7 +144,7 @@ TEST_CASE("healthcheck: a refused plan and one without probes are 1, as Docker k
 TEST_CASE("check --pod: a sound manifest is 0, warnings only are 1, an error is 78") {
   const Captured sound = check_pod("sound.yaml");
   CHECK(sound.code == 0);
-  CHECK(sound.out == "nothing wrong (14 checks)\n");
+  CHECK(sound.out == "nothing wrong (15 checks)\n");
   CHECK(check_pod("memory_unlimited.yaml").code == 0);
   CHECK(check_pod("service_links_on.yaml").code == 1);
   CHECK(check_pod("strategy_rolling.yaml").code == 78);
@@ -158,7 +158,7 @@ TEST_CASE("check --pod: a finding says file and line, what, why and the fix") {
                            "                why: SIGKILL would come while adapters still sign off: messages "
                            "and sessions are lost\n"
                            "                fix: set it above 40, or lower pod.grace\n"
-                           "1 error, 0 warnings (14 checks)\n");
+                           "1 error, 0 warnings (15 checks)\n");
 }
 
 TEST_CASE("check --pod: JSON has the same, and is JSON") {
@@ -189,6 +189,22 @@ TEST_CASE("check --pod: nothing of this process's environment gets into the answ
   const Captured checked = check_pod("sound.yaml");
   ::unsetenv("HOST_DATA_DIR");
   CHECK(checked.code == 0);
+}
+
+TEST_CASE("check --pod: no file of this machine that the plan reads values from gets into the answer") {
+  const std::string file = (std::filesystem::temp_directory_path() / "arizuko-check-pod.env").string();
+  std::ofstream(file) << "HOST_DATA_DIR=/elsewhere/arizuko_demo\n";
+  const std::vector<std::string> sources = {
+      "--set", fmt::format("env.sources=[\"environment\", \"dotenv:{}\"]", file)};
+  CHECK(has(type({"check", "--plan", stock, sources[0], sources[1]}).out, "/elsewhere/arizuko_demo"));
+  const Captured checked = check_pod("config_variable.yaml", sources);
+  std::filesystem::remove(file);
+  CHECK_FALSE(has(checked.out, "/elsewhere"));
+}
+
+TEST_CASE("check --pod: a plan that is mounted from the manifest is the one, unless --plan names another") {
+  CHECK(has(type({"check", "--pod", pods + "plan_of_its_own.yaml"}).out, "8095 is no port of the plan"));
+  CHECK_FALSE(has(check_pod("plan_of_its_own.yaml").out, "is no port of the plan"));
 }
 
 // ---------------------------------------------------------------------------------------------

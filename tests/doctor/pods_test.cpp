@@ -37,15 +37,26 @@ Findings check_text(const std::string& name, std::string_view text) {
   REQUIRE_MESSAGE(manifest, plan::to_text(manifest.error()));
   const auto files = plan::read_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml");
   REQUIRE(files);
-  constexpr std::uint16_t probe_port = 9090;
-  const std::vector<Workload> workloads = find_workloads(*manifest, probe_port);
+  const auto stock = plan::load(*files, {}, lookup_in({}));
+  REQUIRE(stock);
+  const std::vector<Workload> workloads = find_workloads(*manifest, &*stock);
   if (workloads.empty()) return {no_workload(*manifest)};
   Findings all;
   for (const Workload& workload : workloads) {
-    const auto plan =
-        plan::load(*files, overrides_of(workload), lookup_in(environment_of(*manifest, workload)));
+    const PodPlan its = plan_of(*manifest, workload);
+    append(all, check_plan(*manifest, workload, its));
+    std::vector<plan::File> with = its.plan ? std::vector{*its.plan} : *files;
+    with.insert(with.end(), its.drop_ins.begin(), its.drop_ins.end());
+    const std::vector<std::string> environment =
+        environment_of(*manifest, workload, {"/etc/arizuko/config", "/etc/arizuko/secrets"});
+    const auto plan = plan::load(with, overrides_of(*manifest, workload), lookup_in(environment));
     REQUIRE_MESSAGE(plan, plan::to_text(plan.error().front()));
-    append(all, check_pod(*manifest, workload, *plan, {}));
+    env::Snapshot snapshot;
+    for (const std::string& each : environment) {
+      const std::size_t equals = each.find('=');
+      snapshot.values[each.substr(0, equals)] = {each.substr(equals + 1), "environment"};
+    }
+    append(all, check_pod(*manifest, workload, *plan, snapshot));
   }
   return all;
 }
@@ -111,6 +122,19 @@ TEST_CASE("pods: every check has a planted mistake") {
                          has(all, fmt::format("# finds: note {} ", each.name));
     CHECK(planted);
   }
+}
+
+TEST_CASE("pods: Lists that hold each other again and again are refused, not walked through") {
+  std::string text = "x0: &x0 {kind: Pod}\n";
+  for (int i = 1; i < 40; ++i)
+    text += fmt::format("x{}: &x{} {{kind: List, items: [*x{}, *x{}]}}\n", i, i, i - 1, i - 1);
+  const auto manifest = read_manifest("bomb.yaml", text + "kind: List\nitems: [*x39]\n");
+  REQUIRE_FALSE(manifest);
+  CHECK(plan::to_text(manifest.error()) == "bomb.yaml:1:1: more than 10000 resources");
+}
+
+TEST_CASE("pods: nothing at all is told so, for what should have written it has failed") {
+  CHECK(has(only(check_text("empty.yaml", "")).what, "there is no resource in it"));
 }
 
 TEST_CASE("pods: the manifest's own values decide the data directory") {

@@ -24,10 +24,18 @@ inline constexpr int wrong_plan = 78;   // EX_CONFIG
 enum class Output { text, json };
 enum class Mode { real, rehearsal };
 
+/// A pod that is not this one: its files come from a manifest, and of its sources only what the manifest
+/// says.
+struct Elsewhere {
+  std::optional<plan::File> plan;    // instead of the file that PlanOptions names
+  std::vector<plan::File> drop_ins;  // behind those of that file
+};
+
 struct PlanOptions {
   std::string plan;  // empty: the default places
   std::vector<plan::Override> overrides;
   Mode mode = Mode::real;
+  std::optional<Elsewhere> elsewhere;  // then no source is read but the process environment
 };
 
 struct RunOptions {

@@ -23,14 +23,18 @@ namespace arizuko::doctor {
 struct Resource {
   std::string kind;
   std::string name;
+  std::string space;  // its namespace; empty: the one that it is applied to
   Yaml root;
 };
+
+/// Where one of them is not named, they are taken for the same.
+bool same_namespace(std::string_view one, std::string_view other);
 
 struct Manifest {
   std::string file;  // as named; "-" is shown as <stdin>
   YamlFile yaml;
   std::vector<Resource> resources;  // those of a List too
-  const Resource* find(std::string_view kind, std::string_view name) const;
+  const Resource* find(std::string_view kind, std::string_view name, std::string_view space) const;
 };
 
 /// One or more documents, YAML or JSON.
@@ -43,15 +47,37 @@ struct Workload {
   Yaml container;     // ours
 };
 
-/// Those whose container runs arizuko-init: by its command, its image's name, or the probe port of the plan.
-std::vector<Workload> find_workloads(const Manifest& manifest, std::optional<std::uint16_t> probe_port);
+/// Those whose container runs an instance: by its command, its image's name, or probes that ask the plan's
+/// port for our paths. Without a plan by the first two. A pod in which two do it is there twice.
+std::vector<Workload> find_workloads(const Manifest& manifest, const plan::Plan* plan);
+
+/// A key of a ConfigMap of the manifest, where the container finds it.
+struct ConfigFile {
+  std::string path;
+  std::string text;
+  std::uint32_t line = 0;  // of its value
+  std::string map;         // the ConfigMap's name
+};
+std::vector<ConfigFile> config_files(const Manifest& manifest, const Workload& workload);
 
 /// "NAME=value": what the manifest itself says of the pod's environment, by `env`, ConfigMaps of the same
-/// file taken whole (envFrom), and those mounted as directories. Secrets are left out.
-std::vector<std::string> environment_of(const Manifest& manifest, const Workload& workload);
+/// file taken whole (envFrom), and those mounted at one of `directories`, which the plan reads. Secrets are
+/// left out.
+std::vector<std::string> environment_of(const Manifest& manifest, const Workload& workload,
+                                        const std::vector<std::string>& directories);
 
 /// `--set KEY=VALUE` among the container's words.
-std::vector<plan::Override> overrides_of(const Workload& workload);
+std::vector<plan::Override> overrides_of(const Manifest& manifest, const Workload& workload);
+
+/// The files of the plan that the container reads, as far as they are ConfigMaps of the manifest.
+struct PodPlan {
+  std::string path;                // `--plan` among its words, or the default place
+  std::optional<plan::File> plan;  // nothing: not in the manifest
+  std::vector<plan::File> drop_ins;
+};
+PodPlan plan_of(const Manifest& manifest, const Workload& workload);
+/// What of it could not be looked at.
+Findings check_plan(const Manifest& manifest, const Workload& workload, const PodPlan& plan);
 
 struct PodCheckEntry {
   std::string_view name;
