@@ -1,5 +1,6 @@
 // The workload as a whole: how it is replaced, stopped, isolated, and who it runs as.
 #include <array>
+#include <charconv>
 
 #include "arizuko/plan/show.hpp"
 #include "pod_view.hpp"
@@ -8,9 +9,10 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<PodCheckEntry, 15> entries = {{
+constexpr std::array<PodCheckEntry, 16> entries = {{
     {"workload", "a container of the file runs arizuko-init"},
     {"plan", "the plan that it runs is the one looked at"},
+    {"containers", "nothing else in the pod does what arizuko-init does"},
     {"update-strategy", "the old pod is gone before the new one comes"},
     {"replicas", "one pod"},
     {"grace", "the kubelet waits longer than the plan"},
@@ -49,8 +51,10 @@ Findings check_pod(const Manifest& manifest, const Workload& workload, const pla
                    const env::Snapshot& snapshot) {
   const PodView pod{manifest, workload, plan, snapshot};
   Findings all;
-  for (const auto look : {check_update, check_grace, check_isolation, check_user, check_probes, check_secrets,
-                          check_storage, check_services, check_resources}) {
+  if (holds_up_the_pod(pod)) return check_containers(pod);
+  for (const auto look :
+       {check_containers, check_update, check_grace, check_isolation, check_user, check_probes, check_secrets,
+        check_values, check_storage, check_services, check_resources}) {
     append(all, look(pod));
   }
   return all;
@@ -71,6 +75,10 @@ Findings check_update(const PodView& pod) {
             strategy["type"] ? fmt::format("it is {}", strategy["type"].text())
                              : "it is not set, which means RollingUpdate",
             why, "set it to Recreate");
+  } else if (resource.kind == "Deployment" && spec["strategy"]["rollingUpdate"]) {
+    pod.add(found, Severity::error, "update-strategy", spec["strategy"].key("rollingUpdate"),
+            "spec.strategy.rollingUpdate", "it stands beside type Recreate",
+            "the API server refuses the Deployment", "take it away; in a patch set it to null");
   }
   if (spec["replicas"].number(1) > 1) {
     pod.add(found, Severity::error, "replicas", spec["replicas"], "spec.replicas",
@@ -95,25 +103,70 @@ Findings check_update(const PodView& pod) {
   return found;
 }
 
+namespace {
+
+/// How long preStop sleeps: it runs first, and its time is taken off the grace.
+std::int64_t pre_stop_seconds(Yaml container) {
+  const Yaml hook = container["lifecycle"]["preStop"];
+  std::string said;  // "/bin/sh -c sleep 20 && ..."
+  for (const Yaml each : hook["exec"]["command"].items()) said += each.text() + ' ';
+  constexpr std::string_view word = "sleep ";
+  const std::size_t at = said.find(word);
+  std::int64_t seconds = 0;
+  if (at != said.npos && (at == 0 || said[at - 1] == ' ' || said[at - 1] == '/'))
+    std::from_chars(said.data() + at + word.size(), said.data() + said.size(), seconds);
+  return hook["sleep"] ? hook["sleep"]["seconds"].number(0) : seconds;
+}
+
+/// A probe may have a grace of its own, which then counts when it kills.
+Findings check_grace_of_probes(const PodView& pod) {
+  Findings found;
+  for (const char* key : {"livenessProbe", "startupProbe"}) {
+    const Yaml grace = pod.workload.container[key]["terminationGracePeriodSeconds"];
+    if (!grace || std::chrono::seconds(grace.number(0)) > pod.plan.pod.grace) continue;
+    pod.add(found, Severity::warning, "grace", grace, fmt::format("{}.terminationGracePeriodSeconds", key),
+            fmt::format("{} s when this probe kills, and the plan may take {} s", grace.number(0),
+                        seconds(pod.plan.pod.grace)),
+            "it wins over the pod's: SIGKILL would come while adapters still sign off", "leave it out");
+  }
+  return found;
+}
+
+}  // namespace
+
 Findings check_grace(const PodView& pod) {
+  Findings found = check_grace_of_probes(pod);
   const Yaml spec = pod.workload.pod;
   const Yaml grace = spec["terminationGracePeriodSeconds"];
   constexpr std::int64_t kubernetes_default = 30;
   const std::int64_t given = grace.number(kubernetes_default);
-  // preStop runs first, and its time is taken off.
-  const Yaml hook = pod.workload.container["lifecycle"]["preStop"];
-  std::int64_t before = hook["sleep"]["seconds"].number(0);
-  const std::vector<Yaml> command = hook["exec"]["command"].items();
-  if (command.size() == 2 && command[0].text().ends_with("sleep")) before = command[1].number(0);
+  const std::int64_t before = pre_stop_seconds(pod.workload.container);
   const plan::Duration needed = pod.plan.pod.grace + std::chrono::seconds(before);
-  if (std::chrono::seconds(given) > needed) return {};
-  return pod.one(Severity::error, "grace", grace ? grace : spec, "terminationGracePeriodSeconds",
-                 fmt::format("{} s{}, and the plan may take {} s{}", given, grace ? "" : " (the default)",
-                             seconds(pod.plan.pod.grace),
-                             before > 0 ? fmt::format(" after a preStop of {} s", before) : ""),
-                 "SIGKILL would come while adapters still sign off: messages and sessions are lost",
-                 fmt::format("set it above {}, or lower pod.grace", seconds(needed)));
+  if (std::chrono::seconds(given) > needed) return found;
+  pod.add(found, Severity::error, "grace", grace ? grace : spec, "terminationGracePeriodSeconds",
+          fmt::format("{} s{}, and the plan may take {} s{}", given, grace ? "" : " (the default)",
+                      seconds(pod.plan.pod.grace),
+                      before > 0 ? fmt::format(" after a preStop of {} s", before) : ""),
+          "SIGKILL would come while adapters still sign off: messages and sessions are lost",
+          fmt::format("set it above {}, or lower pod.grace", seconds(needed)));
+  return found;
 }
+
+namespace {
+
+void check_host_ports(const PodView& pod, Findings& found) {
+  const auto proxyd = pod.plan.find("proxyd");
+  for (const Yaml each : pod.workload.container["ports"].items()) {
+    if (!each["hostPort"] || (proxyd && each["containerPort"].number(0) == pod.plan.services[*proxyd].port))
+      continue;
+    pod.add(found, Severity::error, "namespaces", each.key("hostPort"), "ports.hostPort",
+            fmt::format("port {} is on the node's own addresses", each["containerPort"].text()),
+            "of all ports only proxyd's asks who somebody is (T17, T18)",
+            "leave it out: the kubelet and a Service reach the pod without it");
+  }
+}
+
+}  // namespace
 
 Findings check_isolation(const PodView& pod) {
   const Yaml spec = pod.workload.pod;
@@ -137,6 +190,7 @@ Findings check_isolation(const PodView& pod) {
             "everybody who reaches the node (T17, T18)",
             "leave it out");
   }
+  check_host_ports(pod, found);
   return found;
 }
 
@@ -175,9 +229,13 @@ Findings check_user(const PodView& pod) {
             "files that root makes cannot be changed by uid 1000 later (T15)",
             "set runAsUser, runAsGroup and fsGroup to 1000, and runAsNonRoot");
   }
-  if (user.number(0) > 0 && !group && mounts_claim(pod.workload)) {
-    pod.add(found, Severity::error, "user", place, "securityContext.fsGroup",
-            fmt::format("it is not set, and uid {} does not own a new volume", user.number(0)),
+  const bool no_root = user ? user.number(0) > 0 : not_root;
+  if (no_root && !group && mounts_claim(pod.workload)) {
+    const Yaml misplaced = pod.workload.container["securityContext"].key("fsGroup");
+    pod.add(found, Severity::error, "user", misplaced ? misplaced : place, "securityContext.fsGroup",
+            misplaced ? "a container has none: it belongs to the pod's securityContext"
+            : user    ? fmt::format("it is not set, and uid {} does not own a new volume", user.number(0))
+                      : "it is not set, and the image's user does not own a new volume",
             "the data directory could not be written (exit 77), and Secret files of mode 0400 not be read",
             "set fsGroup to the group that it runs as: 1000");
   }

@@ -143,6 +143,12 @@ Findings check_probe(const PodView& pod, const ProbeKind& kind, Yaml probe) {
   if (const Yaml get = probe["httpGet"]) {
     append(found, check_port(pod, kind, get, "httpGet"));
     append(found, check_path(pod, kind, get));
+    if (get["host"]) {
+      pod.add(found, Severity::error, "probes", get["host"], key_of(kind, "httpGet.host"),
+              fmt::format("it asks {}", get["host"].text()),
+              "the kubelet would ask that host, from the node, and not this pod",
+              "leave it out: the pod's own address is the default");
+    }
     if (get["scheme"].text() == "HTTPS") {
       pod.add(found, Severity::error, "probes", get["scheme"], key_of(kind, "httpGet.scheme"),
               "it asks by HTTPS", "the probe port speaks HTTP only: the probe never succeeds",

@@ -26,6 +26,21 @@ std::string why_not(const PodView& pod, std::int64_t port, std::string_view hold
   return "nobody listens there: connections are refused";
 }
 
+/// A port that another container of the pod says is its own: a sign-in proxy, a metrics exporter.
+bool is_of_another(const PodView& pod, Yaml target) {
+  const auto has = [&](Yaml container) {
+    return std::ranges::any_of(container["ports"].items(), [&](Yaml port) {
+      return target.is_number() ? port["containerPort"].number(0) == target.number(0)
+                                : port["name"].is_text() && port["name"].text() == target.text();
+    });
+  };
+  if (has(pod.workload.container)) return false;
+  for (const char* key : {"containers", "initContainers"}) {
+    if (std::ranges::any_of(pod.workload.pod[key].items(), has)) return true;
+  }
+  return false;
+}
+
 void check_port(const PodView& pod, const Resource& service, Yaml entry, std::int64_t proxy,
                 Findings& found) {
   const Yaml target = entry["targetPort"] ? entry["targetPort"] : entry["port"];
@@ -35,6 +50,7 @@ void check_port(const PodView& pod, const Resource& service, Yaml entry, std::in
             fmt::format("point it at proxyd's port, {}", proxy));
   };
   const auto port = port_number(pod.workload.container, target);
+  if (is_of_another(pod, target)) return;
   if (!port)
     return add(Severity::error, fmt::format("no port of the container is called {}", target.text()),
                "connections are refused");

@@ -2,6 +2,10 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/ranges.h>
+
+#include "arizuko/env/scope.hpp"
+#include "known.hpp"
 #include "pod_view.hpp"
 
 namespace arizuko::doctor {
@@ -36,10 +40,6 @@ void check_env(const PodView& pod, Findings& found) {
               fmt::format("{} is a variable made of a ConfigMap", name),
               "it does not follow a change until there is a new pod",
               "mount the ConfigMap as a directory that the plan reads");
-    } else if (sounds_secret(name) && each["value"] && !each["value"].text().empty()) {
-      pod.add(found, Severity::warning, "values", each, "env",
-              fmt::format("the value of {} stands in the manifest", name),
-              "everybody who reads the repository or the Deployment has it", mount_as_directory);
     }
   }
   for (const Yaml each : pod.workload.container["envFrom"].items()) {
@@ -56,9 +56,29 @@ void check_env(const PodView& pod, Findings& found) {
   }
 }
 
+bool projects_secrets(const Mount& mount) {
+  return mount.kind == Mount::Kind::projected &&
+         std::ranges::any_of(mount.source["sources"].items(), [](Yaml each) { return bool(each["secret"]); });
+}
+
+/// `items` of a Secret: what is not listed does not come, a new token neither.
+void check_items(const PodView& pod, Yaml items, Findings& found) {
+  for (const Yaml each : items.items()) {
+    if (each["path"].text() == each["key"].text()) continue;
+    pod.add(found, Severity::warning, "secrets", each, "volumes.secret.items",
+            fmt::format("the key {} becomes the file {}", each["key"].text(), each["path"].text()),
+            "the plan takes the file's name for the variable's: under another one it reaches no daemon",
+            "give both one name, or leave items out: then every key comes, new ones too");
+  }
+}
+
 void check_mount(const PodView& pod, const Mount& mount, Findings& found) {
-  const bool secret = mount.kind == Mount::Kind::secret || mount.kind == Mount::Kind::projected;
-  if (!secret && mount.kind != Mount::Kind::config_map) return;
+  const bool secret = mount.kind == Mount::Kind::secret || projects_secrets(mount);
+  if (!secret && mount.kind != Mount::Kind::config_map && mount.kind != Mount::Kind::projected) return;
+  if (plan_reads(pod.plan, mount.path) && !mount.by_sub_path) {
+    if (mount.kind == Mount::Kind::secret) check_items(pod, mount.source["items"], found);
+    for (const Yaml each : mount.source["sources"].items()) check_items(pod, each["secret"]["items"], found);
+  }
   if (mount.by_sub_path) {
     pod.add(found, secret ? Severity::warning : Severity::note, "secrets", place_of(mount.node, "subPath"),
             "volumeMounts.subPath",
@@ -74,10 +94,71 @@ void check_mount(const PodView& pod, const Mount& mount, Findings& found) {
 
 }  // namespace
 
+namespace {
+
+/// By a directory that the plan reads or by variables; from a Secret or a store's own driver.
+bool brings_secrets(const PodView& pod) {
+  const Yaml container = pod.workload.container;
+  const auto of_secret = [](Yaml each) { return each["secretRef"] || each["valueFrom"]["secretKeyRef"]; };
+  if (std::ranges::any_of(container["envFrom"].items(), of_secret) ||
+      std::ranges::any_of(container["env"].items(), of_secret))
+    return true;
+  return std::ranges::any_of(mounts_of(pod.workload), [&](const Mount& each) {
+    const bool brings =
+        each.kind == Mount::Kind::secret || projects_secrets(each) || each.kind == Mount::Kind::other;
+    return brings && (plan_reads(pod.plan, each.path) ||
+                      plan_reads(pod.plan, each.path.substr(0, each.path.rfind('/'))));
+  });
+}
+
+bool is_rehearsal(const PodView& pod) {
+  const std::vector<std::string> words = words_of(pod.workload.container);
+  return std::ranges::find(words, "--rehearse") != words.end() ||
+         pod.workload.container["image"].text().contains("arizuko-rehearsal");
+}
+
+/// What the pod cannot be ready without, and nothing in the manifest brings.
+void check_reach(const PodView& pod, Findings& found) {
+  if (brings_secrets(pod) || is_rehearsal(pod)) return;
+  for (const plan::Service& each : pod.plan.services) {
+    if (!each.enabled || !env::enabled(each, pod.snapshot) || !matters(pod.plan, each)) continue;
+    const std::vector<std::string> names = env::missing(each, pod.snapshot);
+    if (names.empty()) continue;
+    pod.add(found, Severity::warning, "secrets", place_of(pod.workload.container, "volumeMounts"),
+            "volumeMounts",
+            fmt::format("no Secret reaches the plan, and {} needs {}", each.name, fmt::join(names, ", ")),
+            "unless a .env on the volume brings it, arizuko-init ends with exit 78", mount_as_directory);
+    return;
+  }
+}
+
+}  // namespace
+
 Findings check_secrets(const PodView& pod) {
   Findings found;
   check_env(pod, found);
   for (const Mount& each : mounts_of(pod.workload)) check_mount(pod, each, found);
+  check_reach(pod, found);
+  return found;
+}
+
+Findings check_values(const PodView& pod) {
+  constexpr const char* why = "everybody who reads the repository, the Deployment or the ConfigMap has it";
+  Findings found;
+  for (const Yaml each : pod.workload.container["env"].items()) {
+    if (!sounds_secret(each["name"].text()) || each["value"].text().empty()) continue;
+    pod.add(found, Severity::warning, "values", each, "env",
+            fmt::format("the value of {} stands in the manifest", each["name"].text()), why,
+            mount_as_directory);
+  }
+  for (const ConfigFile& file : config_files(pod.manifest, pod.workload)) {
+    const std::string_view name = program_of(file.path);
+    if (!sounds_secret(name) || file.text.empty()) continue;
+    doctor::add(found, Severity::warning, "values", {pod.manifest.file, file.line, 0},
+                fmt::format("ConfigMap/{} data.{}", file.map, name),
+                fmt::format("the value of {} stands in a ConfigMap", name), why,
+                "put it into the Secret instead");
+  }
   return found;
 }
 
@@ -87,8 +168,9 @@ namespace {
 
 bool can_write(const Mount& mount) {
   using enum Mount::Kind;
-  return !mount.read_only && mount.kind != secret && mount.kind != config_map && mount.kind != projected &&
-         mount.kind != missing;
+  const bool claimed_read_only = mount.kind == claim && mount.source["readOnly"].is_true();
+  return !mount.read_only && !claimed_read_only && mount.kind != secret && mount.kind != config_map &&
+         mount.kind != projected && mount.kind != missing;
 }
 
 void check_claim(const PodView& pod, const Mount& mount, Findings& found) {
@@ -134,6 +216,14 @@ void check_data_dir(const PodView& pod, const std::vector<Mount>& mounts, Findin
   if (mount->kind == Mount::Kind::empty) {
     add(Severity::warning, mount->node, fmt::format("{} is an emptyDir", mount->path),
         "database, groups and sign-ins are gone with the pod", "use a PersistentVolumeClaim");
+  }
+  if (mount->kind == Mount::Kind::host) {
+    pod.add(found, Severity::warning, "volume", mount->node, "volumes.hostPath",
+            fmt::format("{} is a directory of the node", mount->path),
+            "on another node the instance begins anew with an empty one, fsGroup does not apply to it, and "
+            "the Pod "
+            "Security standards forbid it",
+            "use a PersistentVolumeClaim; for a directory of one node one of class local");
   }
   if (mount->kind == Mount::Kind::claim) check_claim(pod, *mount, found);
 }

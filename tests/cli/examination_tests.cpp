@@ -144,7 +144,7 @@ TEST_CASE("healthcheck: a refused plan and one without probes are 1, as Docker k
 TEST_CASE("check --pod: a sound manifest is 0, warnings only are 1, an error is 78") {
   const Captured sound = check_pod("sound.yaml");
   CHECK(sound.code == 0);
-  CHECK(sound.out == "nothing wrong (15 checks)\n");
+  CHECK(sound.out == "nothing wrong (16 checks)\n");
   CHECK(check_pod("memory_unlimited.yaml").code == 0);
   CHECK(check_pod("service_links_on.yaml").code == 1);
   CHECK(check_pod("strategy_rolling.yaml").code == 78);
@@ -158,7 +158,7 @@ TEST_CASE("check --pod: a finding says file and line, what, why and the fix") {
                            "                why: SIGKILL would come while adapters still sign off: messages "
                            "and sessions are lost\n"
                            "                fix: set it above 40, or lower pod.grace\n"
-                           "1 error, 0 warnings (15 checks)\n");
+                           "1 error, 0 warnings (16 checks)\n");
 }
 
 TEST_CASE("check --pod: JSON has the same, and is JSON") {
