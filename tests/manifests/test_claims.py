@@ -278,6 +278,26 @@ def test_the_ingress_leads_to_a_port_of_the_service():
 # --- the nodes
 
 
+def gibibytes(quantity):
+    """A quantity of Kubernetes in binary units."""
+    number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", quantity).groups()
+    return int(number) / {"Mi": 1024, "Gi": 1}[unit]
+
+
+def test_what_emptydirs_may_hold_is_below_the_limit_above_which_the_kubelet_evicts_the_pod():
+    """The kubelet adds up the limits that there are, and takes no notice of containers without one."""
+    seen = set()
+    for name, objects in everything().items():
+        spec = pod_of(objects)["spec"]
+        limits = [each["resources"]["limits"]["ephemeral-storage"] for key in ("containers", "initContainers")
+                  for each in spec.get(key, []) if "ephemeral-storage" in each.get("resources", {}).get("limits", {})]
+        held = [each["emptyDir"]["sizeLimit"] for each in spec["volumes"] if "sizeLimit" in each.get("emptyDir", {})]
+        if limits:
+            assert sum(map(gibibytes, limits)) > sum(map(gibibytes, held)), name
+            seen.add((len(limits), len(held)))
+    assert seen == {(1, 0), (1, 1), (2, 1)}
+
+
 def test_a_drain_gets_past_the_pod_and_an_autoscaler_leaves_it_alone():
     found = 0
     for name, objects in everything().items():
