@@ -182,10 +182,12 @@ Findings about_file_system(Severity severity, const std::string& where, std::str
 
 constexpr const char* use_local = "use a volume of one node: a block device or local disk, ReadWriteOnce";
 
-/// Two views of one file see each other's writes at once: what SQLite's -shm file is.
+constexpr std::size_t shared_bytes = 32 * 1024;  // of one -shm file
+
+/// Two views of one file see each other's writes at once: what SQLite's -shm file is. The file has its blocks
+/// already: where there is no room, a write to memory that is mapped ends the process (SIGBUS).
 bool shares_memory(int file) {
-  constexpr std::size_t size = 32 * 1024;
-  if (::ftruncate(file, size) != 0) return false;
+  constexpr std::size_t size = shared_bytes;
   void* one = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   void* two = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   bool shared = one != MAP_FAILED && two != MAP_FAILED;
@@ -213,6 +215,15 @@ Findings try_it(const std::string& directory) {
   if (!file.open()) return {};  // data-dir has said why
   ::unlink(name.c_str());
   Findings found;
+  const std::string zeros(shared_bytes, '\0');
+  errno = ENOSPC;  // what a short write means
+  if (::pwrite(file.get(), zeros.data(), zeros.size(), 0) != std::ssize(zeros)) {
+    return about_file_system(
+        Severity::error, directory,
+        fmt::format("{} KiB cannot be written here: {}", shared_bytes / 1024, std::strerror(errno)),
+        "the database, the lock and all files of the daemons are written here",
+        "free space, raise the quota, or make the volume larger");
+  }
   if (!shares_memory(file.get())) {
     append(found,
            about_file_system(Severity::error, directory, "two programs cannot share memory by a file here",

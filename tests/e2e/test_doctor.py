@@ -69,6 +69,22 @@ def test_doctor_says_that_docker_and_the_programs_are_missing_without_the_arizuk
     assert of(answer, "skills") and of(answer, "needed-values")
 
 
+def test_doctor_on_a_full_disk_says_so(tmp_path):
+    """A write to mapped memory of a file without blocks would end it with SIGBUS."""
+    data = tmp_path / "arizuko_demo"
+    script = """
+      mount -t tmpfs -o size=256k tmpfs "$1"; mkdir "$1/arizuko_demo"
+      head -c 1M /dev/zero >"$1/fill" 2>/dev/null
+      shift; exec "$@"
+    """
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", tmp_path, INIT, "doctor", "--rehearse",
+                           "--plan", STOCK_PLAN, "--set", f"pod.data_dir={data}", "--json"], capture_output=True, text=True)
+    assert done.returncode == 78, done
+    found = [each for each in json.loads(done.stdout)["findings"] if each["severity"] == "error"]
+    assert {each["check"] for each in found} == {"free-space", "file-system"}, found
+    assert any("No space left on device" in each["what"] for each in found), found
+
+
 def test_healthcheck_follows_readiness_and_liveness_does_not(a_pod):
     pod = a_pod()
     pod.wait_ready()
