@@ -6,6 +6,7 @@
 
 #include "arizuko/doctor/sqlite_file.hpp"
 #include "files.hpp"
+#include "holder.hpp"
 #include "known.hpp"
 
 namespace arizuko::doctor {
@@ -37,6 +38,35 @@ void add_route(Findings& found, Severity severity, const std::string& database, 
           "stop proxyd, empty the table: sqlite3 {} 'DELETE FROM proxyd_routes', start proxyd: it takes "
           "the plan's routes anew",
           database));
+}
+
+Findings judge_unreadable(const Context& context, const std::string& database, const SqliteError& error) {
+  const auto finding = [&](Severity severity, std::string_view what, std::string_view why,
+                           std::string_view fix) {
+    return one(severity, "routes-table", {database, 0, 0}, "", what, why, fix);
+  };
+  switch (error.kind) {
+    case SqliteError::Kind::damaged: {
+      // While a daemon writes, what was read may be of two times.
+      const bool in_use = lock_holder(context.plan.pod.data_dir).has_value();
+      return finding(
+          in_use ? Severity::warning : Severity::error, error.phrase,
+          in_use ? "or it was written to in this very moment; damaged, the daemons exit or lose messages"
+                 : "gated and all that read the database exit, or lose messages",
+          fmt::format("{}stop the instance and put a backup back, or save what is left: sqlite3 {} .recover",
+                      in_use ? "ask again; then " : "", database));
+    }
+    case SqliteError::Kind::empty:
+      return finding(Severity::warning, "the database is an empty file",
+                     "the seed takes it for done, and the group main is never made (T13)",
+                     "with the instance stopped take the file away: the seed runs at the next start");
+    case SqliteError::Kind::not_here:
+      return finding(
+          Severity::note, fmt::format("the routes cannot be looked at: {}", error.phrase),
+          "whether they are the plan's is not known (T10)",
+          fmt::format("ask again, or: sqlite3 {} 'SELECT path, backend FROM proxyd_routes'", database));
+  }
+  return {};
 }
 
 Findings compare(const std::string& database, const SqliteTable& table, Routes wanted) {
@@ -83,13 +113,7 @@ Findings check_routes_table(const Context& context) {
     }
     if (!look_at(database)) return {};
     const auto table = read_sqlite_table(database, "proxyd_routes");
-    if (!table) {
-      Findings found;
-      add_route(found, Severity::note, database,
-                fmt::format("the routes cannot be looked at: {}", table.error()),
-                "whether they are the plan's is not known (T10)");
-      return found;
-    }
+    if (!table) return judge_unreadable(context, database, table.error());
     return table->rows.empty() ? Findings{} : compare(database, *table, *routes);
   }
   return {};

@@ -30,8 +30,12 @@ constexpr int deepest = 20;
 
 /// Thrown and caught in this file only: the way out of a format that does not fit, from any depth.
 struct Unreadable : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  using Kind = SqliteError::Kind;
+  Unreadable(Kind what_kind, const std::string& phrase) : std::runtime_error(phrase), kind(what_kind) {}
+  Kind kind;
 };
+constexpr auto damaged = SqliteError::Kind::damaged;
+constexpr auto not_here = SqliteError::Kind::not_here;
 
 /// A view that refuses to be left.
 class View {
@@ -42,7 +46,7 @@ class View {
   std::size_t size() const { return size_; }
   View from(std::size_t at, std::size_t size) const {
     if (at > size_ || size > size_ - at)
-      throw Unreadable("it is damaged: something lies outside of its page");
+      throw Unreadable(damaged, "it is damaged: something lies outside of its page");
     return {data_ + at, size};
   }
   std::uint64_t big_endian(std::size_t at, std::size_t size) const {
@@ -95,7 +99,7 @@ class Wal {
     if (!file_.open() || ::fstat(file_.get(), &info) != 0 || info.st_size < static_cast<off_t>(header_size))
       return;
     if (static_cast<std::uint64_t>(info.st_size) > most_wal_bytes)
-      throw Unreadable(fmt::format("its WAL is larger than {} MiB", most_wal_bytes >> 20));
+      throw Unreadable(not_here, fmt::format("its WAL is larger than {} MiB", most_wal_bytes >> 20));
     header_ = read_at(file_.get(), 0, header_size);
     if (header_.size() == header_size) index(page_size, static_cast<std::uint64_t>(info.st_size));
   }
@@ -166,16 +170,17 @@ class Database {
  public:
   explicit Database(const std::string& path)
       : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (!file_.open()) throw Unreadable(fmt::format("it cannot be read: {}", std::strerror(errno)));
+    if (!file_.open()) throw Unreadable(not_here, fmt::format("it cannot be read: {}", std::strerror(errno)));
     const Bytes head = read_at(file_.get(), 0, 100);
+    if (head.empty()) throw Unreadable(SqliteError::Kind::empty, "it is empty");
     const View header(head);
     if (head.size() != 100 || !header.text().starts_with(std::string_view("SQLite format 3\0", 16)))
-      throw Unreadable("it is no SQLite database");
+      throw Unreadable(damaged, "it is no SQLite database");
     page_size_ = header.u16(16) == 1 ? 65536 : header.u16(16);
     if (page_size_ < 512 || !std::has_single_bit(page_size_) || header.u8(20) > page_size_ - 480)
-      throw Unreadable("it is damaged: its page size cannot be");
+      throw Unreadable(damaged, "it is damaged: its page size cannot be");
     usable_ = page_size_ - header.u8(20);
-    if (header.u32(56) > 1) throw Unreadable("its text is not UTF-8");
+    if (header.u32(56) > 1) throw Unreadable(not_here, "its text is not UTF-8");
     wal_.emplace(path + "-wal", page_size_);
   }
 
@@ -193,23 +198,24 @@ class Database {
  private:
   Bytes page(std::uint32_t number) {
     if (number == 0 || ++pages_read_ > most_pages)
-      throw Unreadable("it is damaged, or the table is too large to be read here");
+      throw Unreadable(not_here, "it is damaged, or the table is too large to be read here");
     std::optional<Bytes> newest = wal_->page(number, page_size_);
     if (newest && newest->size() == page_size_) return *std::move(newest);
     Bytes bytes = read_at(file_.get(), static_cast<std::uint64_t>(number - 1) * page_size_, page_size_);
-    if (bytes.size() != page_size_) throw Unreadable("it is damaged: a page is missing");
+    if (bytes.size() != page_size_) throw Unreadable(damaged, "it is damaged: a page is missing");
     return bytes;
   }
 
   void walk(std::uint32_t number, int depth, std::vector<Row>& all) {
     constexpr std::uint8_t interior = 0x05;
     constexpr std::uint8_t leaf = 0x0d;
-    if (depth > deepest) throw Unreadable("it is damaged: its tree is too deep");
+    if (depth > deepest) throw Unreadable(damaged, "it is damaged: its tree is too deep");
     const Bytes bytes = page(number);
     const View view(bytes);
     const std::size_t header = number == 1 ? 100 : 0;
     const std::uint8_t type = view.u8(header);
-    if (type != interior && type != leaf) throw Unreadable("the table is of a form that is not read here");
+    if (type != interior && type != leaf)
+      throw Unreadable(not_here, "the table is of a form that is not read here");
     const std::size_t cells = view.u16(header + 3);
     const std::size_t pointers = header + (type == interior ? 12 : 8);
     for (std::size_t i = 0; i < cells; ++i) {
@@ -219,7 +225,7 @@ class Database {
         continue;
       }
       if (all.size() >= most_rows)
-        throw Unreadable(fmt::format("the table has more than {} rows", most_rows));
+        throw Unreadable(not_here, fmt::format("the table has more than {} rows", most_rows));
       all.push_back(row(payload(view, cell)));
     }
     if (type == interior) walk(view.u32(header + 8), depth + 1, all);
@@ -229,7 +235,7 @@ class Database {
   Bytes payload(View view, std::size_t at) {
     const std::uint64_t size = view.varint(at);
     view.varint(at);  // the rowid
-    if (size > most_row_bytes) throw Unreadable("a row is too large to be read here");
+    if (size > most_row_bytes) throw Unreadable(not_here, "a row is too large to be read here");
     const std::uint64_t most = usable_ - 35;
     const std::uint64_t least = (usable_ - 12) * 32 / 255 - 23;
     const std::uint64_t wanted = least + (size - std::min(size, least)) % (usable_ - 4);
@@ -299,7 +305,7 @@ SqliteTable read_once(const std::string& path, std::string_view name) {
     table.columns = columns_of(entry[4].text.value_or(""));
     table.rows = database.rows(static_cast<std::uint32_t>(*entry[3].number));
   }
-  if (database.was_reset()) throw Unreadable("it is being written to; ask again");
+  if (database.was_reset()) throw Unreadable(not_here, "it is being written to; ask again");
   return table;
 }
 
@@ -341,13 +347,13 @@ std::vector<std::string> columns_of(std::string_view statement) {
   return names;
 }
 
-std::expected<SqliteTable, std::string> read_sqlite_table(const std::string& path, std::string_view table) {
+std::expected<SqliteTable, SqliteError> read_sqlite_table(const std::string& path, std::string_view table) {
   constexpr int tries = 3;  // a checkpoint may get between two reads
   for (int i = 1;; ++i) {
     try {
       return read_once(path, table);
     } catch (const Unreadable& error) {
-      if (i == tries) return std::unexpected(std::string(error.what()));
+      if (i == tries) return std::unexpected(SqliteError{error.kind, error.what()});
     }
   }
 }

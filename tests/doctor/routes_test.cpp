@@ -143,8 +143,9 @@ TEST_CASE("sqlite: columns are read from the statement, constraints are none") {
 
 TEST_CASE("sqlite: what is no database, or a damaged one, is an error and never a crash") {
   const World world;
-  CHECK(read_sqlite_table(world.write("data/text", "hello"), "t").error() == "it is no SQLite database");
-  CHECK(has(read_sqlite_table(world.root + "/nowhere", "t").error(), "it cannot be read"));
+  CHECK(read_sqlite_table(world.write("data/text", "hello"), "t").error().phrase ==
+        "it is no SQLite database");
+  CHECK(has(read_sqlite_table(world.root + "/nowhere", "t").error().phrase, "it cannot be read"));
   {
     const Sqlite database(database_of(world));
     database.run(create);
@@ -164,10 +165,32 @@ TEST_CASE("sqlite: what is no database, or a damaged one, is an error and never 
   CHECK(refused > 100);
 }
 
-TEST_CASE("routes: a database that cannot be read is a note, and PROXYD_ROUTES_JSON that is none an error") {
+TEST_CASE("routes: a database that is none is an error, an empty file a warning, an unreadable one a note") {
+  const World world;
+  world.write("data/store/messages.db", "no database");
+  Finding found = only(check_routes_table(world.context()));
+  CHECK(found.severity == Severity::error);
+  CHECK(found.what == "it is no SQLite database");
+  CHECK(has(found.fix, "backup"));
+  CHECK_FALSE(has(found.fix, "DELETE"));
+  world.write("data/store/messages.db", "");
+  found = only(check_routes_table(world.context()));
+  CHECK(found.severity == Severity::warning);
+  CHECK(has(found.why, "T13"));
+  world.remove("data/store/messages.db");
+  {
+    const Sqlite database(database_of(world));
+    database.run(create);
+    database.run("BEGIN");
+    for (int i = 0; i < 10'001; ++i) database.run(insert(fmt::format("/{}/", i), "http://127.0.0.1:9081"));
+    database.run("COMMIT");
+  }
+  CHECK(heads(check_routes_table(world.context())) == Heads{"note routes-table"});
+}
+
+TEST_CASE("routes: PROXYD_ROUTES_JSON that is none is an error") {
   World world;
   world.write("data/store/messages.db", "no database");
-  CHECK(heads(check_routes_table(world.context())) == Heads{"note routes-table"});
   world.load("[service.proxyd]\nenv.PROXYD_ROUTES_JSON = '{'\n");
   CHECK(heads(check_routes_table(world.context())) == Heads{"error routes-table"});
 }

@@ -33,8 +33,17 @@ struct SqliteTable {
   std::string text(std::size_t row, std::string_view column) const;
 };
 
-/// The error is a phrase: "it is no SQLite database".
-std::expected<SqliteTable, std::string> read_sqlite_table(const std::string& path, std::string_view table);
+struct SqliteError {
+  enum class Kind {
+    damaged,   // no SQLite can make sense of it
+    empty,     // a file of no bytes: for SQLite a database without a table
+    not_here,  // good as it is, but not for this reader, or not now
+  };
+  Kind kind = Kind::not_here;
+  std::string phrase;  // "it is no SQLite database"
+};
+
+std::expected<SqliteTable, SqliteError> read_sqlite_table(const std::string& path, std::string_view table);
 
 /// The names of the columns of a CREATE TABLE statement.
 std::vector<std::string> columns_of(std::string_view create_statement);
