@@ -42,8 +42,9 @@ Findings check_needed(const Context& context) {
     add(found, serious ? Severity::error : Severity::warning, "needed-values", each->where,
         fmt::format("{}.{}.need", kind, each->name),
         fmt::format("{} {} not set", fmt::join(names, ", "), names.size() == 1 ? "is" : "are"),
-        fmt::format("{} stays blocked{}", each->name,
-                    serious ? ", and the pod is never ready" : "; the rest runs"),
+        each->essential ? std::string("`run` ends at once with exit 78")
+                        : fmt::format("{} stays blocked{}", each->name,
+                                      serious ? ", and the pod is never ready" : "; the rest runs"),
         fmt::format("set it in one of: {}", sources_text(context.plan)));
   }
   return found;

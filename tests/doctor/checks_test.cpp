@@ -314,6 +314,8 @@ TEST_CASE("doctor: a needed value that is missing: an error for the gate, a warn
   CHECK(heads(found) == Heads{"error needed-values", "warning needed-values"});
   CHECK(found.front().what == "CHANNEL_SECRET is not set");
   CHECK(found.front().key == "service.gated.need");
+  CHECK(found.front().why == "`run` ends at once with exit 78");
+  CHECK(found.back().why == "teled stays blocked; the rest runs");
   CHECK(has(found.front().fix, world.root + "/data/.env, the environment, " + world.root + "/secrets"));
 }
 
