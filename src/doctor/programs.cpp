@@ -47,6 +47,20 @@ std::string script_interpreter(int file) {
   return head.substr(from, head.find_first_of(" \t\n", from) - from);
 }
 
+/// Built for this kind of CPU, or a script: else execve(2) says ENOEXEC. Where binfmt_misc runs strangers
+/// anything may be.
+bool has_a_form_that_runs(int file) {
+  Elf64_Ehdr header{};
+  const ssize_t got = ::pread(file, &header, sizeof header, 0);
+  if (got >= 2 && std::memcmp(header.e_ident, "#!", 2) == 0) return true;
+  if (got < EI_NIDENT || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return false;
+  Elf64_Ehdr own{};
+  const Descriptor self(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  if (!self.open() || ::pread(self.get(), &own, sizeof own, 0) != sizeof own) return true;
+  const bool foreign = header.e_machine != own.e_machine && header.e_ident[EI_CLASS] == own.e_ident[EI_CLASS];
+  return !foreign || ::access("/proc/sys/fs/binfmt_misc/register", F_OK) == 0;
+}
+
 /// Why execve(2) would refuse it; nothing when it would not, as far as can be seen without trying.
 std::optional<host::SpawnError> refusal(const std::string& path) {
   using enum host::SpawnStage;
@@ -57,7 +71,34 @@ std::optional<host::SpawnError> refusal(const std::string& path) {
     if (!needed.empty() && ::access(needed.c_str(), F_OK) != 0)
       return host::SpawnError{executing, ENOENT, path};
   }
+  if (!has_a_form_that_runs(file.get())) return host::SpawnError{executing, ENOEXEC, path};
   return std::nullopt;
+}
+
+struct Advice {
+  std::string what;
+  std::string_view why;  // behind "X cannot be started"
+  std::string_view fix;
+};
+
+Advice advice_on(const host::SpawnError& trouble, const std::string& program, const std::string& path) {
+  const bool finding = trouble.stage == host::SpawnStage::finding_the_program;
+  if (finding && trouble.error == EACCES) {
+    return {fmt::format("{} is in {}, but may not be run", program, path), "",
+            "chmod 0755 the file, and mount what it lies on without noexec"};
+  }
+  if (finding) {
+    return {fmt::format("{} is not in {}", program, path), "",
+            "use the arizuko image as the base, or switch the service off: enabled = false"};
+  }
+  if (trouble.error == ENOEXEC) {
+    return {host::to_text(trouble),
+            "; an image for another CPU has such programs, and so has a download cut short",
+            "use the image that was built for this machine: docker build --platform"};
+  }
+  return {host::to_text(trouble),
+          "; a missing loader looks like a missing file: gated, timed and arizuko are built for musl (T39)",
+          "use the Alpine image that the program was built for"};
 }
 
 std::optional<host::SpawnError> trouble_with(const std::string& program, const std::string& path) {
@@ -76,16 +117,10 @@ Findings check_programs(const Context& context) {
     const auto trouble = trouble_with(program, path);
     if (!trouble) continue;
     const std::string kind = each->kind == plan::Kind::task ? "task" : "service";
-    const bool missing = trouble->stage == host::SpawnStage::finding_the_program;
+    const Advice advice = advice_on(*trouble, program, path);
     add(found, matters(context.plan, *each) ? Severity::error : Severity::warning, "programs", each->where,
-        fmt::format("{}.{}.command", kind, each->name),
-        missing ? fmt::format("{} is not in {}", program, path) : host::to_text(*trouble),
-        fmt::format("{} cannot be started{}", each->name,
-                    missing ? ""
-                            : "; a missing loader looks like a missing file: gated, timed and "
-                              "arizuko are built for musl (T39)"),
-        missing ? "use the arizuko image as the base, or switch the service off: enabled = false"
-                : "use the Alpine image that the program was built for");
+        fmt::format("{}.{}.command", kind, each->name), advice.what,
+        fmt::format("{} cannot be started{}", each->name, advice.why), advice.fix);
   }
   return found;
 }

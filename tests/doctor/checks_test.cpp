@@ -231,6 +231,9 @@ TEST_CASE("doctor: a program that is not there, or not executable, is found") {
   World world;
   world.remove("bin/proxyd");
   CHECK(only(check_programs(world.context())).what == "proxyd is not in " + world.root + "/bin");
+  world.write("bin/proxyd", "#!/bin/sh\n", 0644);
+  CHECK(has(only(check_programs(world.context())).what, "/bin, but may not be run"));
+  CHECK(has(only(check_programs(world.context())).fix, "chmod"));
   world.write("bin/proxyd", "#!/bin/sh\n", 0755);
   world.remove("bin/gated");
   const Finding found = only(check_programs(world.context()));
@@ -253,6 +256,20 @@ TEST_CASE("doctor: a program whose loader or interpreter is missing is found wit
   const Finding found = only(check_programs(world.context()));
   CHECK_MESSAGE(has(found.what, "its loader /lib/ld-musl-planted.so.1 is not"), full(found));
   CHECK(has(found.why, "T39"));
+}
+
+TEST_CASE("doctor: a program for another CPU, or one of which only a part is there, is found") {
+  const World world;
+  world.write("bin/proxyd", "", 0755);
+  CHECK(has(only(check_programs(world.context())).what, "ENOEXEC"));
+  std::ifstream own("/proc/self/exe", std::ios::binary);
+  std::string binary((std::istreambuf_iterator<char>(own)), {});
+  world.write("bin/proxyd", binary, 0755);
+  CHECK(heads(check_programs(world.context())) == Heads{});
+  binary[18] = '\x15', binary[19] = 0;  // e_machine: ppc64
+  world.write("bin/proxyd", binary, 0755);
+  if (!std::filesystem::exists("/proc/sys/fs/binfmt_misc/register"))
+    CHECK(has(only(check_programs(world.context())).what, "ENOEXEC"));
 }
 
 TEST_CASE("doctor: the program of a service that is off is not looked for") {
