@@ -52,12 +52,16 @@ bool sees(const LockHolder& instance) {
   return instance.pid && ::access(fmt::format("/proc/{}/fd", *instance.pid).c_str(), R_OK) == 0;
 }
 
+bool is_of_an_instance(const host::Holder& holder) {
+  return holder.name == "arizuko-init" || !mark_of(holder.pid).empty();
+}
+
 /// True for arizuko-init itself and its children. Where they cannot be seen, one who does not show himself
 /// beside a running instance is taken for one of them; where they can, he is somebody else.
 bool is_ours(const std::optional<host::Holder>& holder, const std::optional<LockHolder>& instance) {
   if (!instance) return false;
   if (!holder) return !sees(*instance);
-  return holder->pid == instance->pid || holder->name == "arizuko-init" || !mark_of(holder->pid).empty();
+  return holder->pid == instance->pid || is_of_an_instance(*holder);
 }
 
 }  // namespace
@@ -66,6 +70,7 @@ Findings check_ports(const Context& context) {
   const auto instance = lock_holder(context.plan.pod.data_dir);
   Findings found;
   std::size_t held_by_us = 0;
+  std::size_t held_by_another = 0;
   for (const Wanted& each : wanted_ports(context)) {
     const std::vector<std::uint64_t> sockets = host::tcp_listeners(each.address, each.port);
     if (sockets.empty()) continue;
@@ -74,12 +79,27 @@ Findings check_ports(const Context& context) {
       ++held_by_us;
       continue;
     }
+    if (holder && is_of_an_instance(*holder)) {
+      ++held_by_another;
+      continue;
+    }
     const std::string who = holder ? fmt::format("{} (pid {})", holder->name, holder->pid)
                                    : "a process that cannot be seen from here (another user or container)";
     add(found, Severity::error, "ports", each.where, each.key,
         fmt::format("port {} is held by {}", each.port, who),
         "gated, timed and onbod run on without their port, deaf; the others exit (T1, T7)",
         "end that process, or give another port in a drop-in");
+  }
+  if (held_by_another > 0) {
+    add(found, Severity::error, "ports", {}, "",
+        fmt::format(
+            "{} of the plan's ports are held by an instance that runs on another data directory than {}",
+            held_by_another, context.plan.pod.data_dir),
+        "either doctor was asked with other words than `run` was given, or there are two instances on one "
+        "host, which "
+        "want the same ports",
+        "ask again with the --rehearse, --plan and --set of that `run`; two instances go into a container "
+        "each");
   }
   if (held_by_us > 0) {
     add(found, Severity::note, "ports", {}, "",

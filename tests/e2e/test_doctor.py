@@ -46,6 +46,17 @@ def test_doctor_names_a_stranger_on_a_port(a_pod):
         assert any(each["severity"] == "error" and "port 8080 is held" in each["what"] for each in found), found
 
 
+def test_doctor_that_is_asked_of_another_data_directory_says_so_once(a_pod):
+    """As without --rehearse beside a rehearsal: not one finding a port, with the advice to end what runs."""
+    pod = a_pod()
+    pod.wait_ready()
+    done = pod.ctl("doctor", "--plan", str(STOCK_PLAN), "--set", f"pod.data_dir={pod.data}_elsewhere", "--rehearse", "--json")
+    found = of(json.loads(done.stdout), "ports")
+    assert [each["severity"] for each in found] == ["error"], found
+    assert "held by an instance that runs on another data directory" in found[0]["what"]
+    assert "--rehearse, --plan and --set" in found[0]["fix"]
+
+
 def test_doctor_finds_routes_that_compose_left_behind(a_pod):
     pod = a_pod()
     pod.wait_ready()
