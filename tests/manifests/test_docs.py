@@ -118,7 +118,8 @@ def test_the_table_of_variables_has_all_of_the_base():
     named = {plain(row[0]) for row in table_under(page("kubernetes.md"), "variable")}
     example = yaml.safe_load((K8S / "base/secret.example.yaml").read_text())["stringData"]
     config = yaml.safe_load((K8S / "base/configmap.yaml").read_text())["data"]
-    assert {*example, *config} - {"CONTAINER_BACKEND"} <= named
+    production = yaml.safe_load((K8S / "overlays/production/config.yaml").read_text())["data"]
+    assert {*example, *config, *production} <= named
 
 
 def test_the_table_of_components_has_every_component():
