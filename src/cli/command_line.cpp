@@ -252,7 +252,9 @@ std::vector<CommandWords> table_of(const CLI::App& app) {
         if (entry.positional.empty()) entry.positional = option->get_name(true);
         continue;
       }
-      OptionWords words{{}, {}, option->get_description(), option->get_type_name()};
+      // What a check adds behind the name, "FORM:{console,json}", is for people; zsh would run it.
+      const std::string value = option->get_type_name();
+      OptionWords words{{}, {}, option->get_description(), value.substr(0, value.find(':'))};
       for (const std::string& name : option->get_lnames()) words.long_name = name;
       for (const std::string& name : option->get_snames()) words.short_name = name;
       entry.options.push_back(std::move(words));

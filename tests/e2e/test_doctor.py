@@ -170,6 +170,38 @@ def test_every_script_is_one_for_its_shell(shell, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+ZSH_THAT_COMPLETES = r"""
+  zmodload zsh/zpty
+  zpty shell zsh -f -i
+  listen() {  # until the terminal has said $1, at most 20 s
+    local said= part; local -i round
+    for ((round = 0; round < 200; ++round)); do
+      while zpty -rt shell part; do said+=$part; done
+      [[ $said == *$1* ]] && { print -r -- $said; return 0 }
+      zselect -t 10
+    done
+    print -r -- "no $1 in: $said"; return 1
+  }
+  zmodload zsh/zselect
+  zpty -w shell "PS1=; fpath=($1 \$fpath); path=($2 \$path); autoload -U compinit; compinit -u -D; print re''ady"
+  listen ready >/dev/null || exit
+  zpty -w -n shell "$3"$'\t'
+  listen "$4"
+"""
+
+
+@pytest.mark.parametrize("typed, completed", [("doc", "doctor"), ("check --po", "check --pod"), ("run --log j", "run --log json"),
+                                              ("healthcheck --probe st", "healthcheck --probe startupz"),
+                                              ("secrets a", "secrets accept")])
+def test_zsh_completes_commands_options_and_values(tmp_path, typed, completed):
+    script = subprocess.run([str(INIT), "completion", "zsh"], capture_output=True, text=True, check=True).stdout
+    (tmp_path / "_arizuko-init").write_text(script)
+    done = subprocess.run(["zsh", "-f", "-c", ZSH_THAT_COMPLETES, "zsh", tmp_path, INIT.parent,
+                           f"arizuko-init {typed}", f"arizuko-init {completed}"],
+                          capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin", "TERM": "dumb"})
+    assert done.returncode == 0, done
+
+
 def test_fish_completes_commands_and_options(tmp_path):
     script = tmp_path / "arizuko-init.fish"
     script.write_text(subprocess.run([str(INIT), "completion", "fish"], capture_output=True, text=True, check=True).stdout)
