@@ -18,6 +18,9 @@ class PlanFileWatch {
   /// `path`: the plan file; its drop-ins are in `<path>.d/`.
   PlanFileWatch(boost::asio::io_context& io, const std::string& path, host::Supervisor& supervisor);
 
+  /// Looks no more: the instance stops.
+  void release() { watcher_->release(); }
+
  private:
   void look(const std::string& cause);
   std::string text() const;

@@ -213,7 +213,8 @@ class FirstTable {
     boost::asio::post(io_, [this] { show(); });
   }
 
-  void show() const {
+  void show() {
+    unsubscribe();  // a subscriber is told of each log line
     // Never waits for a terminal that has stopped: then there is no table.
     pollfd writable{STDOUT_FILENO, POLLOUT, 0};
     if (::poll(&writable, 1, 0) != 1 || (writable.revents & POLLOUT) == 0) return;
@@ -321,6 +322,9 @@ class Run {
     std::optional<PlanFileWatch> plan_file;
     if (const auto path = find_plan(options_.plan.plan, own_executable()))
       plan_file.emplace(io, *path, supervisor);
+    supervisor.when_stopping([&plan_file] {
+      if (plan_file) plan_file->release();
+    });
     signals_.release();
     io.run();
     finish_streams(io, servers);

@@ -16,7 +16,6 @@
 //   record.cpp     the view, the history, the timers
 #pragma once
 
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -65,7 +64,7 @@ struct Runtime {
   std::string not_part_why;
   std::vector<std::string> missing;
   std::vector<std::string> unaccepted;  // guarded keys that wait for an operator
-  std::deque<Instant> rotated;          // restarts for new values that the storm brake counts
+  std::vector<Instant> rotated;         // restarts for new values that the storm brake counts
 
   // The present run, or the last one.
   SpawnNumber spawn = 0;
@@ -269,10 +268,12 @@ struct Engine::Machine {
   std::optional<Instant> deadline() const;
   void emit(Action action) { actions_->push_back(std::move(action)); }
   ServiceView fresh_view(const plan::Service& service) const;
+  void list_tasks();
   bool stopping() const { return view_.state == PodState::stopping || view_.state == PodState::ended; }
 
   PlanPtr plan_;
   Dependencies dependencies_;
+  std::vector<ServiceId> tasks_;
   std::vector<Runtime> runs_;
   View view_;
 
@@ -302,6 +303,7 @@ struct Engine::Machine {
   // The end.
   std::optional<Instant> kill_at_;  // everything gets SIGKILL
   std::uint32_t stop_requests_ = 0;
+  ServiceId ended_ = 0;  // while the pod stops: nothing of the services below it is alive
   int exit_code_ = 0;
   std::string verdict_;
   std::string culprit_;

@@ -106,6 +106,7 @@ void Engine::Machine::adopt(PlanPtr merged) {
   const PlanPtr before = plan_;
   plan_ = std::move(merged);
   dependencies_ = Dependencies(*plan_);
+  list_tasks();
   touched_.clear();
   runs_.resize(plan_->services.size());
   timer_.resize(plan_->services.size());

@@ -20,12 +20,9 @@ constexpr std::chrono::seconds hurried_grace{2};
 
 void Engine::Machine::refresh_pod() {
   if (view_.state == PodState::ended) return;
-  const auto is_task = [](const ServiceView& each) { return each.kind == plan::Kind::task; };
-  const auto finished = [](const ServiceView& each) {
-    return each.state == State::done || each.state == State::off;
-  };
-  view_.seeded = snapshot_ && std::ranges::all_of(view_.services, [&](const ServiceView& each) {
-                   return !is_task(each) || finished(each);
+  // After each event, so it must not look at every service.
+  view_.seeded = snapshot_ && std::ranges::all_of(tasks_, [this](ServiceId id) {
+                   return state(id) == State::done || state(id) == State::off;
                  });
   const bool serving =
       snapshot_ && std::ranges::none_of(plan_->pod.ready_when, [this](ServiceId id) { return unmet(id); });
@@ -94,9 +91,10 @@ void Engine::Machine::kill_everything(const std::string& cause) {
   }
 }
 
+// Nothing is started any more: what has ended stays so, and need not be looked at again.
 void Engine::Machine::consider_end() {
-  const bool alive = std::ranges::any_of(runs_, [](const Runtime& run) { return run.anything_alive(); });
-  if (!alive) finish();
+  while (ended_ < runs_.size() && !runs_[ended_].anything_alive()) ++ended_;
+  if (ended_ == runs_.size()) finish();
 }
 
 void Engine::Machine::finish() {

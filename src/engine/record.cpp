@@ -28,6 +28,14 @@ Engine::Machine::Machine(PlanPtr plan)
   view_.instance = plan_->pod.instance;
   view_.cause = "arizuko-init was started";
   for (const plan::Service& each : plan_->services) view_.services.push_back(fresh_view(each));
+  list_tasks();
+}
+
+void Engine::Machine::list_tasks() {
+  tasks_.clear();
+  for (ServiceId id = 0; id < plan_->services.size(); ++id) {
+    if (service(id).kind == plan::Kind::task) tasks_.push_back(id);
+  }
 }
 
 ServiceView Engine::Machine::fresh_view(const plan::Service& each) const {

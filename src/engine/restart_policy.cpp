@@ -28,7 +28,8 @@ void FailureRecord::add(const plan::RestartPolicy& policy, Instant now, bool was
   ++in_a_row_;
   ++total_;
   times_.push_back(now);
-  while (times_.size() > std::max<std::size_t>(policy.budget, 1)) times_.pop_front();
+  const std::size_t most = std::max<std::size_t>(policy.budget, 1);
+  if (times_.size() > most) times_.erase(times_.begin(), times_.end() - static_cast<std::ptrdiff_t>(most));
 }
 
 void FailureRecord::forgive_since(Instant earliest) {

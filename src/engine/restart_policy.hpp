@@ -1,8 +1,8 @@
 // How long to wait before a restart, and when to give up. Pure arithmetic on instants.
 #pragma once
 
-#include <deque>
 #include <string_view>
+#include <vector>
 
 #include "arizuko/engine/time.hpp"
 #include "arizuko/plan/plan.hpp"
@@ -28,7 +28,7 @@ class FailureRecord {
   Nanoseconds delay(const plan::RestartPolicy& policy, std::string_view name) const;
 
  private:
-  std::deque<Instant> times_;
+  std::vector<Instant> times_;  // few; and an empty one costs nothing, as a deque would
   std::uint32_t in_a_row_ = 0;  // 1: the first one after a stable time, or ever
   std::uint32_t total_ = 0;
   bool first_is_free_ = false;  // the row began after a stable time: its first restart is at once

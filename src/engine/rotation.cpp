@@ -116,8 +116,8 @@ void Engine::Machine::refuse(const EnvironmentChanged& offer, const env::Snapsho
 std::optional<Instant> Engine::Machine::brake(const env::Snapshot& fresh) {
   std::optional<Instant> until;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    std::deque<Instant>& times = runs_[id].rotated;
-    while (!times.empty() && now_ - times.front() >= rotation_window) times.pop_front();
+    std::vector<Instant>& times = runs_[id].rotated;
+    std::erase_if(times, [this](Instant at) { return now_ - at >= rotation_window; });
     const bool restarts = is_up(state(id)) && service(id).on_change == plan::OnChange::restart &&
                           runs_[id].values && sees_other_values(id, fresh);
     if (!restarts || times.size() < most_rotations) continue;

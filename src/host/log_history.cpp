@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 namespace arizuko::host {
@@ -106,12 +107,24 @@ struct Found {
 
 }  // namespace
 
+std::vector<LogHistory::Handle>::const_iterator LogHistory::place_of(std::string_view service) const {
+  return std::ranges::lower_bound(by_name_, service, std::less<>(), [this](Handle each) -> std::string_view {
+    return rings_[static_cast<std::size_t>(each)].service;
+  });
+}
+
+std::optional<LogHistory::Handle> LogHistory::find(std::string_view service) const {
+  const auto place = place_of(service);
+  const bool is_it = place != by_name_.end() && rings_[static_cast<std::size_t>(*place)].service == service;
+  return is_it ? std::optional(*place) : std::nullopt;
+}
+
 LogHistory::Handle LogHistory::handle(std::string_view service) {
-  for (std::size_t i = 0; i < rings_.size(); ++i) {
-    if (rings_[i].service == service) return static_cast<Handle>(i);
-  }
+  if (const auto known = find(service)) return *known;
+  const auto fresh = static_cast<Handle>(rings_.size());
+  by_name_.insert(place_of(service), fresh);
   rings_.push_back({.service = std::string(service), .ring = nullptr});
-  return static_cast<Handle>(rings_.size() - 1);
+  return fresh;
 }
 
 void LogHistory::add(std::string_view service, Stream stream, std::string_view text,
@@ -140,12 +153,30 @@ std::vector<KeptLine> LogHistory::since(const std::vector<std::string>& services
 
 std::vector<KeptLine> LogHistory::select(const std::vector<std::string>& services, std::uint64_t after,
                                          std::size_t last) const {
+  std::vector<std::size_t> candidates;
+  const auto consider = [&](std::size_t i) {
+    if (rings_[i].ring && rings_[i].ring->last_seq > after) candidates.push_back(i);
+  };
+  if (services.empty()) {
+    for (std::size_t i = 0; i < rings_.size(); ++i) consider(i);
+  } else {
+    for (const std::string& service : services) {
+      if (const auto handle = find(service)) consider(static_cast<std::size_t>(*handle));
+    }
+    std::ranges::sort(candidates);
+    candidates.erase(std::ranges::unique(candidates).begin(), candidates.end());  // who is named twice
+  }
+  // Each ring holds at least its own last line: the last n lines of all are in the n rings that were written
+  // to last.
+  if (candidates.size() > last) {
+    std::ranges::nth_element(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(last),
+                             std::ranges::greater(),
+                             [this](std::size_t i) { return rings_[i].ring->last_seq; });
+    candidates.resize(last);
+  }
   std::vector<Found> found;
-  for (std::size_t i = 0; i < rings_.size(); ++i) {
-    const Entry& entry = rings_[i];
-    if (!entry.ring || entry.ring->last_seq <= after) continue;
-    if (!services.empty() && std::ranges::find(services, entry.service) == services.end()) continue;
-    entry.ring->for_each([&](const Header& header, std::size_t at) {
+  for (const std::size_t i : candidates) {
+    rings_[i].ring->for_each([&](const Header& header, std::size_t at) {
       if (header.seq <= after) return;
       found.push_back({header.seq, i, at, header.unix_nanoseconds, header.size, header.stream});
     });

@@ -345,6 +345,7 @@ struct SourceWatcher::Impl : std::enable_shared_from_this<Impl> {
   // --- coming and going ------------------------------------------------------------------------------
 
   void set_sources(const std::vector<plan::Source>& wanted) {
+    if (closed) return;
     sources.clear();
     for (const plan::Source& source : wanted) {
       if (source.kind != plan::Source::Kind::environment) sources.emplace_back(source);
@@ -352,6 +353,20 @@ struct SourceWatcher::Impl : std::enable_shared_from_this<Impl> {
     set_up();
     for (State& state : sources) note_fingerprint(state);
     arm_comparison(Rearm::anew);
+  }
+
+  void release() {
+    closed = true;
+    sources.clear();
+    if (inotify.is_open()) {
+      boost::system::error_code ignored;
+      inotify.cancel(ignored);
+      for (const auto& [watch, interests] : watches) ::inotify_rm_watch(inotify.native_handle(), watch);
+    }
+    ++opening;
+    watches.clear();
+    debounce_timer.cancel();
+    compare_timer.cancel();
   }
 
   void close() {
@@ -383,6 +398,8 @@ SourceWatcher::SourceWatcher(asio::io_context& io, const std::vector<plan::Sourc
 }
 
 SourceWatcher::~SourceWatcher() { impl_->close(); }
+
+void SourceWatcher::release() { impl_->release(); }
 
 void SourceWatcher::set_sources(const std::vector<plan::Source>& sources) { impl_->set_sources(sources); }
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <boost/asio/post.hpp>
@@ -63,7 +64,8 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
       marks(options.state_dir),
       guarded(options.state_dir, options.accept_guarded),
       output(loop, options.log_descriptor, options.formatter),
-      termination(options.plan->pod.termination_log) {
+      termination(options.plan->pod.termination_log),
+      termination_timer(loop) {
   signals.add(SIGHUP);
   ignore_other_signals();
   sources_plan = options.plan;
@@ -75,7 +77,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
 }
 
 Supervisor::Impl::~Impl() {
-  for (const OpenPipe& each : pipes) each.pipe->close();
+  for (const auto& [run, pipe] : pipes) pipe->close();
 }
 
 void Supervisor::Impl::start(std::function<void(int)> when_ended) {
@@ -116,6 +118,7 @@ void Supervisor::Impl::pump() {
     clean(event);
     actions.clear();
     engine.handle(event, Clock::now(), actions);
+    if (engine.view().state == engine::PodState::stopping) let_go_of_sources();
     for (const engine::Action& action : actions) {
       if (!over) carry_out(action);
     }
@@ -123,6 +126,13 @@ void Supervisor::Impl::pump() {
   pumping = false;
   note_ages();
   arm_timer();
+}
+
+// Nothing follows a changed value or plan any more.
+void Supervisor::Impl::let_go_of_sources() {
+  if (std::exchange(sources_released, true)) return;
+  if (sources) sources->release();
+  if (stop_begins) stop_begins();
 }
 
 void Supervisor::Impl::pump_soon() {
@@ -175,6 +185,8 @@ Supervisor::~Supervisor() = default;
 void Supervisor::start(std::function<void(int exit_code)> ended) { impl_->start(std::move(ended)); }
 
 void Supervisor::request_stop(std::string cause) { impl_->push(engine::StopRequested{std::move(cause)}); }
+
+void Supervisor::when_stopping(std::function<void()> call) { impl_->stop_begins = std::move(call); }
 
 void Supervisor::log(Level level, const std::string& text) { impl_->log(level, text); }
 

@@ -201,9 +201,10 @@ void Supervisor::Impl::finish(const engine::Exit& action) {
   over = true;
   culprit = action.culprit;
   timer.cancel();
+  termination_timer.cancel();
   signals.cancel();
-  for (const OpenPipe& each : std::list<OpenPipe>(pipes)) each.pipe->drain();
-  for (const OpenPipe& each : pipes) each.pipe->close();
+  for (const auto& [run, pipe] : OpenPipes(pipes)) pipe->drain();
+  for (const auto& [run, pipe] : pipes) pipe->close();
   pipes.clear();
   if (options.groups) options.groups->remove();
   write_termination_message();

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <deque>
-#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,6 +45,7 @@ struct Supervisor::Impl {
   void push(engine::Event event);  // and carry out what follows, unless that is under way already
   void pump();
   void pump_soon();
+  void let_go_of_sources();
   void arm_timer();
   void wait_for_signals();
   void on_signal(int number);
@@ -92,6 +92,7 @@ struct Supervisor::Impl {
   void log_note(const HistoryEvent& event);
   void something_changed();  // tells the subscribers, once a turn of the loop
   void tell_subscribers();
+  void refresh_termination_message();
   void write_termination_message();
 
   // --- supervisor_values.cpp
@@ -121,6 +122,8 @@ struct Supervisor::Impl {
   env::SnapshotPtr newest;       // the last values that were read and given to the engine
   engine::PlanPtr sources_plan;  // whose sources are read: newer than the engine's while that has to wait
   std::unique_ptr<SourceWatcher> sources;
+  bool sources_released = false;
+  std::function<void()> stop_begins;
   boost::asio::steady_timer timer;
   std::optional<engine::Instant> armed;
   boost::asio::signal_set signals;
@@ -134,11 +137,8 @@ struct Supervisor::Impl {
   std::map<std::string, engine::Instant, std::less<>> key_since;
   std::map<RunKey, env::SnapshotPtr> values;  // of each living run: for exec conditions
   std::set<RunKey> emptying;                  // main process gone, leftovers not
-  struct OpenPipe {
-    RunKey run;
-    std::shared_ptr<LogPipe> pipe;
-  };
-  std::list<OpenPipe> pipes;
+  using OpenPipes = std::multimap<RunKey, std::shared_ptr<LogPipe>>;
+  OpenPipes pipes;
 
   std::set<std::string, std::less<>> groups_opened;   // services whose group has been made
   std::map<std::string, std::string> group_troubles;  // as last told, by service
@@ -156,6 +156,9 @@ struct Supervisor::Impl {
   LogHistory logs;
   LogOutput output;
   TerminationMessage termination;
+  boost::asio::steady_timer termination_timer;
+  engine::Instant termination_written{};
+  engine::PodState termination_state = engine::PodState::booting;  // as last written
   Counters counted;
   std::map<std::uint64_t, std::function<void()>> subscribers;
   std::uint64_t last_subscription = 0;

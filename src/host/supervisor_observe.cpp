@@ -76,21 +76,20 @@ void Supervisor::Impl::look_for_empty_trees() {
 }
 
 std::shared_ptr<LogPipe> Supervisor::Impl::add_pipe(RunKey run, Stream stream, int descriptor) {
-  pipes.push_back({run, nullptr});
-  const auto place = std::prev(pipes.end());
+  const auto place = pipes.emplace(run, nullptr);
   const LogHistory::Handle handle = logs.handle(service(run.service).name);
-  place->pipe = std::make_shared<LogPipe>(
+  place->second = std::make_shared<LogPipe>(
       io, descriptor, [this, run, stream, handle](const Line& line) { take_line(run, stream, handle, line); },
       [this, place] { pipes.erase(place); });
-  place->pipe->start();
-  return place->pipe;
+  place->second->start();
+  return place->second;
 }
 
 void Supervisor::Impl::drain_pipes(RunKey run) {
-  for (auto each = pipes.begin(); each != pipes.end();) {
-    const std::shared_ptr<LogPipe> pipe = each->run == run ? each->pipe : nullptr;
-    ++each;  // drain() may end the pipe and take it from the list
-    if (pipe) pipe->drain();
+  for (auto each = pipes.lower_bound(run); each != pipes.end() && each->first == run;) {
+    const std::shared_ptr<LogPipe> pipe = each->second;
+    ++each;  // drain() may end the pipe and take it from the map
+    pipe->drain();
   }
 }
 

@@ -1,4 +1,6 @@
 // What people and Kubernetes are told.
+#include <chrono>
+
 #include <fmt/format.h>
 #include <boost/asio/post.hpp>
 
@@ -11,6 +13,9 @@ namespace arizuko::host {
 namespace {
 
 constexpr std::size_t last_lines_told = 8;
+// While things change all the time. It tells of every service that is not well: written at each turn of the
+// loop, 100 that end would be told of 100 times.
+constexpr std::chrono::milliseconds between_termination_messages{50};
 
 Level level_of(const HistoryEvent& event) {
   const auto is = [&](engine::State state) { return event.to == engine::to_text(state); };
@@ -71,15 +76,29 @@ void Supervisor::Impl::something_changed() {
 
 void Supervisor::Impl::tell_subscribers() {
   telling = false;
-  if (termination_due && !over) write_termination_message();
+  if (termination_due && !over) refresh_termination_message();
   const auto listeners = subscribers;  // one may unsubscribe
   for (const auto& [number, changed] : listeners) {
     if (subscribers.contains(number)) changed();
   }
 }
 
+void Supervisor::Impl::refresh_termination_message() {
+  const engine::Instant due = termination_written + between_termination_messages;
+  const engine::Instant now = Clock::now();
+  // The pod's own state is never late.
+  if (now >= due || engine.view().state != termination_state) return write_termination_message();
+  if (termination_timer.expiry() > std::chrono::steady_clock::now()) return;  // it is armed
+  termination_timer.expires_after(due - now);
+  termination_timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !over && termination_due) write_termination_message();
+  });
+}
+
 void Supervisor::Impl::write_termination_message() {
   termination_due = false;
+  termination_written = Clock::now();
+  termination_state = engine.view().state;
   const engine::View& view = engine.view();
   TerminationReport report;
   report.exit_code = view.exit_code;

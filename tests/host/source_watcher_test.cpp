@@ -372,6 +372,30 @@ TEST_CASE("source watcher: new sources replace the old ones") {
   CHECK(owner.all_causes() == "");
 }
 
+TEST_CASE(
+    "source watcher: what is released tells nothing and leaves the kernel no watch to forget at the end") {
+  const auto watches = [] {
+    std::size_t count = 0;
+    for (const auto& each : fs::directory_iterator("/proc/self/fdinfo")) {
+      std::ifstream info(each.path());
+      for (std::string line; std::getline(info, line);) count += line.starts_with("inotify wd:") ? 1 : 0;
+    }
+    return count;
+  };
+  const Scratch folder;
+  write_text(folder / ".env", "A=1\n");
+  const std::size_t before = watches();
+  Owner owner({dotenv(folder / ".env")});
+  CHECK(watches() > before);
+  write_text(folder / ".env", "A=2\n");  // seen, and not told yet
+  owner.watcher->release();
+  CHECK(watches() == before);
+  write_text(folder / ".env", "A=3\n");
+  owner.watcher->set_sources(owner.sources);
+  owner.settle();
+  CHECK(owner.all_causes() == "");
+}
+
 TEST_CASE("source watcher: it may be destroyed at any time, also by the call itself") {
   const Scratch folder;
   write_text(folder / ".env", "A=1\n");

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ class LogHistory {
   std::uint64_t last_seq() const { return last_seq_; }
 
  private:
+  std::vector<Handle>::const_iterator place_of(std::string_view service) const;
+  std::optional<Handle> find(std::string_view service) const;
   /// The last `last` lines with seq > after.
   std::vector<KeptLine> select(const std::vector<std::string>& services, std::uint64_t after,
                                std::size_t last) const;
@@ -51,6 +54,7 @@ class LogHistory {
     std::shared_ptr<Ring> ring;
   };
   std::vector<Entry> rings_;
+  std::vector<Handle> by_name_;  // in the order of names
   std::uint64_t last_seq_ = 0;
 };
 

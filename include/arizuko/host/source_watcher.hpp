@@ -52,6 +52,11 @@ class SourceWatcher {
   /// As at construction: read the sources afterwards. A change that was seen before is still told.
   void set_sources(const std::vector<plan::Source>& sources);
 
+  /// The end is near: nothing is told any more. The kernel waits in close(2) until it has forgotten each
+  /// watch, 4 to 16 ms (fsnotify_wait_marks_destroyed); what is taken away here it forgets while the services
+  /// stop.
+  void release();
+
   /// When the first event of the change that was told last came.
   std::chrono::steady_clock::time_point first_event() const;
 

@@ -49,6 +49,8 @@ class Supervisor final : public Instance {
   /// exit code, when the last child is gone and the log is drained.
   void start(std::function<void(int exit_code)> ended);
   void request_stop(std::string cause);
+  /// `call` is called once, when the instance begins to stop, before the first service is told.
+  void when_stopping(std::function<void()> call);
   /// A line of our own on the log.
   void log(Level level, const std::string& text);
 
