@@ -1,6 +1,7 @@
 """A control group for each service, where one is delegated to us: the pod in a group of its own, as systemd and
 container engines give it. What needs the controllers of memory and pids is tried in the virtual machine."""
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pod import UID, own_plan, wait_for
+from pod import ROOT, UID, own_plan, wait_for
 
 
 def unified_mount():
@@ -123,6 +124,9 @@ stop = { timeout = "1s", leftovers = "1s" }
     assert set(usage) == {"memory_bytes", "memory_peak_bytes", "memory_kills", "processes", "cpu_seconds"}
     assert usage["cpu_seconds"] is not None
     assert pod.metric('arizuko_init_service_cpu_seconds_total{service="a"}') is not None
+    families = re.findall(r"^# TYPE (arizuko_init_service_(?:memory|processes|cpu)\S*)", pod.get("/metrics")[1], re.M)
+    documented = (ROOT / "docs" / "metrics.md").read_text()
+    assert len(families) == 6 and all(f"| `{family}` |" in documented for family in families)
     assert pod.stop() == 0
     assert group.parts() == {"_arizuko-init"}, "the services' groups are gone with them"
 

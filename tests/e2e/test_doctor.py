@@ -138,7 +138,7 @@ def test_bash_completes_commands_options_and_values():
     assert complete(["do"]) == ["doctor"]
     assert "healthcheck" in complete([""])
     assert complete(["check", "--po"]) == ["--pod"]
-    assert complete(["run", "--log", ""]) == ["console", "json"]
+    assert complete(["run", "--log", ""]) == ["console", "json", "journal"]
     assert complete(["healthcheck", "--probe", "st"]) == ["startupz"]
     assert complete(["completion", ""])[-3:] == ["bash", "zsh", "fish"]
     assert complete(["check", "--pod", str(ROOT / "READM")]) == [str(ROOT / "README.md")]
@@ -190,7 +190,7 @@ ZSH_THAT_COMPLETES = r"""
 """
 
 
-@pytest.mark.parametrize("typed, completed", [("doc", "doctor"), ("check --po", "check --pod"), ("run --log j", "run --log json"),
+@pytest.mark.parametrize("typed, completed", [("doc", "doctor"), ("check --po", "check --pod"), ("run --log js", "run --log json"),
                                               ("healthcheck --probe st", "healthcheck --probe startupz"),
                                               ("secrets a", "secrets accept")])
 def test_zsh_completes_commands_options_and_values(tmp_path, typed, completed):
@@ -213,7 +213,7 @@ def test_fish_completes_commands_and_options(tmp_path):
 
     assert offered("arizuko-init doc") == ["doctor"]
     assert "--pod" in offered("arizuko-init check --p")
-    assert offered("arizuko-init run --log j") == ["json"]
+    assert offered("arizuko-init run --log js") == ["json"]
 
 
 # ---------------------------------------------------------------------------------------------

@@ -1,0 +1,42 @@
+"""The tests of the bare host run inside the machine of scripts/vm: anywhere else they would change the host."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import machine  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    if "arizuko.results=" not in Path("/proc/cmdline").read_text():
+        pytest.exit("these tests install on the machine that they run on: scripts/vm boots one for them", returncode=1)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if exitstatus == 0 and not reporter.stats.get("passed"):
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED  # all of them skipped is none
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """The machine after section Install of docs/bare-host.md."""
+    machine.install()
+
+
+@pytest.fixture
+def instance(installed):
+    """The instance that the page installs, not yet prepared; gone when the test is."""
+    made = machine.Instance()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def running(installed):
+    """An instance that runs, for the tests of a file that only look at it."""
+    made = machine.Instance().prepare().start().wait_ready()
+    yield made
+    made.remove()
