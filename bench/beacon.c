@@ -1,6 +1,6 @@
 // A service that does nothing but say when it came: "PID NANOSECONDS\n" (CLOCK_MONOTONIC) into a FIFO.
 //
-//   beacon FIFO [LINE]    and then LINE on its stdout, for who waits for it there
+//   beacon FIFO [say LINE]    and then LINE on its stdout, for who waits for it there
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +17,6 @@ int main(int argc, char **argv) {
       snprintf(line, sizeof line, "%d %lld\n", (int)getpid(), now.tv_sec * 1000000000LL + now.tv_nsec);
   if (write(fifo, line, (size_t)length) != length) return 1;
   close(fifo);
-  if (argc > 2 && dprintf(STDOUT_FILENO, "%s\n", argv[2]) < 0) return 1;
+  if (argc > 3 && dprintf(STDOUT_FILENO, "%s\n", argv[3]) < 0) return 1;
   for (;;) pause();
 }
