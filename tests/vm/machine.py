@@ -193,6 +193,12 @@ class Instance:
         return run("journalctl", f"--after-cursor={self.cursor}", f"--unit={self.unit}", f"--output={output}",
                    "--no-pager", *matches).stdout
 
+    def warnings(self):
+        """What was said in the journal that is a warning or worse. Not by --priority: with a filter journalctl of systemd
+        252 leaves out the first entry behind a cursor."""
+        entries = [json.loads(line) for line in self.journal(output="json").splitlines()]
+        return [entry["MESSAGE"] for entry in entries if int(entry.get("PRIORITY", 6)) <= 4]
+
     def wait_show(self, name, predicate, seconds=60):
         """Until a property of the unit is as `predicate` wants it: its value."""
         def look():
