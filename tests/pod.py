@@ -44,15 +44,15 @@ exec setpriv --reuid 1000 --regid 1000 --clear-groups --bounding-set -all --inh-
 """
 
 
-def wait_for(what, look, seconds=20):
-    """The first true thing that `look` returns, within `seconds`; else an error that names `what`."""
+def wait_for(what, look, seconds=20, pause=0.01):
+    """The first true thing that `look` returns, within `seconds`; else an error that names `what`. `pause`: between looks."""
     end = time.monotonic() + seconds
     while True:
         seen = look()
         if seen:
             return seen
         assert time.monotonic() < end, f"not within {seconds} s: {what}; last seen: {seen!r}"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def seconds_of(event):

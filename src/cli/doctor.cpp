@@ -55,8 +55,9 @@ std::vector<std::string> names_of(const Entries& entries) {
 int doctor(const DoctorOptions& options, const Console& console) {
   const auto prepared = prepare(options.plan, Values::optional, environ);
   if (!prepared) return print_refusal(prepared.error(), options.output, console);
-  const doctor::Context context{prepared->plan, prepared->snapshot, doctor::this_user(),
-                                pending_guarded(*prepared)};
+  doctor::Context context{prepared->plan, prepared->snapshot, doctor::this_user(),
+                          pending_guarded(*prepared)};
+  context.groups = host::ControlGroups::delegated();
   doctor::Findings found = unusable_sources(options.plan);
   append(found, plan_warnings(prepared->plan));
   append(found, doctor::run_all(context));

@@ -149,8 +149,7 @@ GroupDirectory::~GroupDirectory() {
 ControlGroups::ControlGroups(ControlGroups&& other) noexcept
     : root_(std::exchange(other.root_, -1)),
       directory_(std::move(other.directory_)),
-      path_(std::move(other.path_)),
-      controllers_(std::move(other.controllers_)),
+      facts_(std::move(other.facts_)),
       limits_(std::move(other.limits_)),
       spent_(std::move(other.spent_)),
       trouble_(std::move(other.trouble_)) {}
@@ -159,42 +158,58 @@ ControlGroups::~ControlGroups() {
   if (root_ >= 0) ::close(root_);
 }
 
-std::expected<ControlGroups, std::string> ControlGroups::take_over() {
+std::expected<ControlGroups, std::string> ControlGroups::find() {
   auto own = own_group();
   if (!own) return std::unexpected(std::move(own.error()));
   ControlGroups groups;
-  groups.path_ = std::move(own->path);
+  groups.facts_.path = std::move(own->path);
   groups.directory_ = std::move(own->directory);
   groups.root_ = ::open(groups.directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const auto failed = [&](std::string_view doing) {
-    return std::unexpected(fmt::format("{} {}: {}", doing, groups.directory_, error_text(errno)));
-  };
-  if (groups.root_ < 0) return failed("opening");
-  if (std::string why = why_not_ours(groups.root_, groups.directory_, groups.path_); !why.empty())
+  if (groups.root_ < 0)
+    return std::unexpected(fmt::format("opening {}: {}", groups.directory_, error_text(errno)));
+  if (std::string why = why_not_ours(groups.root_, groups.directory_, groups.facts_.path); !why.empty())
     return std::unexpected(std::move(why));
-
-  if (::mkdirat(groups.root_, own_part, 0755) != 0 && errno != EEXIST) return failed("making a group in");
-  if (!groups.write(own_part, "cgroup.procs", "0")) {
-    const int error = errno;
-    ::unlinkat(groups.root_, own_part, AT_REMOVEDIR);
-    errno = error;
-    return failed("moving into a group of");
-  }
-  // One by one: what cannot be handed down leaves the others.
   const std::string available = read_below(groups.root_, "cgroup.controllers").value_or("");
-  for (const std::string_view controller : wanted_controllers) {
-    if (names_controller(available, controller) &&
-        write_below(groups.root_, "cgroup.subtree_control", fmt::format("+{}", controller))) {
-      groups.controllers_.emplace_back(controller);
-    }
+  for (const std::string_view each : wanted_controllers) {
+    if (names_controller(available, each)) groups.facts_.controllers.emplace_back(each);
   }
   return groups;
 }
 
-GroupFacts ControlGroups::facts() const { return {path_, controllers_, ""}; }
+GroupFacts ControlGroups::delegated() {
+  auto found = find();
+  return found ? std::move(found->facts_) : GroupFacts{"", {}, std::move(found.error())};
+}
 
-bool ControlGroups::has(std::string_view controller) const {
-  return std::ranges::find(controllers_, controller) != controllers_.end();
+std::expected<ControlGroups, std::string> ControlGroups::take_over() {
+  auto groups = find();
+  if (!groups) return groups;
+  const auto failed = [&](std::string_view doing) {
+    return std::unexpected(fmt::format("{} {}: {}", doing, groups->directory_, error_text(errno)));
+  };
+  if (::mkdirat(groups->root_, own_part, 0755) != 0 && errno != EEXIST) return failed("making a group in");
+  if (!groups->write(own_part, "cgroup.procs", "0")) {
+    const int error = errno;
+    ::unlinkat(groups->root_, own_part, AT_REMOVEDIR);
+    errno = error;
+    return failed("moving into a group of");
+  }
+  // One by one: what cannot be handed down leaves the others.
+  std::erase_if(groups->facts_.controllers, [&](const std::string& each) {
+    return !write_below(groups->root_, "cgroup.subtree_control", "+" + each);
+  });
+  return groups;
+}
+
+std::optional<std::uint64_t> ControlGroups::number(const std::string& service, const char* file) const {
+  const auto text = read(service, file);
+  return text ? single_number(*text) : std::nullopt;
+}
+
+std::optional<std::uint64_t> ControlGroups::number(const std::string& service, const char* file,
+                                                   std::string_view key) const {
+  const auto text = read(service, file);
+  return text ? keyed_number(*text, key) : std::nullopt;
 }
 
 std::optional<std::string> ControlGroups::read(const std::string& service, const char* file) const {
@@ -223,7 +238,7 @@ std::expected<GroupDirectory, SpawnError> ControlGroups::open(const std::string&
   const bool spent = spent_.contains(service);
   bool fresh = false;
   if (known == limits_.end() || spent) {
-    const auto populated = keyed_number(read(service, "cgroup.events").value_or(""), "populated");
+    const auto populated = number(service, "cgroup.events", "populated");
     if (populated == 1) {
       kill(service);
       return failed(SpawnStage::emptying_the_control_group, EBUSY);
@@ -249,11 +264,12 @@ std::expected<GroupDirectory, SpawnError> ControlGroups::open(const std::string&
   const plan::GroupLimits before = known->second;
   bool all_set = true;
   // The gentle one first: memory.max is not to be met before memory.high has been.
-  if (has("memory") && limits.memory_high != before.memory_high)
+  if (facts_.has("memory") && limits.memory_high != before.memory_high)
     all_set &= set(service, "memory.high", limits.memory_high);
-  if (has("memory") && limits.memory_max != before.memory_max)
+  if (facts_.has("memory") && limits.memory_max != before.memory_max)
     all_set &= set(service, "memory.max", limits.memory_max);
-  if (has("pids") && limits.pids_max != before.pids_max) all_set &= set(service, "pids.max", limits.pids_max);
+  if (facts_.has("pids") && limits.pids_max != before.pids_max)
+    all_set &= set(service, "pids.max", limits.pids_max);
   if (all_set) known->second = limits;  // else all of it is tried again at the next start
   return opened;
 }
@@ -275,26 +291,21 @@ void ControlGroups::kill(const std::string& service) {
 std::optional<std::string> ControlGroups::service_of(pid_t pid) const {
   const auto text = read_whole(fmt::format("/proc/{}/cgroup", pid).c_str(), largest_file);
   const auto group = text ? unified_group(*text) : std::nullopt;
-  auto part = group ? part_below(*group, path_) : std::nullopt;
+  auto part = group ? part_below(*group, facts_.path) : std::nullopt;
   return part && *part != own_part ? std::move(part) : std::nullopt;
 }
 
-GroupUsage ControlGroups::usage(const std::string& service) const {
-  const auto number = [&](const char* file) -> std::optional<std::uint64_t> {
-    const auto text = read(service, file);
-    return text ? single_number(*text) : std::nullopt;
-  };
-  const auto keyed = [&](const char* file, std::string_view key) -> std::optional<std::uint64_t> {
-    const auto text = read(service, file);
-    return text ? keyed_number(*text, key) : std::nullopt;
-  };
-  return {number("memory.current"), number("memory.peak"), number("pids.current"),
-          keyed("cpu.stat", "usage_usec"), keyed("memory.events", "oom_kill")};
+std::optional<GroupUsage> ControlGroups::usage(const std::string& service) const {
+  if (!limits_.contains(service)) return std::nullopt;
+  return GroupUsage{.memory_bytes = number(service, "memory.current"),
+                    .memory_peak_bytes = number(service, "memory.peak"),
+                    .processes = number(service, "pids.current"),
+                    .cpu_microseconds = number(service, "cpu.stat", "usage_usec"),
+                    .memory_kills = number(service, "memory.events", "oom_kill")};
 }
 
 std::uint64_t ControlGroups::memory_kills(const std::string& service) const {
-  if (!has("memory")) return 0;
-  return keyed_number(read(service, "memory.events").value_or(""), "oom_kill").value_or(0);
+  return facts_.has("memory") ? number(service, "memory.events", "oom_kill").value_or(0) : 0;
 }
 
 void ControlGroups::remove() {
@@ -313,29 +324,13 @@ std::optional<std::uint64_t> OwnMemoryEvents::kills() const {
   return text ? keyed_number(*text, "oom_kill") : std::nullopt;
 }
 
-// --- What there would be, and what does not hold
+// --- What does not hold
 
-GroupFacts delegated_groups() {
-  auto own = own_group();
-  if (!own) return {"", {}, std::move(own.error())};
-  const int root = ::open(own->directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0) return {"", {}, fmt::format("opening {}: {}", own->directory, error_text(errno))};
-  GroupFacts facts{"", {}, why_not_ours(root, own->directory, own->path)};
-  if (facts.why_not.empty()) {
-    facts.path = std::move(own->path);
-    const std::string available = read_below(root, "cgroup.controllers").value_or("");
-    for (const std::string_view each : wanted_controllers) {
-      if (names_controller(available, each)) facts.controllers.emplace_back(each);
-    }
-  }
-  ::close(root);
-  return facts;
+bool GroupFacts::has(std::string_view controller) const {
+  return std::ranges::find(controllers, controller) != controllers.end();
 }
 
 std::vector<IdleLimits> limits_without_effect(const plan::Plan& plan, const GroupFacts& facts) {
-  const auto holds = [&](std::string_view controller) {
-    return std::ranges::find(facts.controllers, controller) != facts.controllers.end();
-  };
   const std::string given =
       facts.controllers.empty() ? "none" : fmt::format("{}", fmt::join(facts.controllers, ", "));
   const std::string why = facts.path.empty()
@@ -344,8 +339,8 @@ std::vector<IdleLimits> limits_without_effect(const plan::Plan& plan, const Grou
   std::vector<IdleLimits> idle;
   for (plan::ServiceId id = 0; id < plan.services.size(); ++id) {
     plan::GroupLimits limits = plan.services[id].group;
-    if (holds("memory")) limits.memory_high = limits.memory_max = std::nullopt;
-    if (holds("pids")) limits.pids_max = std::nullopt;
+    if (facts.has("memory")) limits.memory_high = limits.memory_max = std::nullopt;
+    if (facts.has("pids")) limits.pids_max = std::nullopt;
     if (plan.services[id].enabled && limits.any()) idle.push_back({id, limits, why});
   }
   return idle;

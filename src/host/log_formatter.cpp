@@ -31,19 +31,21 @@ std::string_view colour_of(std::string_view name) {
   return palette[(hash >> 16) % palette.size()];
 }
 
-std::string_view colour_of_level(std::string_view level) {
-  if (level.starts_with("ERR") || level.starts_with("FATAL") || level.starts_with("PANIC")) return "\x1b[31m";
-  if (level.starts_with("WARN")) return "\x1b[33m";
-  if (level.starts_with("DEBUG") || level.starts_with("TRACE")) return "\x1b[2m";
-  return {};
-}
-
 /// As syslog(3) numbers them: what `journalctl -p` asks for.
 char priority_of(std::string_view level) {
   if (level.starts_with("ERR") || level.starts_with("FATAL") || level.starts_with("PANIC")) return '3';
   if (level.starts_with("WARN")) return '4';
   if (level.starts_with("DEBUG") || level.starts_with("TRACE")) return '7';
   return '6';
+}
+
+std::string_view colour_of_level(std::string_view level) {
+  switch (priority_of(level)) {
+    case '3': return "\x1b[31m";
+    case '4': return "\x1b[33m";
+    case '7': return "\x1b[2m";
+    default: return {};
+  }
 }
 
 std::string_view word(Level level) {
@@ -230,11 +232,7 @@ void LogFormatter::append_console(std::string& out, const LogRecord& record, std
     append_level(out, word(record.level), colour_);
     out += ' ';
   }
-  const bool may_be_json = !record.own && !record.cut && record.text.starts_with('{');
-  if (!may_be_json || !append_slog(out, trimmed(record.text), colour_, scratch_)) {
-    append_shown(out, record.text);
-  }
-  if (record.cut) out += " [cut]";
+  append_shown_line(out, record, colour_);
 }
 
 void LogFormatter::append_journal(std::string& out, const LogRecord& record) {
@@ -243,15 +241,18 @@ void LogFormatter::append_journal(std::string& out, const LogRecord& record) {
   out += record.service;
   out += ": ";
   const std::size_t begin = out.size();
-  std::string_view level = record.own ? word(record.level) : std::string_view();
+  const bool levelled = append_shown_line(out, record, false);
+  out[prefix + 1] = priority_of(levelled     ? std::string_view(out).substr(begin)
+                                : record.own ? word(record.level)
+                                             : std::string_view());
+}
+
+bool LogFormatter::append_shown_line(std::string& out, const LogRecord& record, bool colour) {
   const bool may_be_json = !record.own && !record.cut && record.text.starts_with('{');
-  if (may_be_json && append_slog(out, trimmed(record.text), false, scratch_)) {
-    level = std::string_view(out).substr(begin);
-  } else {
-    append_shown(out, record.text);
-  }
-  out[prefix + 1] = priority_of(level);
+  const bool levelled = may_be_json && append_slog(out, trimmed(record.text), colour, scratch_);
+  if (!levelled) append_shown(out, record.text);
   if (record.cut) out += " [cut]";
+  return levelled;
 }
 
 void LogFormatter::append_json(std::string& out, const LogRecord& record, std::int64_t nanoseconds) {

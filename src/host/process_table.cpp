@@ -98,7 +98,7 @@ void ProcessTable::add(RunKey run, pid_t main, std::string mark) {
   sessions_[main] = run;  // spawn() makes it the leader of a session of its own
   limit_marks_[limit_mark(mark)] = run;
   marks_[mark] = run;
-  services_[service_in(mark)] = run;
+  if (groups_ != nullptr) services_[service_in(mark)] = run;
   runs_[run] = Run{main, main, std::move(mark), {}};
   std::erase(orphans_, main);
 }
@@ -119,7 +119,7 @@ void ProcessTable::forget(RunKey run) {
   drop(sessions_, gone.session);
   drop(limit_marks_, limit_mark(gone.mark));
   drop(marks_, gone.mark);
-  drop(services_, service_in(gone.mark));
+  if (groups_ != nullptr) drop(services_, service_in(gone.mark));
   std::erase_if(attributed_,
                 [run](const auto& entry) { return entry.second.run == run && !entry.second.helper; });
   runs_.erase(found);

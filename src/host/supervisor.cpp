@@ -73,7 +73,6 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
   keep_out_of_swap(*newest);
   learn_secrets();  // before the first line of our own
   begin_groups();
-  own_memory_kills_seen = own_memory.kills().value_or(0);
 }
 
 Supervisor::Impl::~Impl() {

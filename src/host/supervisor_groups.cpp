@@ -11,9 +11,12 @@
 namespace arizuko::host {
 
 void Supervisor::Impl::begin_groups() {
-  if (!options.groups) return;
-  table.use(*options.groups);
-  if (!options.groups->has("memory")) return;
+  if (options.groups) table.use(*options.groups);
+  if (!group_facts().has("memory")) {
+    own_memory.emplace();
+    own_memory_kills_seen = own_memory->kills().value_or(0);
+    return;
+  }
   memory_events.emplace(io, [this](const std::string& name) {
     if (const std::uint64_t killed = new_memory_kills(name); killed != 0) log_memory_kills(name, killed);
   });
@@ -26,7 +29,6 @@ std::expected<GroupDirectory, SpawnError> Supervisor::Impl::group_of(const plan:
   if (!opened && opened.error().stage == SpawnStage::emptying_the_control_group) return opened;
   tell_group_trouble(what.name, opened ? options.groups->trouble() : to_text(opened.error()));
   if (!opened) return GroupDirectory();
-  groups_opened.insert(what.name);
   if (opened->fresh()) {
     memory_kills_seen[what.name] = 0;
     if (memory_events) memory_events->watch(what.name, options.groups->file(what.name, "memory.events"));
@@ -60,14 +62,14 @@ void Supervisor::Impl::log_memory_kills(const std::string& name, std::uint64_t k
 // killed for want of memory since the last such look, and this was killed.
 bool Supervisor::Impl::ended_for_want_of_memory(const std::string& name, int wait_status) {
   const bool killed = WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
-  if (options.groups && options.groups->has("memory")) {
+  if (memory_events) {
     const std::uint64_t kills = new_memory_kills(name);
     const std::uint64_t others = kills - (killed && kills != 0 ? 1 : 0);
     if (others != 0) log_memory_kills(name, others);
     return killed && kills != 0;
   }
   if (!killed) return false;
-  const std::uint64_t now = own_memory.kills().value_or(0);
+  const std::uint64_t now = own_memory->kills().value_or(0);
   return now > std::exchange(own_memory_kills_seen, now);
 }
 
@@ -87,10 +89,8 @@ GroupFacts Supervisor::Impl::group_facts() const {
 GroupFacts Supervisor::control_groups() const { return impl_->group_facts(); }
 
 std::optional<GroupUsage> Supervisor::usage(plan::ServiceId service) const {
-  if (!impl_->options.groups) return std::nullopt;
-  const std::string& name = impl_->service(service).name;
-  if (!impl_->groups_opened.contains(name)) return std::nullopt;
-  return impl_->options.groups->usage(name);
+  const auto& groups = impl_->options.groups;
+  return groups ? groups->usage(impl_->service(service).name) : std::nullopt;
 }
 
 }  // namespace arizuko::host

@@ -140,11 +140,10 @@ struct Supervisor::Impl {
   using OpenPipes = std::multimap<RunKey, std::shared_ptr<LogPipe>>;
   OpenPipes pipes;
 
-  std::set<std::string, std::less<>> groups_opened;   // services whose group has been made
   std::map<std::string, std::string> group_troubles;  // as last told, by service
   std::optional<MemoryEvents> memory_events;
   std::map<std::string, std::uint64_t> memory_kills_seen;  // by service
-  OwnMemoryEvents own_memory;
+  std::optional<OwnMemoryEvents> own_memory;               // without memory_events
   std::uint64_t own_memory_kills_seen = 0;
 
   LockedMemory secret_memory;

@@ -3,12 +3,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from api_server import ApiServer, Cluster  # noqa: E402
+from pod import wait_for  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ARIZUKO_BUILD", ROOT / "build" / "release"))
@@ -27,16 +27,6 @@ sys.exit(request.get("exit", 0))
 
 def python(code):
     return ["/usr/bin/python3", "-c", code]
-
-
-def wait_for(what, look, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if seen:
-            return seen
-        assert time.monotonic() < end, f"not within {seconds} s: {what}; last seen: {seen!r}"
-        time.sleep(0.01)
 
 
 class Bench:

@@ -9,10 +9,10 @@ import pwd
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import page
+import pod
 from pod import REHEARSAL, ROOT
 
 PROGRAM = Path("/usr/local/bin/arizuko-init")
@@ -34,15 +34,8 @@ ExecStart={PROGRAM} run --plan /etc/arizuko/arizuko.toml
 
 
 def wait_for(what, look, seconds=60):
-    """The first true thing that `look` returns, within `seconds`; else an error that names `what`. pod.wait_for with
-    fewer looks: most of them start a process, which takes this machine long."""
-    end = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if seen:
-            return seen
-        assert time.monotonic() < end, f"not within {seconds} s: {what}; last seen: {seen!r}"
-        time.sleep(0.1)
+    """pod.wait_for with fewer looks: most of them start a process, which takes this machine long."""
+    return pod.wait_for(what, look, seconds, pause=0.1)
 
 
 def run(*command, code=0, **options):

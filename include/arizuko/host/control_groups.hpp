@@ -42,6 +42,7 @@ struct GroupFacts {
   std::string path;                      // of our own group, as /proc/self/cgroup has it; empty: not in use
   std::vector<std::string> controllers;  // of "memory" and "pids": which limits hold
   std::string why_not;                   // a clause, when they are not in use
+  bool has(std::string_view controller) const;
 };
 
 /// Open for as long as it lives: the directory of a service's group, for spawn().
@@ -73,8 +74,10 @@ class ControlGroups {
   ControlGroups& operator=(ControlGroups&&) = delete;
   ~ControlGroups();
 
-  GroupFacts facts() const;
-  bool has(std::string_view controller) const;
+  /// What take_over() would find, without taking anything over: for doctor.
+  static GroupFacts delegated();
+
+  const GroupFacts& facts() const { return facts_; }
 
   /// The group of a service, made when it is missing, with these limits. A limit that cannot be set is
   /// no failure: it stands in trouble() until the next open(). Fails at the stage
@@ -91,7 +94,8 @@ class ControlGroups {
 
   /// The path of one of its files.
   std::string file(const std::string& service, const char* name) const;
-  GroupUsage usage(const std::string& service) const;
+  /// nullopt: it has not been started in a group.
+  std::optional<GroupUsage> usage(const std::string& service) const;
   /// How many processes of the service the kernel has ended for want of memory since the group was made.
   std::uint64_t memory_kills(const std::string& service) const;
 
@@ -100,15 +104,19 @@ class ControlGroups {
 
  private:
   ControlGroups() = default;
+  /// Our own group, if it is ours to divide; nothing is changed yet.
+  static std::expected<ControlGroups, std::string> find();
 
   bool set(const std::string& service, const char* file, std::optional<std::uint64_t> limit);
+  std::optional<std::uint64_t> number(const std::string& service, const char* file) const;
+  std::optional<std::uint64_t> number(const std::string& service, const char* file,
+                                      std::string_view key) const;
   std::optional<std::string> read(const std::string& service, const char* file) const;
   bool write(const std::string& service, const char* file, std::string_view text) const;
 
   int root_ = -1;          // our own group's directory
   std::string directory_;  // its path in the file system
-  std::string path_;       // as in /proc/self/cgroup
-  std::vector<std::string> controllers_;
+  GroupFacts facts_;
   std::map<std::string, plan::GroupLimits, std::less<>> limits_;  // as last set, of the groups made
   std::set<std::string> spent_;                                   // groups that cgroup.kill was used on
   std::string trouble_;
@@ -124,9 +132,6 @@ class OwnMemoryEvents {
  private:
   std::string path_;  // of memory.events; empty: there is none
 };
-
-/// What take_over() would find, without taking anything over: for doctor.
-GroupFacts delegated_groups();
 
 struct IdleLimits {
   plan::ServiceId service = 0;

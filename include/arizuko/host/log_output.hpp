@@ -51,6 +51,8 @@ class LogFormatter {
  private:
   void append_console(std::string& out, const LogRecord& record, std::int64_t nanoseconds);
   void append_journal(std::string& out, const LogRecord& record);
+  /// The line as people read it; true when it is slog's, and so begins with its level.
+  bool append_shown_line(std::string& out, const LogRecord& record, bool colour);
   void append_json(std::string& out, const LogRecord& record, std::int64_t nanoseconds);
 
   plan::LogFormat format_;
