@@ -1,4 +1,5 @@
 // The commands that ask a running instance: status, why, start, stop, restart, reload, secrets, logs, events.
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>

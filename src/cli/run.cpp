@@ -2,6 +2,7 @@
 //
 // Everything that can refuse the run is tried before the first child: the plan, the values, the data
 // directory's lock, the listeners. What is wrong goes to stderr and to the termination message.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>

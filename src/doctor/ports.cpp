@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/env/scope.hpp"
 #include "arizuko/host/listeners.hpp"

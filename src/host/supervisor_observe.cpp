@@ -1,4 +1,5 @@
 // What is seen of processes and their logs.
+#include <algorithm>
 #include <cstring>
 
 #include <sys/wait.h>

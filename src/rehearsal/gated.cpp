@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <sys/random.h>
+#include <algorithm>
 #include <array>
 #include <cstdint>
 

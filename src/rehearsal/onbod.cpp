@@ -6,6 +6,7 @@
 #include "store.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace rehearsal {
 namespace {

@@ -1,6 +1,7 @@
 // docs/plan.md and the schema say the same, and the defaults are what both say.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <vector>
 
