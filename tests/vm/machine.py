@@ -6,8 +6,10 @@ import http.client
 import json
 import os
 import pwd
+import secrets
 import shutil
 import socket
+import stat
 import subprocess
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from pod import REHEARSAL, ROOT
 PROGRAM = Path("/usr/local/bin/arizuko-init")
 PLAN_DROP_INS = Path("/etc/arizuko/arizuko.toml.d")
 GROUPS = Path("/sys/fs/cgroup")
+# By how much every bound here is longer than a real processor needs: scripts/vm knows how slow the machine is.
+PATIENCE = float(os.environ["PATIENCE"])
 
 # The page's unit with stand-ins for the daemons, and back soon after a failure; all else is as it is installed.
 REHEARSE = f"""\
@@ -34,13 +38,14 @@ ExecStart={PROGRAM} run --plan /etc/arizuko/arizuko.toml
 
 
 def wait_for(what, look, seconds=60):
-    """pod.wait_for with fewer looks: most of them start a process, which takes this machine long."""
-    return pod.wait_for(what, look, seconds, pause=0.1)
+    """pod.wait_for within `seconds` of a real processor, with fewer looks: most of them start a process, which takes this
+    machine long."""
+    return pod.wait_for(what, look, seconds * PATIENCE, pause=0.1)
 
 
 def run(*command, code=0, **options):
     """A command as root; `code`: how it must end, None: however it likes."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **options)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120 * PATIENCE, **options)
     assert code is None or done.returncode == code, (
         f"{command} ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done
@@ -49,7 +54,7 @@ def run(*command, code=0, **options):
 def type_in(line, **env):
     """A line of the page, typed by somebody who may use sudo and nothing else, in the directory of the sources."""
     done = subprocess.run(["setpriv", "--reuid=admin", "--regid=admin", "--init-groups", "bash", "-c", line], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120 * PATIENCE, stdin=subprocess.DEVNULL,
                           env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
                                "HOME": "/home/admin", "LANG": "C.UTF-8", **env})
     done.line = line
@@ -76,7 +81,8 @@ def install():
 
 
 def random_value():
-    return run("openssl", "rand", "-hex", "32").stdout.strip()
+    """What `openssl rand -hex 32` prints, without a process for it."""
+    return secrets.token_hex(32)
 
 
 class Instance:
@@ -89,6 +95,7 @@ class Instance:
     control = Path(f"/run/arizuko-init/{name}.sock")
     overrides = Path(f"/etc/systemd/system/{unit}.d")
     user = "arizuko"
+    as_the_page_makes_them = None  # owner, group and mode of `data` and `env_path`, once its commands have been typed
 
     def __init__(self):
         self.values = {}
@@ -99,19 +106,34 @@ class Instance:
 
     def prepare(self, **values):
         """docs/bare-host.md, section The values: the directory, and .env as the page shows it, with `values` over it
-        (None: not set)."""
-        for line in page.commands("The values"):
-            if not line.startswith("sudoedit"):
-                typed(line)
+        (None: not set). By the commands of the page the first time, and by what these have made the times after: sudo
+        takes this machine long."""
+        by_page = Instance.as_the_page_makes_them is None
+        if by_page:
+            for line in page.commands("The values"):
+                if not line.startswith("sudoedit"):
+                    typed(line)
         shown = dict(line.split("=", 1) for line in page.env_file() if not line.startswith("#"))
         fresh = {key: value or random_value() for key, value in shown.items()} | {"TELEGRAM_BOT_TOKEN": "4711:old"}
         self.values = {key: value for key, value in (fresh | values).items() if value is not None}
-        self.edit_values()
+        if by_page:
+            self.edit_values()
+            Instance.as_the_page_makes_them = [owner_and_mode(path) for path in (self.data, self.env_path)]
+        else:
+            self.data.mkdir()
+            self.env_path.write_text(self.text())
+            for path, (uid, gid, mode) in zip((self.data, self.env_path), Instance.as_the_page_makes_them, strict=True):
+                os.chown(path, uid, gid)
+                path.chmod(mode)
         return self
+
+    def text(self):
+        """.env with `values`."""
+        return "".join(f"{key}={value}\n" for key, value in self.values.items())
 
     def edit_values(self):
         """Saves `values` as the page says: sudoedit, with an editor that has typed already."""
-        text = "".join(f"{key}={value}\n" for key, value in self.values.items())
+        text = self.text()
         draft = Path("/home/admin/draft")
         draft.write_text(text)
         typed(page.command("The values", "sudoedit"), EDITOR=f"cp {draft}")
@@ -147,7 +169,8 @@ class Instance:
         """Stops it and takes away everything that a test may have left, but not what was installed."""
         self.systemctl("stop", code=None)
         self.systemctl("reset-failed", code=None)  # the count of starts, too: five within ten minutes are the limit
-        self.systemctl("disable", "--quiet")
+        if (self.overrides.parent / "multi-user.target.wants" / self.unit).is_symlink():
+            self.systemctl("disable", "--quiet")  # a daemon-reload, too
         for path in (PLAN_DROP_INS, self.data):
             shutil.rmtree(path, ignore_errors=True)
         if (self.overrides / "override.conf").exists():
@@ -211,10 +234,10 @@ class Instance:
 
     def ask(self, path):
         """What the control socket answers to a GET of docs/cli.md, or None while nobody does: starts no process."""
-        connection = http.client.HTTPConnection("localhost", timeout=15)
+        connection = http.client.HTTPConnection("localhost", timeout=15 * PATIENCE)
         try:
             connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(15)
+            connection.sock.settimeout(15 * PATIENCE)
             connection.sock.connect(str(self.control))
             connection.request("GET", path)
             return connection.getresponse().read().decode()
@@ -262,7 +285,7 @@ class Instance:
 
     def get(self, path, port=9090):
         """(status, text) of an HTTP request, (0, reason) when nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15 * PATIENCE)
         try:
             connection.request("GET", path)
             reply = connection.getresponse()
@@ -303,6 +326,11 @@ class Instance:
 def facts_of(pid):
     """/proc/PID/status."""
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+
+
+def owner_and_mode(path):
+    facts = path.stat()
+    return facts.st_uid, facts.st_gid, stat.S_IMODE(facts.st_mode)
 
 
 def alive(pid):

@@ -5,7 +5,7 @@ import signal
 import time
 
 import page
-from machine import DAEMONS, alive, run, type_in, wait_for
+from machine import DAEMONS, PATIENCE, alive, run, type_in, wait_for
 
 
 def test_start_returns_when_the_instance_is_ready_and_status_says_what_it_waits_for(instance):
@@ -20,7 +20,7 @@ def test_start_returns_when_the_instance_is_ready_and_status_says_what_it_waits_
     assert "activating (start)" in shown and re.search(r'Status: ".*gated', shown), shown
     assert instance.get("/readyz")[0] == 503
     os.kill(gated, signal.SIGCONT)
-    assert start.wait(60) == 0
+    assert start.wait(60 * PATIENCE) == 0
     assert instance.get("/readyz")[0] == 200
     assert instance.show("ActiveState", "SubState") == {"ActiveState": "active", "SubState": "running"}
     instance.wait_ready()
