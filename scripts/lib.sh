@@ -12,7 +12,7 @@ build_packages=(
 # What the tests need beside that.
 test_packages=(
   libclang-rt-19-dev clang-tidy-19 clang-format-19 doctest-dev
-  python3 python3-pytest iproute2 util-linux procps
+  python3 python3-pytest python3-pytest-xdist iproute2 util-linux procps
   openssl python3-yaml binutils
   systemd strace mandoc groff-base zsh fish
 )
@@ -32,8 +32,10 @@ install_missing() {
   echo "installing: ${missing[*]}"
   local log
   log=$(mktemp)
-  if ! { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive \
-         apt-get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  # A dead mirror and another apt that holds the lock end in an error, not in a run that never ends.
+  local patience=(-o Acquire::http::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120)
+  if ! { as_root apt-get "${patience[@]}" update -q && as_root env DEBIAN_FRONTEND=noninteractive \
+         apt-get "${patience[@]}" install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
     echo "scripts: could not install ${missing[*]} (see above)" >&2
@@ -69,7 +71,8 @@ find_kustomize() {
     echo "kustomize build"
   elif command -v go >/dev/null; then
     [ -x build/tools/kustomize ] ||
-      GOBIN="$PWD/build/tools" go install sigs.k8s.io/kustomize/kustomize/v5@v5.5.0 >/dev/null
+      GOBIN="$PWD/build/tools" timeout 600 go install sigs.k8s.io/kustomize/kustomize/v5@v5.5.0 >/dev/null ||
+      { echo "scripts: kustomize could not be built from its module within 600 s" >&2; exit 1; }
     echo "$PWD/build/tools/kustomize build"
   else
     echo "scripts: cannot render k8s/: install kubectl 1.27 or later, kustomize 5, or Go to build it" >&2
@@ -87,7 +90,7 @@ install_types() {
   local log="$to/npm.log"
   # The types are only read by the compiler: that they ask for a newer node does not matter, nor do scripts.
   if ! { cp "$from/package-lock.json" "$to/package-lock.json" &&
-         npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund; } >"$log" 2>&1; then
+         timeout 300 npm ci --fetch-timeout=30000 --fetch-retries=2 --prefix "$to" --ignore-scripts --no-audit --no-fund; } >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$to/package-lock.json"
     echo "scripts: could not install the npm packages of $from (see above)" >&2
