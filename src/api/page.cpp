@@ -88,7 +88,7 @@ Response page_route(const Request& request, const host::Instance& instance) {
   Response response;
   if (request.path != "/") {
     response.status = 404;
-    response.body = fmt::format("there is no {} here; the status page is /\n", request.path);
+    response.body = "there is nothing at this path; the status page is /\n";
   } else if (request.method != "GET" && request.method != "HEAD") {
     response.status = 405;
     response.headers.emplace_back("Allow", "GET, HEAD");

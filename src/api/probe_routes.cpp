@@ -60,8 +60,7 @@ Response probe_route(const Request& request, const host::Instance& instance) {
                       : request.path == "/metrics"  ? metrics
                                                     : nullptr;
   if (route == nullptr) {
-    return text(404, fmt::format("there is no {} here; there is: /livez /readyz /startupz /health /metrics",
-                                 request.path));
+    return text(404, "there is nothing at this path; there is: /livez /readyz /startupz /health /metrics");
   }
   if (request.method != "GET" && request.method != "HEAD") {
     Response refused = text(

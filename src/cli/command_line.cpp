@@ -1,5 +1,6 @@
 // The one file that knows the parser (CLI11) and its exceptions.
 #include "arizuko/cli/command_line.hpp"
+#include "arizuko/host/shown.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/api/version.hpp"
 #include "arizuko/cli/options.hpp"
+#include "arizuko/host/shown.hpp"
 #include "completion.hpp"
 
 namespace arizuko::cli {
@@ -405,11 +407,17 @@ int run(const std::vector<std::string>& words, const Console& console, bool is_p
 
 int run(int argc, char** argv) {
   Console console;
-  console.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
-  console.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
   console.is_terminal = ::isatty(STDOUT_FILENO) == 1;
   const char* no_colour = std::getenv("NO_COLOR");  // no-color.org
   console.colour = console.is_terminal && (no_colour == nullptr || *no_colour == '\0');
+  // The last gate, for a pipe too: `kubectl exec` without a terminal ends on one.
+  const host::Paint paint = console.colour ? host::Paint::colours : host::Paint::none;
+  console.out = [paint](std::string_view text) {
+    write_all(STDOUT_FILENO, host::terminal_text(text, paint));
+  };
+  console.err = [](std::string_view text) {
+    write_all(STDERR_FILENO, host::terminal_text(text, host::Paint::none));
+  };
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   return run(words, console, ::getpid() == 1);
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "arizuko/api/status_json.hpp"
+#include "arizuko/host/shown.hpp"
 
 namespace arizuko::cli {
 
@@ -29,12 +30,13 @@ std::string severity_text(Severity severity, const Console& console) {
 }
 
 std::string finding_text(const Finding& finding, std::size_t width, const Console& console) {
-  const std::string place = doctor::place_text(finding);
+  const std::string place = host::shown(doctor::place_text(finding));
   const std::string margin(width + 11, ' ');
-  std::string text = fmt::format("{}  {:<{}}  {}{}{}\n", severity_text(finding.severity, console),
-                                 finding.check, width, place, place.empty() ? "" : ": ", finding.what);
-  if (!finding.why.empty()) text += fmt::format("{}why: {}\n", margin, finding.why);
-  if (!finding.fix.empty()) text += fmt::format("{}fix: {}\n", margin, finding.fix);
+  std::string text =
+      fmt::format("{}  {:<{}}  {}{}{}\n", severity_text(finding.severity, console), finding.check, width,
+                  place, place.empty() ? "" : ": ", host::shown(finding.what));
+  if (!finding.why.empty()) text += fmt::format("{}why: {}\n", margin, host::shown(finding.why));
+  if (!finding.fix.empty()) text += fmt::format("{}fix: {}\n", margin, host::shown(finding.fix));
   return text;
 }
 

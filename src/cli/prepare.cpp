@@ -10,6 +10,7 @@
 
 #include "arizuko/cli/rehearse.hpp"
 #include "arizuko/host/environment_reader.hpp"
+#include "arizuko/host/shown.hpp"
 #include "arizuko/plan/load.hpp"
 
 namespace arizuko::cli {
@@ -162,7 +163,7 @@ class Preparation {
 
 std::string Refusal::text() const {
   std::string out;
-  for (const plan::Problem& problem : problems) out += plan::to_text(problem) + '\n';
+  for (const plan::Problem& problem : problems) out += host::shown(plan::to_text(problem)) + '\n';
   for (const std::string& line : lines) out += line + '\n';
   return out;
 }

@@ -9,6 +9,8 @@
 #include <boost/json.hpp>
 
 #include "arizuko/engine/why.hpp"
+#include "arizuko/host/log_output.hpp"
+#include "arizuko/host/shown.hpp"
 
 namespace arizuko::cli {
 
@@ -27,9 +29,10 @@ std::size_t width(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+/// Fit for a terminal, in one line: causes name processes and quote daemons.
 std::string string_of(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+  return value != nullptr && value->is_string() ? host::shown(value->get_string()) : std::string{};
 }
 
 std::optional<std::int64_t> number_of(const json::object& object, std::string_view key) {
@@ -63,7 +66,7 @@ Status::Service service_of(const json::object& object) {
   }
   if (const json::value* list = object.if_contains("waiting_for"); list != nullptr && list->is_array()) {
     for (const json::value& each : list->get_array()) {
-      if (each.is_string()) service.waiting_for.emplace_back(each.get_string());
+      if (each.is_string()) service.waiting_for.push_back(host::shown(each.get_string()));
     }
   }
   return service;
@@ -207,10 +210,18 @@ std::optional<std::string> event_text(std::string_view text, Colour colour) {
 std::optional<std::string> log_text(std::string_view text, Colour colour) {
   const std::optional<json::object> object = object_of(text);
   if (!object) return std::nullopt;
+  const json::value* line = object->if_contains("text");
   const std::string service = string_of(*object, "service");
-  const std::string name = fmt::format("{:<12}", service.empty() ? "arizuko-init" : service);
-  return fmt::format("{} {} | {}\n", painted(clock_of(string_of(*object, "time")), "2", colour),
-                     painted(name, "36", colour), string_of(*object, "text"));
+  host::LogRecord record;
+  record.service = service.empty() ? "arizuko-init" : std::string_view(service);
+  record.own = record.service == "arizuko-init";
+  record.stream = string_of(*object, "stream") == "stdout" ? host::Stream::out : host::Stream::err;
+  if (line != nullptr && line->is_string()) record.text = line->get_string();
+  constexpr std::size_t name_width = 12;
+  host::LogFormatter formatter(plan::LogFormat::console, colour == Colour::on, name_width);
+  std::string out;
+  formatter.append(out, record, parse_rfc3339(string_of(*object, "time")).value_or(0));
+  return out;
 }
 
 std::string ready_table(const engine::View& view, Colour colour) {

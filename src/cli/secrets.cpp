@@ -5,6 +5,7 @@
 
 #include "arizuko/cli/render.hpp"
 #include "arizuko/engine/why.hpp"
+#include "arizuko/host/shown.hpp"
 
 namespace arizuko::cli {
 
@@ -14,7 +15,7 @@ namespace json = boost::json;
 
 std::string text_at(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+  return value != nullptr && value->is_string() ? host::shown(value->get_string()) : "";
 }
 
 bool flag_at(const json::object& object, std::string_view key) {
@@ -32,7 +33,7 @@ std::vector<std::string> names_at(const json::object& object, std::string_view k
   const json::value* value = object.if_contains(key);
   if (value == nullptr || !value->is_array()) return names;
   for (const json::value& each : value->get_array()) {
-    if (each.is_string()) names.emplace_back(each.get_string());
+    if (each.is_string()) names.push_back(host::shown(each.get_string()));
   }
   return names;
 }

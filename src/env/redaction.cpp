@@ -164,7 +164,7 @@ void Redactor::find(std::string_view text, Ending ending) {
 void Redactor::find_below(std::string_view text, Ending ending) {
   std::vector<Match> all = matches_;
   Unescaped layer;
-  if (!unescape(text, layer)) return;
+  if (!unescape(text, layer, ending)) return;
   for (int i = 1;; ++i) {
     find(layer.text, ending);
     for (Match match : matches_) {
@@ -174,7 +174,7 @@ void Redactor::find_below(std::string_view text, Ending ending) {
       all.push_back({layer.origin[match.begin], layer.origin[match.end], match.name});
     }
     Unescaped below;
-    if (i == most_layers || !unescape(layer.text, below)) break;
+    if (i == most_layers || !unescape(layer.text, below, ending)) break;
     for (std::size_t& origin : below.origin) origin = layer.origin[origin];
     layer = std::move(below);
   }

@@ -134,6 +134,20 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") + 1 - first);
 }
 
+/// Without what daemons take off the edges of a value that they read: blanks, line ends, quotes, a byte order
+/// mark.
+std::string_view without_edges(std::string_view text) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  constexpr std::string_view edge = " \t\r\n\v\f\"'`";
+  for (std::size_t before = text.size() + 1; text.size() < before;) {
+    before = text.size();
+    while (!text.empty() && edge.contains(text.front())) text.remove_prefix(1);
+    while (!text.empty() && edge.contains(text.back())) text.remove_suffix(1);
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  }
+  return text;
+}
+
 void add_lines(std::string_view name, std::string_view value, SecretTexts& parts) {
   const bool key = value.contains("PRIVATE KEY-----");
   while (!value.empty()) {
@@ -163,7 +177,8 @@ void add_json_fields(std::string_view json, SecretTexts& parts) {
       continue;
     }
     Unescaped unescaped;
-    const std::string_view text = unescape(raw, unescaped) ? std::string_view(unescaped.text) : raw;
+    const std::string_view text =
+        unescape(raw, unescaped, Ending::whole) ? std::string_view(unescaped.text) : raw;
     if (text.contains('\n')) {
       add_lines(name, text, parts);
     } else if (looks_secret(name, text)) {
@@ -270,10 +285,11 @@ void append_encodings(std::string_view text, SecretTexts& forms) {
 }
 
 void append_parts(std::string_view name, std::string_view value, SecretTexts& parts) {
+  add_part(parts, without_edges(value));
   if (const std::string_view password = password_in_url(value); !password.empty()) {
     add_part(parts, password);
     Unescaped decoded;
-    if (unescape(password, decoded)) add_part(parts, decoded.text);
+    if (unescape(password, decoded, Ending::whole)) add_part(parts, decoded.text);
   }
   const std::string_view text = trimmed(value.substr(std::min(value.find_first_not_of("\n"), value.size())));
   if (text.starts_with('{') || text.starts_with('[')) {
@@ -298,7 +314,37 @@ std::string_view password_in_url(std::string_view value) {
   return colon == std::string_view::npos ? std::string_view{} : authority.substr(colon + 1, at - colon - 1);
 }
 
-bool unescape(std::string_view text, Unescaped& result) {
+namespace {
+
+/// Where an escape that has only begun lies at the end of `text`; its size where there is none.
+std::size_t begun_escape(std::string_view text) {
+  constexpr std::size_t longest = 12;  // of a surrogate pair
+  std::size_t found = text.size();
+  for (std::size_t size = 1; size <= std::min(longest - 1, text.size()); ++size) {
+    const std::string_view end = text.substr(text.size() - size);
+    const auto digits = [](std::string_view some) {
+      return std::ranges::all_of(some, [](char c) { return hex_value(c) >= 0; });
+    };
+    const bool percent = end.front() == '%' && size <= 2 && digits(end.substr(1));
+    const bool json = end == "\\" || (size <= 5 && end.starts_with("\\u") && digits(end.substr(2)));
+    const long high = end.starts_with("\\u") ? hex_number(end, 2, 4) : -1;
+    const std::string_view low = end.substr(std::min<std::size_t>(end.size(), 6));
+    const bool half = high >= 0xD800 && high < 0xDC00 &&
+                      (low.size() < 2 ? std::string_view("\\u").starts_with(low)
+                                      : low.starts_with("\\u") && digits(low.substr(2)));
+    if (percent || json || half) found = text.size() - size;
+  }
+  // A backslash that is itself escaped begins nothing.
+  std::size_t slashes = 0;
+  while (slashes < found && found < text.size() && text[found] == '\\' && text[found - slashes - 1] == '\\')
+    ++slashes;
+  return slashes % 2 == 0 ? found : text.size();
+}
+
+}  // namespace
+
+bool unescape(std::string_view whole, Unescaped& result, Ending ending) {
+  const std::string_view text = ending == Ending::cut ? whole.substr(0, begun_escape(whole)) : whole;
   const auto next_escape = [&](std::size_t at) {
     while (at < text.size() && text[at] != '\\' && text[at] != '%') ++at;
     return at;
@@ -324,9 +370,9 @@ bool unescape(std::string_view text, Unescaped& result) {
     at += std::max<std::size_t>(size, 1);
     if (size > 0) from = at;
   }
-  if (out.size() == from) return false;  // as long as what was read: nothing became shorter
+  if (out.size() == from && text.size() == whole.size()) return false;  // nothing became shorter
   keep_up_to(text.size());
-  result.origin.push_back(text.size());
+  result.origin.push_back(whole.size());
   return true;
 }
 

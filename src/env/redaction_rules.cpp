@@ -102,6 +102,12 @@ double bits_of_run(std::string_view run) {
 // -----------------------------------------------------------------------------------------------
 // What the plan shows
 
+/// A text that the plan itself gives to a variable whose name says secret; empty where it does not.
+std::string_view secret_literal(std::string_view name, const plan::Template& text) {
+  const auto* literal = text.parts.size() == 1 ? std::get_if<std::string>(&text.parts.front()) : nullptr;
+  return literal != nullptr && name_says_secret(name) ? std::string_view(*literal) : std::string_view();
+}
+
 class Shown {
  public:
   explicit Shown(const plan::Plan& plan) {
@@ -130,6 +136,7 @@ class Shown {
       for (const plan::Condition& condition : *conditions) texts_.push_back(plan::to_text(condition));
     }
     for (const auto& [name, text] : service.env) {
+      if (!secret_literal(name, text).empty()) continue;
       for (const auto& part : text.parts) {
         if (const auto* literal = std::get_if<std::string>(&part)) texts_.push_back(*literal);
       }
@@ -190,6 +197,12 @@ Secrets secrets_of(const plan::Plan& plan, const Snapshot& snapshot) {
       if (is_secret(name, value)) secrets.values.push_back({name, value.text});
     } else if (!value.text.empty() && name_says_secret(name) && may_be_given(name, value)) {
       secrets.too_short.push_back(name);
+    }
+  }
+  for (const plan::Service& service : plan.services) {
+    for (const auto& [name, text] : service.env) {
+      const std::string_view literal = secret_literal(name, text);
+      if (literal.size() >= min_secret_bytes) secrets.values.push_back({name, literal});
     }
   }
   return secrets;

@@ -155,24 +155,70 @@ bool append_slog(std::string& out, std::string_view text, bool colour, std::stri
   return true;
 }
 
-/// A daemon's JSON object with our name in front: `{"service":"gated",` and the rest byte for byte.
-/// An object that has a "service" of its own keeps it, and ours is "arizuko_service"; one that has
-/// both is wrapped as text, so that no key ever stands twice. False, and `out` as it was, when `text`
-/// is no object.
-bool append_spliced(std::string& out, std::string_view text, std::string_view service) {
-  bool has_service = false;
-  bool has_ours = false;
+void append_digits(std::string& out, std::int64_t value, int digits) {
+  std::array<char, 9> text;
+  for (int i = digits; i-- > 0; value /= 10)
+    text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
+  out.append(text.data(), static_cast<std::size_t>(digits));
+}
+
+bool names_a_time(std::string_view key) {
+  return is_key(key, "time") || is_key(key, "ts") || is_key(key, "timestamp") || is_key(key, "@timestamp");
+}
+
+/// What a JSON line of ours says in front of a daemon's object.
+struct Preamble {
+  std::string_view date;  // to the second
+  std::int64_t nanoseconds = 0;
+  std::string_view service;
+  Stream stream = Stream::out;
+};
+
+void append_time_member(std::string& out, std::string_view date, std::int64_t nanoseconds) {
+  out += "\"time\":\"";
+  out += date;
+  out += '.';
+  append_digits(out, nanoseconds, 9);
+  out += "Z\"";
+}
+
+/// A daemon's JSON object with our name in front: `{"service":"gated",` and the rest byte for byte. "service"
+/// is always ours: whoever counts lines by it must not be led astray by a daemon. An object that has one of
+/// its own keeps its value as "daemon_service"; one that would then have a key twice is wrapped as text. An
+/// object without a time gets ours, and the stream. False, and `out` as it was, when `text` is no object.
+bool append_spliced(std::string& out, std::string_view text, const Preamble& ours) {
+  std::string_view service_key;
+  std::size_t services = 0;
+  bool timed = false;
+  bool streamed = false;
+  bool renamed_before = false;
   const bool whole = JsonScanner(text).object([&](const Field& field) {
-    has_service = has_service || is_key(field.key, "service");
-    has_ours = has_ours || is_key(field.key, "arizuko_service");
+    if (is_key(field.key, "service")) {
+      service_key = field.key;
+      ++services;
+    }
+    timed = timed || names_a_time(field.key);
+    streamed = streamed || is_key(field.key, "stream");
+    renamed_before = renamed_before || is_key(field.key, "daemon_service");
   });
-  if (!whole || (has_service && has_ours)) return false;
-  out += has_service ? "{\"arizuko_service\":\"" : "{\"service\":\"";
-  append_json_text(out, service);
+  if (!whole || services > 1 || (services == 1 && renamed_before)) return false;
+  out += '{';
+  if (!timed) {
+    append_time_member(out, ours.date, ours.nanoseconds);
+    out += ',';
+  }
+  out += "\"service\":\"";
+  append_json_text(out, ours.service);
   out += '"';
+  if (!timed && !streamed) out.append(",\"stream\":\"").append(word(ours.stream)).append("\"");
   std::string_view rest = text.substr(1);
   const std::size_t first = rest.find_first_not_of(" \t\r");
   if (rest[first] != '}') out += ',';
+  if (services == 1) {
+    const auto at = static_cast<std::size_t>(service_key.data() - rest.data());
+    out.append(rest, 0, at).append("daemon_service");
+    rest.remove_prefix(at + service_key.size());
+  }
   out += rest;
   return true;
 }
@@ -180,13 +226,6 @@ bool append_spliced(std::string& out, std::string_view text, std::string_view se
 std::string_view trimmed(std::string_view text) {
   while (text.ends_with(' ') || text.ends_with('\t') || text.ends_with('\r')) text.remove_suffix(1);
   return text;
-}
-
-void append_digits(std::string& out, std::int64_t value, int digits) {
-  std::array<char, 9> text;
-  for (int i = digits; i-- > 0; value /= 10)
-    text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
-  out.append(text.data(), static_cast<std::size_t>(digits));
 }
 
 }  // namespace
@@ -257,13 +296,12 @@ bool LogFormatter::append_shown_line(std::string& out, const LogRecord& record, 
 
 void LogFormatter::append_json(std::string& out, const LogRecord& record, std::int64_t nanoseconds) {
   const bool may_be_json = !record.own && !record.cut && record.text.starts_with('{');
-  if (may_be_json && append_spliced(out, trimmed(record.text), record.service)) return;
+  const Preamble ours{cached_date_, nanoseconds, record.service, record.stream};
+  if (may_be_json && append_spliced(out, trimmed(record.text), ours)) return;
 
-  out += "{\"time\":\"";
-  out += cached_date_;
-  out += '.';
-  append_digits(out, nanoseconds, 9);
-  out += "Z\",";
+  out += '{';
+  append_time_member(out, cached_date_, nanoseconds);
+  out += ',';
   if (record.own) {
     out += "\"level\":\"";
     out += word(record.level);

@@ -51,51 +51,11 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
-namespace {
-
-constexpr char hex_digits[] = "0123456789abcdef";
-
 void append_hex(std::string& out, std::string_view prefix, Byte b) {
+  constexpr char hex_digits[] = "0123456789abcdef";
   out += prefix;
   out += hex_digits[b >> 4];
   out += hex_digits[b & 15];
-}
-
-constexpr Table stands_on_console = [] {
-  Table table{};
-  for (std::size_t b = 0x20; b < 0x7F; ++b) table[b] = true;
-  table['\t'] = true;
-  return table;
-}();
-
-}  // namespace
-
-void append_shown(std::string& out, std::string_view text) {
-  if (is_plain(text)) {
-    out += text;
-    return;
-  }
-  std::size_t from = 0;  // what is before `at` and not yet written
-  for (std::size_t at = skip(text, 0, stands_on_console); at < text.size();
-       at = skip(text, at, stands_on_console)) {
-    const Byte b = byte(text[at]);
-    const std::size_t length = utf8_length(text, at);
-    const bool c1 = length == 2 && b == 0xC2 && byte(text[at + 1]) < 0xA0;
-    if (length > 1 && !c1) {
-      at += length;
-      continue;
-    }
-    out.append(text, from, at - from);
-    if (b == '\n') {
-      out += "\\n";
-    } else if (b == '\r') {
-      out += "\\r";
-    } else {
-      append_hex(out, "\\x", c1 ? byte(text[at + 1]) : b);
-    }
-    from = at += std::max<std::size_t>(length, 1);
-  }
-  out.append(text, from);
 }
 
 void append_json_text(std::string& out, std::string_view text) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "arizuko/host/shown.hpp"
+
 namespace arizuko::host {
 
 using Byte = unsigned char;
@@ -35,9 +37,8 @@ bool is_plain(std::string_view text);
 std::size_t utf8_length(std::string_view text, std::size_t at);
 
 void append_utf8(std::string& out, std::uint32_t code);
-
-/// For a terminal: a daemon's escape sequences are shown, not obeyed. C1 controls too: U+009B is CSI.
-void append_shown(std::string& out, std::string_view text);
+/// `prefix` and two hexadecimal digits.
+void append_hex(std::string& out, std::string_view prefix, Byte b);
 
 /// The inside of a JSON string.
 void append_json_text(std::string& out, std::string_view text);

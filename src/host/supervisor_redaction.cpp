@@ -15,9 +15,15 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-/// Tells the redactor the newest values: before anything is started with them.
+/// Tells the redactor the newest values: before anything is started with them. What is secret depends on the
+/// plan, too: a plan that was read and waits to be taken may hand out what the running one does not.
 void Supervisor::Impl::learn_secrets() {
-  const env::Secrets secrets = env::secrets_of(*engine.plan(), *newest);
+  env::Secrets secrets = env::secrets_of(*engine.plan(), *newest);
+  if (sources_plan && sources_plan != engine.plan()) {
+    const env::Secrets coming = env::secrets_of(*sources_plan, *newest);
+    secrets.values.insert(secrets.values.end(), coming.values.begin(), coming.values.end());
+    secrets.too_short = coming.too_short;
+  }
   const env::Redactor::Taken taken = redactor.take(secrets.values);
   if (secrets.too_short != short_secrets && !secrets.too_short.empty()) {
     log(Level::warn, fmt::format("shorter than {} bytes, so not redacted where a daemon shows it: {}",

@@ -80,7 +80,7 @@ TEST_CASE("api: an unknown path is 404 and names the paths there are") {
   const FakeInstance instance;
   CHECK(probe(instance, "/healthz").status == 404);
   CHECK(probe(instance, "/healthz").body ==
-        "there is no /healthz here; there is: /livez /readyz /startupz /health /metrics\n");
+        "there is nothing at this path; there is: /livez /readyz /startupz /health /metrics\n");
 }
 
 TEST_CASE("api: the probe port takes GET and HEAD, nothing else") {

@@ -78,6 +78,28 @@ TEST_CASE("render: an event of the pod, and a gap, read as sentences") {
           Colour::off) == "10:00:00.005 arizuko-init | 3 lines were lost\n");
 }
 
+TEST_CASE("render: what a daemon wrote or is called cannot drive the terminal") {
+  const std::string event =
+      event_text(
+          R"({"time":"2026-11-22T10:00:00.005Z","service":"x","event":"exited","cause":"leaving a\u001b[31mZ\nforged"})",
+          Colour::on)
+          .value_or("");
+  CHECK(event == "10:00:00.005 x            exited: leaving a\\x1b[31mZ\\nforged\n");
+  const std::string line =
+      log_text(
+          R"({"time":"2026-11-22T10:00:00.005Z","service":"x","stream":"stdout","text":"\u001b]0;t\u0007\u009b2Jz\r"})",
+          Colour::off)
+          .value_or("");
+  CHECK(line == "10:00:00.005 x            | \\x1b]0;t\\x07\\x9b2Jz\\r\n");
+}
+
+TEST_CASE("render: logs shows a daemon's JSON line as the console of run does") {
+  CHECK(
+      log_text(
+          R"({"time":"2026-11-22T10:00:00.005Z","service":"gated","stream":"stderr","text":"{\"time\":\"t\",\"level\":\"WARN\",\"msg\":\"slow\",\"n\":1}"})",
+          Colour::off) == "10:00:00.005 gated        | WARN slow n=1\n");
+}
+
 TEST_CASE("render: the first table shows when each service became ready") {
   engine::View view;
   view.services.resize(2);

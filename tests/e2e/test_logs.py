@@ -53,8 +53,9 @@ printf 'no newline at the end'
     lines = [json.loads(l) for l in raw]
     assert {"plain \"text\" \\ \ufffd", "[1,2]", "no newline at the end"} <= {l["msg"] for l in lines}
     assert [l["stream"] for l in lines if l["msg"].startswith("plain")] == ["stderr"]
-    its_own = next(l for l in lines if l.get("arizuko_service"))
-    assert its_own["service"] == "its own" and its_own["arizuko_service"] == "prints"
+    its_own = next(l for l in lines if l.get("daemon_service"))
+    assert its_own["daemon_service"] == "its own" and its_own["service"] == "prints"
+    assert its_own["time"] and its_own["stream"] == "stdout", "it bore none"
 
 
 def test_a_line_of_10_mib_is_cut_and_marked_and_the_rest_goes_on(a_pod):

@@ -165,3 +165,13 @@ TEST_CASE("redaction rules: a URL with a password is secret") {
   CHECK_FALSE(is_secret("DATABASE_URL", "postgres://arizuko@db/main"));
   CHECK_FALSE(is_secret("DATABASE_URL", "http://gated:9080/a@b"));
 }
+
+TEST_CASE("redaction rules: a secret that the plan itself gives to a service is one") {
+  plan::Plan plan = plan_of({}, {});
+  plan.services.front().env = {{"API_TOKEN", {{std::string("by-hand-4711")}}},
+                               {"MODE", {{std::string("9f86d081884c7d65")}}},
+                               {"PIN", {{std::string("1234")}}}};
+  CHECK(secret_names(plan, {}) == "API_TOKEN");
+  // That the plan holds it makes it no text that may be shown.
+  CHECK(secret_names(plan, {{"SESSION", "by-hand-4711-x7Kq92mZpT4w"}}) == "SESSION API_TOKEN");
+}

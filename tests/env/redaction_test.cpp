@@ -202,6 +202,56 @@ TEST_CASE("redaction: a line that was cut does not give the beginning of a secre
   CHECK(redacted(redactor, "x alpha-4711-omeg") == "x alpha-4711-omeg");
 }
 
+namespace {
+
+std::string every_byte_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+  return out;
+}
+
+std::string in_percents(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+  return out;
+}
+
+std::string backslashes_doubled(std::string_view text) {
+  std::string out;
+  for (const char c : text) out.append(c == '\\' ? 2 : 1, c);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("redaction: wherever a line is cut, no more than three letters of an escaped secret are shown") {
+  const std::string secret = "k7Qz-\xF0\x9F\x98\x80-w93mT";
+  const std::string plain = "k7Qz-w93mTx1";
+  Redactor redactor = redactor_of({{"T", secret}, {"U", plain}});
+  const std::string smile = R"(k7Qz-\ud83d\ude00-w93mT)";
+  for (const std::string& written :
+       {every_byte_escaped(plain), in_percents(plain), backslashes_doubled(every_byte_escaped(plain)),
+        in_percents(every_byte_escaped(plain)), smile, backslashes_doubled(smile)}) {
+    const std::size_t letter = written.size() / plain.size();  // how long one is, at most
+    const std::string line = "{\"msg\":\"" + written;
+    for (std::size_t end = line.size() - written.size(); end <= line.size(); ++end) {
+      CAPTURE(line.substr(0, end));
+      const std::string shown = redacted(redactor, line.substr(0, end), Ending::cut);
+      const std::size_t begun = end - (line.size() - written.size());
+      if (begun < 4 * letter) continue;  // fewer than four letters are not worth a word
+      CHECK((shown.ends_with("[redacted:T]") || shown.ends_with("[redacted:U]")));
+    }
+  }
+}
+
+TEST_CASE("redaction: what a daemon trims off the edges of a value does not bring it to light") {
+  Redactor redactor =
+      redactor_of({{"T", " \"alpha-4711-omega\"\r\n"}, {"U", "\xEF\xBB\xBF'beta-4711-gamma'\t"}});
+  CHECK(redacted(redactor, "401 for alpha-4711-omega") == "401 for [redacted:T]");
+  CHECK(redacted(redactor, "as read: \"alpha-4711-omega\"") == "as read: \"[redacted:T]\"");
+  CHECK(redacted(redactor, "Bearer " + base64("beta-4711-gamma")) == "Bearer [redacted:U]");
+}
+
 TEST_CASE("redaction: a URL's password is replaced alone too, as written and decoded") {
   Redactor redactor = redactor_of({{"DATABASE_URL", "postgres://ari:p%40ssword-1@db:5432/main"}});
   CHECK(redacted(redactor, "to postgres://ari:p%40ssword-1@db:5432/main") == "to [redacted:DATABASE_URL]");

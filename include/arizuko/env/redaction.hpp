@@ -48,12 +48,13 @@ struct SecretValue {
 };
 
 struct Secrets {
-  std::vector<SecretValue> values;     // views of the snapshot, by name
+  std::vector<SecretValue> values;     // views of the snapshot and of the plan
   std::vector<std::string> too_short;  // names that say secret, with a value under min_secret_bytes
 };
 
 /// The secret values of a snapshot. `common` and what the plan itself shows stay readable, unless the name
-/// says secret; of the process environment only what a service can be given.
+/// says secret; of the process environment only what a service can be given. A text that the plan itself
+/// gives to a service under a name that says secret is one, too.
 Secrets secrets_of(const plan::Plan& plan, const Snapshot& snapshot);
 
 // ---------------------------------------------------------------------------------------------

@@ -33,15 +33,15 @@ struct LogRecord {
 
 /// Appends formatted records to a string. Console: "12:00:01.123 gated   | text", names aligned and
 /// coloured on a terminal, a daemon's JSON line shown as "LEVEL msg key=value ...". Json: one object
-/// a line; a daemon's JSON object keeps its fields byte for byte and gains "service"; text is wrapped
-/// as {"time","service","stream","msg"}; invalid UTF-8 becomes U+FFFD; a cut line gains "cut":true.
-/// Our own lines are {"time","level","service","msg"}. An object that has a "service" of its own keeps
-/// it and gains "arizuko_service"; with both of them already there it is wrapped as text.
-/// Console: control characters (but TAB) and bytes that are not UTF-8 are shown as \xNN, so that a
-/// daemon cannot drive the operator's terminal. Time is UTC; a cut line ends in " [cut]"; our own lines
-/// begin with their level unless it is info.
-/// Journal: "<4>gated: WARN msg key=value", as console but for the time, which the journal has: the level is
-/// the priority that sd-daemon(3) gives a prefix for, 6 (info) for a text without one.
+/// a line; a daemon's JSON object keeps its fields byte for byte and gains "service", and where it bears no
+/// time, "time" and "stream"; text is wrapped as {"time","service","stream","msg"}; invalid UTF-8 becomes
+/// U+FFFD; a cut line gains "cut":true. Our own lines are {"time","level","service","msg"}. "service" is
+/// always the name in the plan: an object's own becomes "daemon_service"; where that is there too, the object
+/// is wrapped as text. Console: control characters (but TAB) and bytes that are not UTF-8 are shown as \xNN,
+/// so that a daemon cannot drive the operator's terminal. Time is UTC; a cut line ends in " [cut]"; our own
+/// lines begin with their level unless it is info. Journal: "<4>gated: WARN msg key=value", as console but
+/// for the time, which the journal has: the level is the priority that sd-daemon(3) gives a prefix for, 6
+/// (info) for a text without one.
 class LogFormatter {
  public:
   LogFormatter(plan::LogFormat format, bool colour, std::size_t name_width);
