@@ -23,6 +23,12 @@ Response text(int status, std::string body) {
 Response startup(const host::Instance& instance) {
   const engine::View& view = instance.view();
   if (view.seeded && view.opened) return text(200, "ok");
+  // A startup probe that fails for ever kills a pod that only an operator can help, and its last words with
+  // it.
+  if (engine::waits_for_operator(view, instance.plan().pod.ready_when)) {
+    return text(200, "ok, the start is over as far as it goes by itself: " +
+                         engine::what_keeps_it(view, instance.now()));
+  }
   return text(503, "not started: " + engine::why_pod(view, instance.now()));
 }
 

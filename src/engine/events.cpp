@@ -140,12 +140,36 @@ void Engine::Machine::on(const StopRequested& event) {
   if (stop_requests_ == 1) {
     if (!stopping()) {
       verdict_ = fmt::format("stopped as asked ({})", event.cause);
+      if (!view_.opened) tell_what_it_waited_for();
       stop_everything(event.cause);
     }
     return;
   }
   if (stop_requests_ == 2) return hurry(event.cause);
   kill_everything(fmt::format("asked a third time ({})", event.cause));
+}
+
+// Who ends a pod that never got ready (a startup probe, an operator) leaves a message: it has to say why.
+void Engine::Machine::tell_what_it_waited_for() {
+  const std::string why = what_keeps_it(view_, now_);
+  if (why.empty()) return;
+  verdict_ += fmt::format("; it never became ready: {}", why);
+  const auto first = std::ranges::find_if(view_.services, is_unwell);
+  if (first != view_.services.end()) culprit_ = first->name;
+}
+
+void Engine::Machine::on(const StartWaits& event) {
+  if (stopping() || snapshot_) return;
+  view_.start_waits_for = event.cause;
+  if (!event.cause.empty()) note_pod(Note::About::warning, "the start waits: " + event.cause);
+}
+
+void Engine::Machine::on(const Remark& event) {
+  if (event.cause.empty()) return;
+  switch (event.tone) {
+    case Remark::Tone::info: return note_pod(Note::About::remark, event.cause);
+    case Remark::Tone::warning: return note_pod(Note::About::warning, event.cause);
+  }
 }
 
 void Engine::Machine::on(const Command& event) {

@@ -83,6 +83,7 @@ struct Runtime {
   bool checking = false;                 // a task: it is looked whether it is done already
   bool awaiting_values = false;          // a task: done, the sources are being read anew
   bool ever_ready = false;
+  bool in_background = false;  // its main process made another one and ended: that one had to be killed
 
   // Stopping.
   StopPhase phase = StopPhase::none;
@@ -132,6 +133,9 @@ struct Engine::Machine {
   void on(const PlanChanged& event);
   void on(const StopRequested& event);
   void on(const Command& event);
+  void on(const StartWaits& event);
+  void on(const Remark& event);
+  void tell_what_it_waited_for();
   bool is_current(ServiceId id, SpawnNumber spawn) const;
   void fire_due_timers();
   void fire_timer(ServiceId id);
@@ -174,6 +178,7 @@ struct Engine::Machine {
 
   // --- recovery.cpp
   void recover(ServiceId id);
+  bool went_into_background(ServiceId id) const;
   void fail(ServiceId id, Failure failure, const std::string& text);
   void back_off(ServiceId id, Nanoseconds pause);
   void give_up(ServiceId id);

@@ -11,6 +11,9 @@ namespace {
 // A service that dies with its gate may be seen to end a moment before the gate is.
 constexpr std::chrono::seconds shared_end{1};
 
+// So long after it got ready, a main process that ends well has only just made its daemon.
+constexpr std::chrono::seconds still_beginning{10};
+
 constexpr int exit_ended = 0;
 constexpr int exit_gate_never_opened = 69;
 constexpr int exit_seeding_failed = 73;
@@ -32,8 +35,8 @@ void Engine::Machine::recover(ServiceId id) {
   const bool gate_down = what.kind == plan::Kind::service && gate_is_down(id);
   if (!gate_down && blame_values(id)) return;
 
-  const bool ended_well =
-      run.failure == Failure::ended && shown(id).last_exit && shown(id).last_exit->success();
+  const bool ended_well = run.failure == Failure::ended && shown(id).last_exit &&
+                          shown(id).last_exit->success() && !run.in_background;
   if (ended_well && policy.when != plan::RestartWhen::always) {
     enter(id, State::done, run.failure_text);
     if (what.essential)
@@ -51,6 +54,16 @@ void Engine::Machine::recover(ServiceId id) {
   shown(id).failures = run.failures.within_window(policy, now_);
   if (policy.when == plan::RestartWhen::never || run.failures.exhausted(policy, now_)) return give_up(id);
   back_off(id, run.failures.delay(policy, what.name));
+}
+
+// A daemon that makes itself a child and exits 0 has not ended: it is out of our hands, and dies with its
+// run. One that has served for a while and leaves something behind when it ends well, has ended.
+bool Engine::Machine::went_into_background(ServiceId id) const {
+  const Runtime& run = runs_[id];
+  const ServiceView& view = view_.services[id];
+  const bool ended_by_itself = run.next == Next::recover && run.failure == Failure::ended;
+  return service(id).kind == plan::Kind::service && ended_by_itself && !stopping() && view.last_exit &&
+         view.last_exit->success() && (!view.ready_at || now_ - *view.ready_at < still_beginning);
 }
 
 void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {

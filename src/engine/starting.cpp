@@ -132,6 +132,7 @@ void Engine::Machine::spawn(ServiceId id) {
   ++run.spawn;
   run.spawn_pending = true;
   run.checking = false;
+  run.in_background = false;
   run.values = snapshot_;
   run.defined_by = plan_;
   run.bonds.clear();

@@ -144,6 +144,12 @@ void Engine::Machine::main_is_gone(ServiceId id) {
 void Engine::Machine::kill_leftovers(ServiceId id) {
   Runtime& run = runs_[id];
   if (run.phase != StopPhase::leftovers_killed) {
+    if (went_into_background(id)) {
+      run.in_background = true;
+      fail(id, Failure::ended,
+           fmt::format("it runs in the background: it {} and left {}; start it in the foreground",
+                       to_text(*shown(id).last_exit), run.leftovers_text));
+    }
     note(Note::About::signal, id, fmt::format("SIGKILL to what its last run left: {}", run.leftovers_text));
   }
   run.phase = StopPhase::leftovers_killed;

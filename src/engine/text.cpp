@@ -68,6 +68,8 @@ std::string_view to_text(Note::About about) {
     case Note::About::environment: return "environment";
     case Note::About::plan: return "plan";
     case Note::About::pod: return "pod";
+    case Note::About::remark: return "remark";
+    case Note::About::warning: return "warning";
   }
   return "?";
 }

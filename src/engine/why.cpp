@@ -82,20 +82,51 @@ std::string why_pod(const View& view, Instant now) {
     }
     return text + ".";
   }
-  const auto unwell = [](const ServiceView& each) {
-    return each.state != State::ready && each.state != State::done && each.state != State::off;
-  };
-  const auto first = std::ranges::find_if(view.services, unwell);
-  if (first == view.services.end()) return "Nothing keeps the pod from being ready.";
-  return (view.ready ? "The pod is ready, but " : "The pod is not ready: ") +
-         clause(view, static_cast<ServiceId>(first - view.services.begin()), now, most_links) + ".";
+  const std::string what = what_keeps_it(view, now);
+  if (what.empty()) return "Nothing keeps the pod from being ready.";
+  if (!view.start_waits_for.empty()) return fmt::format("Nothing is started yet: {}.", what);
+  return (view.ready ? "The pod is ready, but " : "The pod is not ready: ") + what + ".";
+}
+
+std::string what_keeps_it(const View& view, Instant now) {
+  if (!view.start_waits_for.empty()) return view.start_waits_for;
+  const auto first = std::ranges::find_if(view.services, is_unwell);
+  if (first == view.services.end()) return "";
+  return clause(view, static_cast<ServiceId>(first - view.services.begin()), now, most_links);
+}
+
+bool is_unwell(const ServiceView& service) {
+  return service.state != State::ready && service.state != State::done && service.state != State::off;
+}
+
+namespace {
+
+/// Blocked, or waiting for what is.
+bool is_stuck(const View& view, ServiceId id, int links) {
+  const ServiceView& each = view.services[id];
+  if (each.state == State::blocked) return true;
+  if (each.state != State::waiting || links == 0) return false;
+  return std::ranges::any_of(each.waiting_for_services,
+                             [&](ServiceId other) { return is_stuck(view, other, links - 1); });
+}
+
+}  // namespace
+
+bool waits_for_operator(const View& view, const std::vector<ServiceId>& ready_when) {
+  if (!view.seeded || view.opened || !view.start_waits_for.empty()) return false;
+  if (view.state == PodState::stopping || view.state == PodState::ended) return false;
+  bool stuck = false;
+  for (const ServiceId id : ready_when) {
+    if (!is_unwell(view.services[id])) continue;
+    if (!is_stuck(view, id, most_links)) return false;
+    stuck = true;
+  }
+  return stuck;
 }
 
 bool all_well(const View& view) {
   if (view.state == PodState::stopping || view.state == PodState::ended) return false;
-  return std::ranges::all_of(view.services, [](const ServiceView& each) {
-    return each.state == State::ready || each.state == State::done || each.state == State::off;
-  });
+  return std::ranges::none_of(view.services, is_unwell);
 }
 
 }  // namespace arizuko::engine

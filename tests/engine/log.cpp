@@ -57,6 +57,8 @@ std::string to_text(const Event& event, const plan::Plan& plan) {
           [](const PlanChanged&) { return std::string("plan"); },
           [](const StopRequested& e) { return fmt::format("stop-requested {}", e.cause); },
           [](const Accept& e) { return fmt::format("accept {}", e.key); },
+          [](const StartWaits& e) { return fmt::format("start-waits {}", e.cause); },
+          [](const Remark& e) { return fmt::format("remark {}", e.cause); },
           [&](const Command& e) {
             return fmt::format("command {} {}", verb_name(e.verb), name_of(plan, e.service));
           },

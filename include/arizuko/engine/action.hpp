@@ -73,7 +73,9 @@ struct Note {
     command,    // an operator asked
     environment,
     plan,
-    pod,  // the pod as a whole: opened, ready, stopping, ended
+    pod,      // the pod as a whole: opened, ready, stopping, ended
+    remark,   // the host has something to tell of it
+    warning,  // the same, and somebody should look at it
   };
   std::uint64_t seq = 0;
   About about = About::state;

@@ -111,7 +111,21 @@ struct Command {
   std::string by;
 };
 
-using Event = std::variant<Tick, Spawned, SpawnFailed, Exited, TreeEmpty, ConditionChanged,
-                           EnvironmentChanged, PlanChanged, StopRequested, Command, Accept>;
+/// Before the first values: what has to be over before anything is started ("the data directory ... is in use
+/// by ..."), for people; empty: nothing more.
+struct StartWaits {
+  std::string cause;
+};
+
+/// What the host has to tell of the pod as a whole: one line of history. It decides nothing.
+struct Remark {
+  enum class Tone { info, warning };
+  Tone tone;
+  std::string cause;
+};
+
+using Event =
+    std::variant<Tick, Spawned, SpawnFailed, Exited, TreeEmpty, ConditionChanged, EnvironmentChanged,
+                 PlanChanged, StopRequested, Command, Accept, StartWaits, Remark>;
 
 }  // namespace arizuko::engine

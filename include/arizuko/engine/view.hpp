@@ -61,6 +61,7 @@ struct View {
   Instant started{};
   Instant since{};  // of `state`
   std::string cause;
+  std::string start_waits_for;                      // nothing is started before that; empty: nothing
   env::Generation generation = 0;                   // of the values in force: what is started now gets them
   std::optional<Instant> values_since;              // when they were taken
   std::optional<RotationView> rotation;             // the present one, or the last
