@@ -60,12 +60,37 @@ std::optional<std::string> unified_group(std::string_view proc_cgroup) {
   return std::nullopt;
 }
 
-std::optional<std::string> group_directory(std::string_view mountinfo, std::string_view group) {
+namespace {
+
+/// "cpu,memory" holds "memory"
+bool lists(std::string_view text, std::string_view word) {
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    if (text.substr(0, comma) == word) return true;
+    text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+  }
+  return false;
+}
+
+enum class Version { one_memory, two };
+
+/// Of a mountinfo line: is it such a mount? TYPE SOURCE SUPER-OPTIONS follow the dash (proc(5)).
+bool is_mount_of(std::string_view after_dash, Version version) {
+  const std::string_view type = take_word(after_dash);
+  take_word(after_dash);
+  switch (version) {
+    case Version::two: return type == "cgroup2";
+    case Version::one_memory: return type == "cgroup" && lists(after_dash, "memory");
+  }
+  return false;
+}
+
+std::optional<std::string> directory_of(std::string_view mountinfo, std::string_view group, Version version) {
   // ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [OPTIONAL]... - TYPE SOURCE SUPER-OPTIONS
   while (!mountinfo.empty()) {
     std::string_view line = take_line(mountinfo);
     const std::size_t dash = line.find(" - ");
-    if (dash == line.npos || !line.substr(dash).starts_with(" - cgroup2 ")) continue;
+    if (dash == line.npos || !is_mount_of(line.substr(dash + 3), version)) continue;
     std::array<std::string_view, 5> fields;
     for (std::string_view& field : fields) field = take_word(line);
     const std::string root = unescaped(fields[3]);
@@ -76,6 +101,27 @@ std::optional<std::string> group_directory(std::string_view mountinfo, std::stri
     return point + std::string(*below);
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> group_directory(std::string_view mountinfo, std::string_view group) {
+  return directory_of(mountinfo, group, Version::two);
+}
+
+std::optional<std::string> memory_group_v1(std::string_view proc_cgroup) {
+  while (!proc_cgroup.empty()) {
+    std::string_view line = take_line(proc_cgroup);
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == line.npos ? first : line.find(':', first + 1);
+    if (second == line.npos || !lists(line.substr(first + 1, second - first - 1), "memory")) continue;
+    return std::string(line.substr(second + 1));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> memory_directory_v1(std::string_view mountinfo, std::string_view group) {
+  return directory_of(mountinfo, group, Version::one_memory);
 }
 
 std::optional<std::uint64_t> keyed_number(std::string_view text, std::string_view key) {

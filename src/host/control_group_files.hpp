@@ -15,6 +15,11 @@ std::optional<std::string> unified_group(std::string_view proc_cgroup);
 /// root holds it. nullopt: none is mounted that does.
 std::optional<std::string> group_directory(std::string_view mountinfo, std::string_view group);
 
+/// The memory group of version 1 in /proc/PID/cgroup: "9:memory:/kubepods/pod1" (cgroups(7)).
+std::optional<std::string> memory_group_v1(std::string_view proc_cgroup);
+/// Where that group is in the file system: group_directory of a mount of type cgroup with the option memory.
+std::optional<std::string> memory_directory_v1(std::string_view mountinfo, std::string_view group);
+
 /// The number behind `key` in a flat keyed file: "oom_kill 3".
 std::optional<std::uint64_t> keyed_number(std::string_view text, std::string_view key);
 

@@ -317,6 +317,14 @@ void ControlGroups::remove() {
 
 OwnMemoryEvents::OwnMemoryEvents() {
   if (const auto own = own_group()) path_ = own->directory + "/memory.events";
+  if (kills()) return;
+  // Version 1, or both beside each other: there the memory controller has one hierarchy of its own, and its
+  // memory.oom_control counts since Linux 4.13 (admin-guide/cgroup-v1/memory.rst).
+  const auto group = memory_group_v1(read_whole("/proc/self/cgroup", largest_file).value_or(""));
+  if (!group) return;
+  const auto directory =
+      memory_directory_v1(read_whole("/proc/self/mountinfo", largest_mountinfo).value_or(""), *group);
+  if (directory) path_ = *directory + "/memory.oom_control";
 }
 
 std::optional<std::uint64_t> OwnMemoryEvents::kills() const {

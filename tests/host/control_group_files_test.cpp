@@ -49,6 +49,21 @@ TEST_CASE("groups: a group that no mount holds has no directory") {
   CHECK_FALSE(group_directory("a - cgroup2 ", "/x"));
 }
 
+TEST_CASE("groups: the memory group of version 1 is found in a pod and on a host") {
+  const char* of_pod = "9:name=systemd:/x\n4:cpu,memory:/kubepods/pod1/c1\n0::/\n";
+  CHECK(memory_group_v1(of_pod) == "/kubepods/pod1/c1");
+  CHECK(memory_group_v1("4:memory:/\n") == "/");
+  CHECK_FALSE(memory_group_v1("3:memoryless:/x\n0::/\n"));
+  const char* mounts =
+      "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
+      "34 31 0:31 /kubepods/pod1/c1 /sys/fs/cgroup/cpuset ro,nosuid - cgroup cgroup rw,cpuset\n"
+      "35 31 0:32 /kubepods/pod1/c1 /sys/fs/cgroup/memory ro,nosuid master:17 - cgroup cgroup rw,cpu,memory\n"
+      "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+  CHECK(memory_directory_v1(mounts, "/kubepods/pod1/c1") == "/sys/fs/cgroup/memory");
+  CHECK_FALSE(memory_directory_v1(mounts, "/kubepods/pod2"));
+  CHECK(keyed_number("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", "oom_kill") == 3);
+}
+
 TEST_CASE("groups: numbers are read, and what is none is none") {
   CHECK(single_number("4096\n") == 4096);
   CHECK(single_number("18446744073709551615\n") == 18446744073709551615ULL);

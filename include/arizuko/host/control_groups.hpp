@@ -130,7 +130,7 @@ class OwnMemoryEvents {
   std::optional<std::uint64_t> kills() const;
 
  private:
-  std::string path_;  // of memory.events; empty: there is none
+  std::string path_;  // of memory.events, or of memory.oom_control; empty: there is none
 };
 
 struct IdleLimits {
