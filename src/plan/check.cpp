@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <queue>
 
 #include "arizuko/plan/show.hpp"
@@ -238,6 +240,41 @@ void check_grace(const Node& root, const Draft& draft, Problems& problems) {
 }
 
 // -------------------------------------------------------------------------------------------------
+// Services stay in the foreground
+
+/// The word that sends the command into the background, as far as the plan alone tells: a switch, or a
+/// shell's
+/// `&` at the end.
+std::optional<std::string_view> background_word(const std::vector<std::string>& command) {
+  constexpr std::array<std::string_view, 5> switches = {"--daemon", "--daemonize", "-daemonize",
+                                                        "--background", "--detach"};
+  for (std::size_t i = 1; i < command.size(); ++i) {
+    const std::string& word = command[i];
+    const auto known = std::ranges::find(switches, word);
+    if (known != switches.end()) return *known;
+    if (command[i - 1] != "-c") continue;
+    const std::size_t last = word.find_last_not_of(" \t\n;");
+    const bool by_shell = last != word.npos && word[last] == '&' && (last == 0 || word[last - 1] != '&');
+    if (by_shell) return "&";
+  }
+  return std::nullopt;
+}
+
+void check_foreground(const Draft& draft, Problems& problems) {
+  for (const ServiceDraft& each : draft.services) {
+    if (each.service.kind != Kind::service) continue;
+    const auto word = background_word(each.service.command);
+    if (!word) continue;
+    problems.push_back(
+        {Severity::warning, each.service.where, each.key + ".command",
+         fmt::format("{} sends it into the background: its main process ends at once, and what it "
+                     "leaves is killed",
+                     quoted(*word)),
+         "start it in the foreground"});
+  }
+}
+
+// -------------------------------------------------------------------------------------------------
 // What /readyz asks for
 
 void check_ready_when(const Draft& draft, Problems& problems) {
@@ -271,6 +308,7 @@ void check(const Node& root, Draft& draft, Problems& problems) {
   check_ports(root, draft, problems);
   check_ready_when(draft, problems);
   check_bound_to_tasks(draft, problems);
+  check_foreground(draft, problems);
   if (!CycleSearch{draft, problems}.run()) check_grace(root, draft, problems);
 }
 

@@ -29,6 +29,26 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
+TEST_CASE("plan: a command that sends itself into the background is warned of, and no other") {
+  const auto warnings = [](const std::string& command) {
+    const auto plan = load({{"test.toml",
+                             "[pod]\ninstance = \"t\"\ndata_dir = \"/d\"\nready_when = []\n"
+                             "[service.a]\ncommand = " +
+                                 command + "\n"}},
+                           {}, environment({}));
+    REQUIRE_MESSAGE(plan, lines(plan ? Problems{} : plan.error()));
+    return lines(plan->warnings);
+  };
+  const std::string said = warnings(R"(["/usr/sbin/d", "--daemonize"])");
+  CHECK(said.contains("service.a.command"));
+  CHECK(said.contains("sends it into the background"));
+  CHECK(said.contains("start it in the foreground"));
+  CHECK(warnings(R"(["sh", "-c", "d --config x & "])").contains("background"));
+  CHECK(warnings(R"(["sh", "-c", "a && b"])") == "");
+  CHECK(warnings(R"(["sh", "-c", "true &&"])") == "");
+  CHECK(warnings(R"(["/usr/sbin/d", "--no-daemon"])") == "");
+}
+
 TEST_CASE("plan: the sample of design.md loads without a warning, in start order") {
   const auto files = read_files(ARIZUKO_SOURCE_DIR "/tests/plan/sample.toml");
   REQUIRE(files);
