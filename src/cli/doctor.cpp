@@ -35,12 +35,10 @@ doctor::Findings plan_warnings(const plan::Plan& plan) {
   return found;
 }
 
-/// Guarded keys that are not as in the last run, and that nobody accepted. Reads only.
-std::vector<std::string> pending_guarded(const Prepared& prepared) {
+/// What the last run remembered of guarded values. Reads only.
+host::GuardedStore guarded_store(const Prepared& prepared) {
   const char* accepted = std::getenv(host::accept_guarded_variable);
-  host::GuardedStore store(prepared.plan.pod.data_dir + "/.arizuko-init",
-                           accepted == nullptr ? "" : accepted);
-  return store.unlike_last_run(prepared.plan.env.guarded, prepared.snapshot);
+  return {prepared.plan.pod.data_dir + "/.arizuko-init", accepted == nullptr ? "" : accepted};
 }
 
 template <typename Entries>
@@ -55,8 +53,10 @@ std::vector<std::string> names_of(const Entries& entries) {
 int doctor(const DoctorOptions& options, const Console& console) {
   const auto prepared = prepare(options.plan, Values::optional, environ);
   if (!prepared) return print_refusal(prepared.error(), options.output, console);
+  host::GuardedStore store = guarded_store(*prepared);
   doctor::Context context{prepared->plan, prepared->snapshot, doctor::this_user(),
-                          pending_guarded(*prepared)};
+                          store.unlike_last_run(prepared->plan.env.guarded, prepared->snapshot)};
+  context.fingerprints_known = !store.knows_nothing();
   context.groups = host::ControlGroups::delegated();
   doctor::Findings found = unusable_sources(options.plan);
   append(found, plan_warnings(prepared->plan));

@@ -24,25 +24,22 @@
 #include "arizuko/cli/prepare.hpp"
 #include "arizuko/cli/rehearse.hpp"
 #include "arizuko/cli/render.hpp"
+#include "arizuko/env/redaction.hpp"
 #include "arizuko/host/data_lock.hpp"
 #include "arizuko/host/environment_reader.hpp"
 #include "arizuko/host/guarded_store.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/service_manager.hpp"
 #include "arizuko/host/supervisor.hpp"
+#include "arizuko/host/take_along.hpp"
 #include "arizuko/host/termination_message.hpp"
+#include "before_start.hpp"
 #include "paths.hpp"
 #include "plan_file_watch.hpp"
 
 namespace arizuko::cli {
 
 namespace {
-
-/// Why a run does not begin.
-struct Refused {
-  int exit_code;
-  std::string sentence;
-};
 
 /// A SIGTERM before the supervisor's handlers are there must not be lost: the kernel drops a signal
 /// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel).
@@ -136,14 +133,19 @@ std::string busy_hint(std::string_view key) {
   return fmt::format("; choose another with --set {}=IP:PORT, or none with --set {}=off", key, key);
 }
 
-std::expected<void, Refused> open_ports(boost::asio::io_context& io, const plan::Pod& pod,
-                                        host::Instance& instance, Servers& servers) {
-  if (pod.probes) {
+std::expected<void, Refused> open_probes(boost::asio::io_context& io, const plan::Pod& pod,
+                                         host::Instance& instance, Servers& servers) {
+  if (pod.probes && !servers.probes) {
     auto probes = api::ProbeServer::listen(io, *pod.probes, instance);
     if (!probes)
       return std::unexpected(Refused{exit_code::wrong_plan, probes.error() + busy_hint("pod.probes")});
     servers.probes = std::move(*probes);
   }
+  return {};
+}
+
+std::expected<void, Refused> open_page(boost::asio::io_context& io, const plan::Pod& pod,
+                                       host::Instance& instance, Servers& servers) {
   if (pod.page) {
     auto page = api::PageServer::listen(io, *pod.page, instance);
     if (!page) return std::unexpected(Refused{exit_code::wrong_plan, page.error() + busy_hint("pod.page")});
@@ -174,6 +176,21 @@ std::expected<void, Refused> open_control(boost::asio::io_context& io, const std
   notices.push_back("no control socket: " + trouble);
   return {};
 }
+
+/// A rehearsed fault of arizuko-init itself: an exception with this text, out of a handler of the loop, once
+/// the pod is open. With --rehearse only (docs/rehearsal.md).
+constexpr const char* rehearsed_fault_variable = "ARIZUKO_REHEARSE_OWN_FAULT";
+
+void rehearse_fault(host::Instance& instance, const RunOptions& options) {
+  const char* text = std::getenv(rehearsed_fault_variable);
+  if (text == nullptr || options.plan.mode != Mode::rehearsal) return;
+  instance.subscribe([&instance, text] {
+    if (instance.view().opened) throw std::runtime_error(text);
+  });
+}
+
+/// How long the daemons are given to end by themselves when arizuko-init fails.
+constexpr std::chrono::seconds patience_after_a_fault{5};
 
 /// Shows the table of services on a console when everything is up for the first time.
 class FirstTable {
@@ -273,9 +290,32 @@ class Run {
     if (const auto made = make_data_dir(plan_->pod.data_dir, options_.plan.mode); !made) {
       return refuse({exit_code::not_allowed, made.error()});
     }
-    auto lock = host::DataLock::acquire(plan_->pod.data_dir);
-    if (!lock) return refuse({exit_code::not_allowed, lock.error()});
-    return supervise(*lock);
+    return supervise();
+  }
+
+  /// A fault of our own: an exception that nobody caught. What it says is washed before it is shown.
+  int perish(const std::string& what, const std::function<void(std::string&)>& wash) {
+    std::string sentence = "a fault of arizuko-init: " + what;
+    wash(sentence);
+    console_.err(fmt::format("arizuko-init: {} (exit {}); its daemons are ended with it; please report it\n",
+                             sentence, exit_code::fault));
+    host::TerminationReport report;
+    report.exit_code = exit_code::fault;
+    report.state = "ended";
+    report.reason = sentence;
+    termination_.write(report);
+    // Else gated would live on with the database, and the next run start a second one.
+    if (!host::end_all_children(patience_after_a_fault))
+      console_.err("arizuko-init: some of them did not die of SIGKILL\n");
+    return exit_code::fault;
+  }
+
+  /// By what is known of values here: before there is a supervisor, that is all.
+  void wash(std::string& text) const {
+    if (!plan_ || !snapshot_) return;
+    env::Redactor redactor;
+    redactor.take(env::secrets_of(*plan_, *snapshot_).values);
+    redactor.clean(text);
   }
 
  private:
@@ -290,21 +330,45 @@ class Run {
     return refused.exit_code;
   }
 
-  int supervise(const host::DataLock& lock) {
+  int supervise() {
     boost::asio::io_context io{1};
     host::Supervisor::Options options{plan_,
                                       snapshot_,
                                       formatter_for(format_, *plan_, console_),
                                       STDOUT_FILENO,
-                                      lock.state_dir(),
+                                      host::DataLock::state_dir_of(plan_->pod.data_dir),
                                       [this] { return read_again(); },
                                       [this](const plan::Plan& plan) { return read_values(plan); },
-                                      accepted_by_variable(),
-                                      control_groups(*plan_)};
+                                      accepted_by_variable()};
     host::Supervisor supervisor(io, std::move(options));
+    try {
+      return serve(io, supervisor);
+    } catch (const std::exception& bug) {
+      return perish(bug.what(), [&](std::string& text) { supervisor.redact(text); });
+    }
+  }
+
+  int serve(boost::asio::io_context& io, host::Supervisor& supervisor) {
     Servers servers;
+    std::optional<int> code;
+    supervisor.attend([&](int exit_code) {
+      code = exit_code;
+      io.stop();
+    });
+    signals_.release();
+    const auto lock =
+        BeforeStart(
+            io, supervisor,
+            {.stopped = [&] { return code.has_value(); },
+             // The other supervisor may have the port, too: then nobody is asked yet.
+             .open_probes = [&] { static_cast<void>(open_probes(io, plan_->pod, supervisor, servers)); }})
+            .enter();
+    if (code) return part(supervisor, code);
+    if (!lock) return refuse(lock.error().value_or(Refused{exit_code::fault, "nobody said why"}));
+    supervisor.use(control_groups(*plan_));
     const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
-    auto opened = open_ports(io, plan_->pod, supervisor, servers);
+    auto opened = open_probes(io, plan_->pod, supervisor, servers);
+    if (opened) opened = open_page(io, plan_->pod, supervisor, servers);
     if (opened) opened = open_control(io, wanted, plan_->pod, supervisor, servers, notices_);
     if (!opened) return refuse(opened.error());
     greet(supervisor, servers);
@@ -312,11 +376,8 @@ class Run {
     std::optional<FirstTable> table;
     if (format_ == plan::LogFormat::console)
       table.emplace(io, supervisor, console_.colour ? Colour::on : Colour::off);
-    std::optional<int> code;
-    supervisor.start([&](int exit_code) {
-      code = exit_code;
-      io.stop();
-    });
+    rehearse_fault(supervisor, options_);
+    supervisor.start();
     std::optional<host::ServiceManager> manager;
     if (auto facts = host::service_manager_facts(std::getenv, ::getpid()))
       manager.emplace(io, supervisor, std::move(*facts));
@@ -326,7 +387,6 @@ class Run {
     supervisor.when_stopping([&plan_file] {
       if (plan_file) plan_file->release();
     });
-    signals_.release();
     io.run();
     finish_streams(io, servers);
     return part(supervisor, code);
@@ -407,15 +467,11 @@ class Run {
 
 int run_instance(const RunOptions& options, const Console& console) {
   harden();
+  Run run(options, console);
   try {
-    return Run(options, console).run();
+    return run.run();
   } catch (const std::exception& bug) {
-    console.err(fmt::format("arizuko-init: a fault of its own: {} (exit {}); please report it\n", bug.what(),
-                            exit_code::fault));
-    host::TerminationReport report{
-        exit_code::fault, "ended", std::string("a fault of arizuko-init: ") + bug.what(), {}, {}};
-    host::TerminationMessage("/dev/termination-log").write(report);
-    return exit_code::fault;
+    return run.perish(bug.what(), [&](std::string& text) { run.wash(text); });
   }
 }
 

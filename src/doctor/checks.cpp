@@ -8,11 +8,12 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<CheckEntry, 18> entries = {{
+constexpr std::array<CheckEntry, 19> entries = {{
     {"data-dir", "the data directory: owner, mode, writable", check_data_dir},
     {"free-space", "room and inodes on its file system", check_free_space},
     {"file-system", "its file system can hold SQLite's WAL", check_file_system},
     {"lock", "who runs on the data directory", check_lock},
+    {"last-run", "what an earlier run left alive", check_last_run},
     {"ports", "the plan's ports are free", check_ports},
     {"dotenv", "owner and mode of the .env file", check_dotenv},
     {"skills", "HOST_APP_DIR holds the agents' skills", check_skills},

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "arizuko/doctor/checks.hpp"
+#include "arizuko/host/last_run.hpp"
 #include "files.hpp"
 #include "holder.hpp"
 
@@ -34,6 +35,14 @@ std::string this_host() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
+bool is_locked(const Descriptor& file) {
+  if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0) {
+    ::flock(file.get(), LOCK_UN);
+    return false;
+  }
+  return errno == EWOULDBLOCK;
+}
+
 LockHolder described(const std::string& path) {
   constexpr std::size_t longest = 4096;
   const std::string text = read_bounded(path, longest).value_or("");
@@ -54,9 +63,31 @@ LockHolder described(const std::string& path) {
 std::optional<LockHolder> lock_holder(const std::string& data_dir) {
   const std::string path = lock_path(data_dir);
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file.open()) return std::nullopt;  // never started here; or data-dir has said that it cannot be read
-  if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
-  return errno == EWOULDBLOCK ? std::optional(described(path)) : std::nullopt;
+  // Where there is none, it was never started here, or a daemon has deleted the file under a running one.
+  if (file.open() && is_locked(file)) return described(path);
+  const Descriptor directory(::open(data_dir.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY));
+  if (directory.open() && is_locked(directory)) return described(path);
+  return std::nullopt;
+}
+
+Findings check_last_run(const Context& context) {
+  const std::string& data_dir = context.plan.pod.data_dir;
+  const auto holder = lock_holder(data_dir);
+  // One that cannot be seen from here has its processes where we cannot see whose they are.
+  if (holder && !(holder->pid && holder->on_this_host)) return {};
+  const std::uint32_t instance = host::instance_mark(data_dir);
+  const pid_t supervisor = holder ? *holder->pid : 0;
+  std::vector<host::MarkedProcess> left = host::marked_processes(instance);
+  std::erase_if(left, [&](const host::MarkedProcess& each) {
+    return host::run_of(each.pid, instance, supervisor) != host::RunOf::dead_run;
+  });
+  if (left.empty()) return {};
+  return one(
+      Severity::error, "last-run", {data_dir, 0, 0}, "",
+      fmt::format("an earlier run died and left processes alive: {}", host::to_text(left)),
+      "they hold its ports and its database: two gated on one database lose messages",
+      holder ? "end them: kill, and the pids above"
+             : "the next `run` ends them before it starts anything; or end them: kill, and the pids above");
 }
 
 Findings check_lock(const Context& context) {

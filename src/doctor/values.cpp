@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "arizuko/host/run_mark.hpp"
 #include "files.hpp"
+#include "holder.hpp"
 #include "known.hpp"
 
 namespace arizuko::doctor {
@@ -50,17 +52,68 @@ Findings check_needed(const Context& context) {
   return found;
 }
 
-Findings judge_guarded(const std::vector<std::string>& pending) {
+Findings judge_guarded(const std::string& key, Waits waits) {
+  const std::string fix =
+      fmt::format("`arizuko-init secrets accept {}` takes it; or put the old value back", key);
+  constexpr const char* lost =
+      "with another AUTH_SECRET every secret that is stored in the database is lost (T16)";
+  switch (waits) {
+    case Waits::beside_the_old_one:
+      return one(Severity::warning, "guarded-keys", {}, key,
+                 "its new value is not in use: the key is guarded", lost, fix);
+    case Waits::and_blocks:
+      return one(
+          Severity::error, "guarded-keys", {}, key,
+          "its value is not that of the last run: what sees it does not start, and the pod is never ready",
+          lost, fix);
+  }
+  return {};
+}
+
+namespace {
+
+bool sees(const Context& context, const plan::Service& service, const std::string& key) {
+  const std::vector<std::string> scope = env::scope(context.plan, service);
+  return service.kind == plan::Kind::service && std::ranges::find(scope, key) != scope.end();
+}
+
+/// Whoever runs with the old value goes on; what does not run, is not started.
+bool blocks(const Context& context, const std::string& key) {
+  const auto holder = lock_holder(context.plan.pod.data_dir);
+  const auto processes = host::marked_processes(host::instance_mark(context.plan.pod.data_dir));
+  const auto runs = [&](const plan::Service& service) {
+    return holder && std::ranges::any_of(processes, [&](const host::MarkedProcess& each) {
+             return each.service.empty() || each.service == service.name;
+           });
+  };
+  return std::ranges::any_of(running(context), [&](const plan::Service* each) {
+    return sees(context, *each, key) && matters(context.plan, *each) && !runs(*each);
+  });
+}
+
+bool has_data_of_earlier_runs(const plan::Plan& plan) {
+  return std::ranges::any_of(
+      plan.services, [](const plan::Service& each) { return each.creates && look_at(*each.creates); });
+}
+
+}  // namespace
+
+Findings check_guarded(const Context& context) {
   Findings found;
-  for (const std::string& name : pending) {
-    add(found, Severity::warning, "guarded-keys", {}, name, "its new value is not in use: the key is guarded",
-        "with another AUTH_SECRET every secret that is stored in the database is lost (T16)",
-        fmt::format("`arizuko-init secrets accept {}` takes it; or put the old value back", name));
+  for (const std::string& key : context.pending_guarded)
+    append(found, judge_guarded(key, blocks(context, key) ? Waits::and_blocks : Waits::beside_the_old_one));
+  if (context.fingerprints_known || !has_data_of_earlier_runs(context.plan)) return found;
+  for (const std::string& key : context.plan.env.guarded) {
+    if (!context.snapshot.has(key)) continue;
+    add(found, Severity::warning, "guarded-keys", {}, key,
+        "the instance has data of earlier runs, and no fingerprint of it",
+        "a value that changed since the last run would be taken unasked, and what was stored under the old "
+        "one "
+        "lost (T16)",
+        "make sure that it is the old one; the next start writes its fingerprint");
   }
   return found;
 }
-
-Findings check_guarded(const Context& context) { return judge_guarded(context.pending_guarded); }
 
 // ---------------------------------------------------------------------------------------------
 

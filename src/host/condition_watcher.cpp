@@ -11,9 +11,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "arizuko/host/file_identity.hpp"
 #include "arizuko/host/listeners.hpp"
 #include "look.hpp"
 #include "proc_fs.hpp"
@@ -40,6 +40,13 @@ std::string to_text(const std::optional<Holder>& holder, const WatcherHooks& hoo
   if (!holder) return "a process that is not ours";
   const std::string service = hooks.service_of ? hooks.service_of(holder->pid) : "";
   return fmt::format("{} (pid {})", service.empty() ? holder->name : service, holder->pid);
+}
+
+LookResult look_at_file(const std::string& path, const std::optional<FileIdentity>& before) {
+  const auto now = file_identity(path);
+  if (!now) return {false, "there is no " + path};
+  if (now == before) return {false, path + " is of an earlier run: not written since this one began"};
+  return {true, {}};
 }
 
 std::string how_it_ended(int status) {
@@ -77,6 +84,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     std::string detail;              // as last reported
     Clock::time_point detail_at{};
     std::optional<HeldSocket> listener;  // the run's own, as last found
+    std::optional<FileIdentity> before;  // the file as an earlier run left it
   };
 
   Impl(asio::io_context& context, WatcherHooks given) : io(context), hooks(std::move(given)) {}
@@ -160,31 +168,28 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   void look(const Ticket& ticket, Watch& watch) {
     watch.looking = true;
     watch.last_look = Clock::now();
-    std::visit(Overloaded{
-                   [&](const plan::HttpCheck& check) {
-                     connect(ticket, watch, check.address, check.port, check.listener,
-                             TcpLook::Http{check.path, check.contains});
-                   },
-                   [&](const plan::TcpCheck& check) {
-                     connect(ticket, watch, check.address, check.port, check.listener, std::nullopt);
-                   },
-                   [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
-                   [&](const plan::ExecCheck& check) { start_command(ticket, check); },
-                   [&](const plan::FileCheck& check) {
-                     struct stat info{};
-                     const bool there = ::stat(check.path.c_str(), &info) == 0;
-                     finish(ticket, {there, there ? "" : "there is no " + check.path});
-                   },
-                   // These two come by themselves: there is only the first report to make.
-                   [&](const plan::LogCheck& check) {
-                     if (!watch.holds)
-                       judge(ticket, watch, {false, fmt::format("no line with \"{}\" yet", check.text)});
-                   },
-                   [&](const plan::NotifyCheck&) {
-                     if (!watch.holds) judge(ticket, watch, {false, "no READY=1 yet"});
-                   },
-               },
-               watch.condition.check);
+    std::visit(
+        Overloaded{
+            [&](const plan::HttpCheck& check) {
+              connect(ticket, watch, check.address, check.port, check.listener,
+                      TcpLook::Http{check.path, check.contains});
+            },
+            [&](const plan::TcpCheck& check) {
+              connect(ticket, watch, check.address, check.port, check.listener, std::nullopt);
+            },
+            [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
+            [&](const plan::ExecCheck& check) { start_command(ticket, check); },
+            [&](const plan::FileCheck& check) { finish(ticket, look_at_file(check.path, watch.before)); },
+            // These two come by themselves: there is only the first report to make.
+            [&](const plan::LogCheck& check) {
+              if (!watch.holds)
+                judge(ticket, watch, {false, fmt::format("no line with \"{}\" yet", check.text)});
+            },
+            [&](const plan::NotifyCheck&) {
+              if (!watch.holds) judge(ticket, watch, {false, "no READY=1 yet"});
+            },
+        },
+        watch.condition.check);
   }
 
   void connect(const Ticket& ticket, Watch& watch, const std::string& address, std::uint16_t port,
@@ -278,9 +283,10 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   // --- coming and going ------------------------------------------------------------------------
 
-  void watch(WatchKey key, const plan::Condition& condition) {
+  void watch(WatchKey key, const plan::Condition& condition, const std::optional<FileIdentity>& before) {
     unwatch(key);
     const auto [at, added] = watches.try_emplace(key, io, ++last_generation, condition);
+    at->second.before = before;
     if (std::holds_alternative<plan::LogCheck>(condition.check)) ++awaited_logs[key.run];
     arm(key, at->second, Clock::now());
   }
@@ -351,7 +357,10 @@ ConditionWatcher::ConditionWatcher(asio::io_context& io, WatcherHooks hooks)
 
 ConditionWatcher::~ConditionWatcher() { impl_->close(); }
 
-void ConditionWatcher::watch(WatchKey key, const plan::Condition& condition) { impl_->watch(key, condition); }
+void ConditionWatcher::watch(WatchKey key, const plan::Condition& condition,
+                             const std::optional<FileIdentity>& before) {
+  impl_->watch(key, condition, before);
+}
 
 void ConditionWatcher::unwatch(WatchKey key) { impl_->unwatch(key); }
 

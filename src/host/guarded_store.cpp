@@ -175,6 +175,10 @@ std::expected<void, std::string> GuardedStore::remember(const std::string& key,
   return write();
 }
 
+void GuardedStore::put_back() const {
+  if (!marks_.empty() && ::access(path_.c_str(), F_OK) != 0) static_cast<void>(write());
+}
+
 std::string GuardedStore::digits(const std::string& key) const {
   const auto mark = marks_.find(key);
   return mark == marks_.end() ? "" : mark->second.fingerprint.substr(0, 8);

@@ -78,13 +78,6 @@ std::string service_in(const std::string& mark) { return mark.substr(0, mark.fin
 
 }  // namespace
 
-std::uint64_t limit_mark(std::string_view mark) {
-  constexpr std::uint64_t prefix = 0x4152ULL << 48;
-  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : mark) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return prefix | (hash >> 16);
-}
-
 ProcessTable::ProcessTable() = default;
 
 bool ProcessTable::become_reaper() {

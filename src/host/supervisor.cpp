@@ -62,7 +62,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
                         },
                     }),
       marks(options.state_dir),
-      guarded(options.state_dir, options.accept_guarded),
+      guarded_timer(loop),
       output(loop, options.log_descriptor, options.formatter),
       termination(options.plan->pod.termination_log),
       termination_timer(loop) {
@@ -72,15 +72,22 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
   newest = options.snapshot;
   keep_out_of_swap(*newest);
   learn_secrets();  // before the first line of our own
-  begin_groups();
 }
 
 Supervisor::Impl::~Impl() {
   for (const auto& [run, pipe] : pipes) pipe->close();
 }
 
-void Supervisor::Impl::start(std::function<void(int)> when_ended) {
+void Supervisor::Impl::attend(std::function<void(int)> when_ended) {
   ended = std::move(when_ended);
+  wait_for_signals();
+}
+
+void Supervisor::Impl::start() {
+  push(engine::StartWaits{});
+  instance = instance_mark(options.plan->pod.data_dir);
+  guarded.emplace(options.state_dir, options.accept_guarded);
+  begin_groups();
   generation = options.snapshot->generation;
   sources = std::make_unique<SourceWatcher>(io, options.plan->env.sources, [this](const std::string& cause) {
     if (!over)
@@ -88,7 +95,6 @@ void Supervisor::Impl::start(std::function<void(int)> when_ended) {
                         engine::Instant(sources->first_event().time_since_epoch()));
   });
   if (!sources->trouble().empty()) log(Level::warn, sources->trouble());
-  wait_for_signals();
   report_limits(*options.plan);
   for (const std::string& directory : options.plan->pod.make_dirs) {
     if (make_directory_below(options.plan->pod.data_dir, directory)) continue;
@@ -181,7 +187,24 @@ Supervisor::Supervisor(boost::asio::io_context& io, Options options)
     : impl_(std::make_unique<Impl>(io, std::move(options))) {}
 Supervisor::~Supervisor() = default;
 
-void Supervisor::start(std::function<void(int exit_code)> ended) { impl_->start(std::move(ended)); }
+void Supervisor::attend(std::function<void(int exit_code)> ended) { impl_->attend(std::move(ended)); }
+
+void Supervisor::start_waits(std::string cause) { impl_->push(engine::StartWaits{std::move(cause)}); }
+
+void Supervisor::remark(engine::Remark::Tone tone, std::string cause) {
+  impl_->push(engine::Remark{tone, std::move(cause)});
+}
+
+void Supervisor::use(std::expected<ControlGroups, std::string> groups) {
+  auto& place = impl_->options.groups;
+  if (groups) {
+    place.emplace(std::move(*groups));
+  } else {
+    place = std::unexpected(std::move(groups.error()));
+  }
+}
+
+void Supervisor::start() { impl_->start(); }
 
 void Supervisor::request_stop(std::string cause) { impl_->push(engine::StopRequested{std::move(cause)}); }
 

@@ -75,8 +75,9 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     close_pipe(err);
     return failed(error);
   }
-  const RunFacts facts{fmt::format("{}/{}", what.name, action.spawn), notify_address(what), out.write_end,
+  const RunFacts facts{run_mark(what.name, action.spawn, instance), notify_address(what), out.write_end,
                        err.write_end, group->descriptor()};
+  files_before[run] = ready_files(what);
   const std::expected<pid_t, SpawnError> pid =
       spawn_child(what, child_spec(*engine.plan(), what, *action.snapshot, facts));
   ::close(out.write_end);
@@ -141,8 +142,9 @@ void Supervisor::Impl::carry_out(const engine::Watch& action) {
                                              "an earlier try was cut short"});
     return;
   }
-  watcher.watch({{action.service, action.spawn}, action.watch},
-                engine::watched_condition(what, action.watch));
+  const RunKey run{action.service, action.spawn};
+  watcher.watch({run, action.watch}, engine::watched_condition(what, action.watch),
+                file_before(run, action.watch));
 }
 
 void Supervisor::Impl::carry_out(const engine::Unwatch& action) {
@@ -167,6 +169,13 @@ void Supervisor::Impl::carry_out(const engine::Exit& action) {
   finish(action);
 }
 
+std::optional<FileIdentity> Supervisor::Impl::file_before(RunKey run, std::uint32_t watch) const {
+  const auto files = files_before.find(run);
+  if (files == files_before.end()) return std::nullopt;
+  const auto file = files->second.find(watch);
+  return file == files->second.end() ? std::nullopt : std::optional(file->second);
+}
+
 pid_t Supervisor::Impl::start_exec(RunKey run, const plan::ExecCheck& check) {
   const auto snapshot = values.find(run);
   if (snapshot == values.end()) return -1;
@@ -175,7 +184,7 @@ pid_t Supervisor::Impl::start_exec(RunKey run, const plan::ExecCheck& check) {
   const plan::Service& what = service(run.service);
   const auto group = group_of(what);
   const auto pid = spawn_child(what, check_spec(*engine.plan(), what, check, *snapshot->second,
-                                                {fmt::format("{}/{}", what.name, run.spawn), "", null, null,
+                                                {run_mark(what.name, run.spawn, instance), "", null, null,
                                                  group ? group->descriptor() : -1}));
   ::close(null);
   if (!pid) {
@@ -202,7 +211,9 @@ void Supervisor::Impl::finish(const engine::Exit& action) {
   culprit = action.culprit;
   timer.cancel();
   termination_timer.cancel();
+  guarded_timer.cancel();
   signals.cancel();
+  if (guarded) guarded->put_back();
   for (const auto& [run, pipe] : OpenPipes(pipes)) pipe->drain();
   for (const auto& [run, pipe] : pipes) pipe->close();
   pipes.clear();

@@ -20,6 +20,7 @@
 #include "arizuko/env/redaction.hpp"
 #include "arizuko/host/condition_watcher.hpp"
 #include "arizuko/host/control_groups.hpp"
+#include "arizuko/host/file_identity.hpp"
 #include "arizuko/host/guarded_store.hpp"
 #include "arizuko/host/notify_socket.hpp"
 #include "arizuko/host/process_table.hpp"
@@ -41,7 +42,8 @@ struct Supervisor::Impl {
   ~Impl();
 
   // --- supervisor.cpp
-  void start(std::function<void(int)> when_ended);
+  void attend(std::function<void(int)> when_ended);
+  void start();
   void push(engine::Event event);  // and carry out what follows, unless that is under way already
   void pump();
   void pump_soon();
@@ -66,6 +68,7 @@ struct Supervisor::Impl {
                                                std::expected<ChildSpec, SpawnError> spec);
   std::string notify_address(const plan::Service& of);
   pid_t start_exec(RunKey run, const plan::ExecCheck& check);
+  std::optional<FileIdentity> file_before(RunKey run, std::uint32_t watch) const;
   void end_strays();
   void finish(const engine::Exit& action);
 
@@ -103,6 +106,8 @@ struct Supervisor::Impl {
   enum class Offer { followed, asked };
   void offer_values(Offer how, std::optional<engine::Instant> switched);
   void report_guarded_store();
+  bool has_data_of_earlier_runs() const;
+  void write_fingerprints_later();
   void note_ages();
 
   // --- supervisor_redaction.cpp
@@ -132,9 +137,13 @@ struct Supervisor::Impl {
   ConditionWatcher watcher;
   std::unique_ptr<NotifySocket> notify;
   TaskMarks marks;
-  GuardedStore guarded;
+  std::optional<GuardedStore> guarded;  // from the start on
+  boost::asio::steady_timer guarded_timer;
+  std::chrono::seconds guarded_pause{0};
   env::SnapshotPtr aged;  // the values that key_since tells of
   std::map<std::string, engine::Instant, std::less<>> key_since;
+  std::uint32_t instance = 0;  // instance_mark() of the data directory
+  std::map<RunKey, std::map<std::uint32_t, FileIdentity>> files_before;  // of ready.file, by watch number
   std::map<RunKey, env::SnapshotPtr> values;  // of each living run: for exec conditions
   std::set<RunKey> emptying;                  // main process gone, leftovers not
   using OpenPipes = std::multimap<RunKey, std::shared_ptr<LogPipe>>;

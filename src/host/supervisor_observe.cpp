@@ -53,6 +53,7 @@ void Supervisor::Impl::main_ended(RunKey run, int wait_status) {
   drain_pipes(run);  // its last words come before its end
   watcher.unwatch_run(run);
   values.erase(run);
+  files_before.erase(run);
   const std::string leftovers = names_of(table.leftovers(run));
   if (leftovers.empty()) {
     table.forget(run);

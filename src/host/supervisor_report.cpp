@@ -28,6 +28,7 @@ Level level_of(const HistoryEvent& event) {
   if (about(engine::Note::About::exited) && !event.cause.contains("code 0")) return Level::warn;
   if (about(engine::Note::About::environment) && !event.cause.contains("is taken:")) return Level::warn;
   if (about(engine::Note::About::signal)) return Level::warn;  // only SIGKILL is a line
+  if (about(engine::Note::About::warning)) return Level::warn;
   return Level::info;
 }
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "arizuko/env/scope.hpp"
 #include "clock.hpp"
@@ -11,6 +12,7 @@
 namespace arizuko::host {
 
 CommandResult Supervisor::Impl::reload(const std::string& by) {
+  if (!sources) return {false, "nothing is started yet: there is nothing to reload"};
   auto fresh = options.reload();
   if (!fresh) {
     log(Level::error, fmt::format("reload ({}) refused, the running plan stays:\n{}", by, fresh.error()));
@@ -67,18 +69,29 @@ void Supervisor::Impl::offer_values(Offer how, std::optional<engine::Instant> sw
   push(engine::EnvironmentChanged{
       .snapshot = newest,
       .asked = how == Offer::asked,
-      .unlike_last_run = guarded.unlike_last_run(sources_plan->env.guarded, *newest),
+      .unlike_last_run = guarded->unlike_last_run(sources_plan->env.guarded, *newest),
       .switched = switched,
   });
 }
 
 void Supervisor::Impl::report_guarded_store() {
-  if (!guarded.trouble().empty()) {
+  if (!guarded->trouble().empty()) {
     log(Level::error, fmt::format("{}: whether a guarded value changed since the last run is not known, so "
                                   "each one has to be accepted",
-                                  guarded.trouble()));
+                                  guarded->trouble()));
   }
-  for (const std::string& key : guarded.spent()) {
+  const auto is_set = [&](const std::string& key) { return newest->find(key) != nullptr; };
+  const auto& keys = options.plan->env.guarded;
+  if (guarded->knows_nothing() && has_data_of_earlier_runs() && std::ranges::any_of(keys, is_set)) {
+    push(engine::Remark{
+        engine::Remark::Tone::warning,
+        fmt::format(
+            "this instance has data of earlier runs and no fingerprint of {}: {} is not there. Whether a "
+            "value changed since the last run cannot be told, and the present one is taken. If it is "
+            "not the one under which the data was stored, put the old one back at once",
+            fmt::join(keys, ", "), guarded->path())});
+  }
+  for (const std::string& key : guarded->spent()) {
     log(Level::warn,
         fmt::format("{} names {}, and has accepted a change of it already: it accepts no other one. "
                     "Take it out of the environment",
@@ -86,11 +99,38 @@ void Supervisor::Impl::report_guarded_store() {
   }
 }
 
+// A task of the plan has made what it creates, before this start.
+bool Supervisor::Impl::has_data_of_earlier_runs() const {
+  return std::ranges::any_of(options.plan->services, [this](const plan::Service& each) {
+    return each.creates && file_identity(*each.creates) && !marks.was_cut_short(each.name);
+  });
+}
+
 void Supervisor::Impl::carry_out(const engine::Remember& action) {
-  const auto remembered = guarded.remember(action.key, *action.snapshot);
+  const auto remembered = guarded->remember(action.key, *action.snapshot);
   if (remembered) return;
-  log(Level::error, fmt::format("{}: a change of {} will not be noticed at the next start",
-                                remembered.error(), action.key));
+  inbox.push_back(engine::Remark{
+      engine::Remark::Tone::warning,
+      fmt::format(
+          "what {} is like could not be written down ({}): until that succeeds, the next start does not "
+          "know this value. It is tried again by itself",
+          action.key, remembered.error())});
+  write_fingerprints_later();
+}
+
+// Until it succeeds: after 1 s, and less often then.
+void Supervisor::Impl::write_fingerprints_later() {
+  constexpr std::chrono::seconds longest_pause{60};
+  if (guarded_timer.expiry() > std::chrono::steady_clock::now()) return;  // it is armed
+  guarded_pause = std::clamp(2 * guarded_pause, std::chrono::seconds(1), longest_pause);
+  guarded_timer.expires_after(guarded_pause);
+  guarded_timer.async_wait([this](const boost::system::error_code& error) {
+    if (error || over) return;
+    if (!guarded->write_again()) return write_fingerprints_later();
+    guarded_pause = std::chrono::seconds(0);
+    push(engine::Remark{engine::Remark::Tone::info,
+                        "what the guarded values are like is written down now: the next start knows it"});
+  });
 }
 
 void Supervisor::Impl::carry_out(const engine::ReadSources&) {
@@ -130,7 +170,7 @@ std::vector<KeyFacts> Supervisor::keys() const {
   for (const std::string& key : plan.env.guarded) {
     KeyFacts& facts = facts_of(key);
     facts.guarded = true;
-    facts.fingerprint = impl_->guarded.digits(key);
+    facts.fingerprint = impl_->guarded ? impl_->guarded->digits(key) : "";
   }
   std::vector<KeyFacts> list;
   for (auto& [key, facts] : keys) {
@@ -159,6 +199,15 @@ CommandResult Supervisor::accept(std::string_view key, std::string by) {
   impl_->push(engine::Accept{std::string(key), std::move(by)});
   if (std::ranges::any_of(view().held_keys, is_it)) {
     return {false, fmt::format("{} is still held back: its source changed meanwhile; look again", key)};
+  }
+  // A full volume is better known now than at the next start, which would hold the value back again.
+  if (const auto written = impl_->guarded->write_again(); !written) {
+    impl_->write_fingerprints_later();
+    return {true,
+            fmt::format("{} is accepted for this run, but that cannot be written down ({}): a start before "
+                        "that succeeds holds it back again. It is tried again by itself: "
+                        "`arizuko-init events` says when it is done",
+                        key, written.error())};
   }
   return {true, fmt::format("{} is accepted: `arizuko-init secrets` shows what follows", key)};
 }

@@ -1,5 +1,9 @@
 // Every check of `doctor`: finds the mistake that was planted, and is silent where there is none.
+#include <csignal>
+
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <set>
 
@@ -7,6 +11,7 @@
 #include <sys/file.h>
 
 #include "arizuko/host/data_lock.hpp"
+#include "arizuko/host/run_mark.hpp"
 #include "world.hpp"
 
 using namespace arizuko;
@@ -344,6 +349,60 @@ TEST_CASE("doctor: guarded keys that wait are named") {
   const Finding found = only(check_guarded(context));
   CHECK(found.severity == Severity::warning);
   CHECK(found.key == "AUTH_SECRET");
+}
+
+TEST_CASE("doctor: a changed guarded key that keeps the pod from being ready is an error, no warning") {
+  World world;
+  world.load("[env]\nguarded = [\"AUTH_SECRET\"]\n[service.gated]\ntake = [\"AUTH_SECRET\"]\n");
+  world.set("AUTH_SECRET", "another");
+  Context context = world.context();
+  context.pending_guarded = {"AUTH_SECRET"};
+  const Finding found = only(check_guarded(context));
+  CHECK(found.severity == Severity::error);
+  CHECK(has(found.what, "what sees it does not start, and the pod is never ready"));
+}
+
+TEST_CASE("doctor: data of earlier runs without a fingerprint of the guarded value is a warning") {
+  World world;
+  world.load("[env]\nguarded = [\"AUTH_SECRET\"]\n[task.seed]\ncommand = [\"true\"]\ncreates = \"" +
+             world.root + "/data/database\"\n");
+  world.set("AUTH_SECRET", "another");
+  Context context = world.context();
+  context.fingerprints_known = false;
+  CHECK(heads(check_guarded(context)) == Heads{});
+  world.write("data/database", "");
+  CHECK(heads(check_guarded(context)) == Heads{"warning guarded-keys"});
+}
+
+TEST_CASE(
+    "doctor: what a dead run left alive is an error that names it, and no child of the running instance") {
+  const World world;
+  CHECK(heads(check_last_run(world.context())) == Heads{});
+  const std::string mark = host::run_mark("gated", 1, host::instance_mark(world.plan.pod.data_dir));
+  const pid_t left = ::fork();
+  if (left == 0) {
+    const rlimit64 limit{host::limit_mark(mark), RLIM64_INFINITY};
+    ::setrlimit64(RLIMIT_RTTIME, &limit);
+    ::pause();
+    ::_exit(0);
+  }
+  while (!host::mark_of(left)) ::usleep(1000);
+  const Finding found = only(check_last_run(world.context()));
+  CHECK(found.severity == Severity::error);
+  CHECK(has(found.what, fmt::format("(pid {})", left)));
+  {
+    const auto lock = host::DataLock::acquire(world.plan.pod.data_dir);  // by this process, whose child it is
+    CHECK(heads(check_last_run(world.context())) == Heads{});
+  }
+  ::kill(left, SIGKILL);
+  ::waitpid(left, nullptr, 0);
+}
+
+TEST_CASE("doctor: an instance whose lock file a daemon deleted still runs here") {
+  const World world;
+  const auto lock = host::DataLock::acquire(world.plan.pod.data_dir);
+  ::unlink((world.plan.pod.data_dir + "/.arizuko-init/lock").c_str());
+  CHECK_FALSE(heads(check_lock(world.context())) == Heads{});
 }
 
 TEST_CASE("doctor: ARIZUKO_DEV is an error where a service gets it, else a note (T18)") {

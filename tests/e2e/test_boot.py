@@ -4,7 +4,7 @@ import os
 import signal
 import stat
 
-from pod import Pod, check, position, seconds_of, sets, states_of, wait_for
+from pod import Pod, check, own_plan, position, seconds_of, sets, states_of, wait_for
 
 # What a rehearsal shows without any token: onbod comes last, the others side by side.
 SIDE_BY_SIDE = ["timed", "dashd", "proxyd", "webd", "teled", "slakd"]
@@ -161,15 +161,28 @@ def test_a_seed_that_hangs_ends_the_run(a_pod):
 
 # --- what refuses a run
 
+# Waits no longer for the lock than it must.
+IMPATIENT = """
+[pod]
+instance = "demo"
+ready_when = ["main"]
+grace = "1s"
+[service.main]
+command = ["/bin/sleep", "1000"]
+stop = { timeout = "500ms", leftovers = "100ms" }
+"""
+
+
 def test_two_instances_on_one_data_directory_the_second_ends_with_77_and_names_the_holder(a_pod):
     first = a_pod().wait_ready()
-    second = a_pod(data=first.data)
+    second = own_plan(a_pod, IMPATIENT, data=first.data).start()
     assert second.wait_exit(20) == 77
     message = second.termination()
     assert message["exit_code"] == 77
     assert str(first.data) in message["reason"] and "pid 1 on host" in message["reason"]
     assert message["reason"] in second.errors()
-    assert second.logged() == "", "it started something before it had the lock"
+    assert "has not ended within 6 s" in message["reason"]
+    assert "main" not in second.logged(), "it started something before it had the lock"
     assert first.ctl("status").returncode == 0
     first.stop()
     assert second.start().wait_ready(), "the lock outlived its holder"

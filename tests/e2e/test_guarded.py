@@ -1,9 +1,14 @@
 """AUTH_SECRET is never changed unasked: not in a running instance, and not over a new start of the pod (T16)."""
+import errno
 import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from pod import wait_for
+from pod import UID, own_plan, wait_for
 from secret_volume import FIRST, outcome, pids, pod_with_secret, rotating_pod
 
 SECOND = FIRST | {"AUTH_SECRET": "auth-two"}
@@ -67,6 +72,103 @@ def test_a_value_that_changed_between_two_pods_blocks_gated_until_it_is_accepted
     # And it is remembered: the next start asks no more.
     third = start_again(a_pod, again, SECOND).wait_ready()
     assert third.secrets()["held"] == []
+
+
+def test_a_start_that_waits_for_the_operator_is_not_killed_by_a_startup_probe_and_keeps_its_reason(a_pod, rotating):
+    again = is_blocked(start_again(a_pod, rotating, SECOND))
+    def answers():
+        status, said = again.get("/startupz")
+        return said if status == 200 else None
+    said = wait_for("/startupz to say that the start is over as far as it goes", answers)
+    assert "AUTH_SECRET was changed since the last run" in said
+    assert again.get("/readyz")[0] == 503
+    found = json.loads(again.ctl("doctor", "--rehearse", "--json", "--plan", str(again.plan), *again.options, "--set",
+                                 f"pod.data_dir={again.data}").stdout)
+    finding = next(f for f in found["findings"] if f["check"] == "guarded-keys")
+    assert finding["severity"] == "error" and "the pod is never ready" in finding["what"]
+    # What ended it does not matter: the last words are those of the start.
+    assert again.stop() == 0
+    reason = again.termination()["reason"]
+    assert reason.startswith("stopped as asked (SIGTERM); it never became ready: ")
+    assert "AUTH_SECRET was changed since the last run, and nobody has accepted it" in reason
+
+
+@pytest.fixture
+def small_volume():
+    """A volume of 4 MB, which can be filled."""
+    base = Path(tempfile.mkdtemp(prefix="arizuko-volume-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "tmpfs", base], check=True)
+    data = base / "arizuko_demo"
+    data.mkdir()
+    os.chown(data, UID, UID)
+    yield data
+    subprocess.run(["umount", "-l", base], check=True)
+    base.rmdir()
+
+
+SEES_THE_KEY = """
+[pod]
+instance = "demo"
+ready_when = ["main"]
+[env]
+guarded = ["AUTH_SECRET"]
+[service.main]
+command = ["/bin/sleep", "1000"]
+take = ["AUTH_SECRET"]
+"""
+
+
+def fill(data):
+    """Until not a byte more goes in."""
+    with open(data / "filler", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+def test_fingerprints_that_a_full_volume_refused_are_written_by_themselves_and_accept_tells_the_truth(
+        a_pod, small_volume):
+    def start(value, full=False):
+        pod = own_plan(a_pod, SEES_THE_KEY, data=small_volume, env={"AUTH_SECRET": value})
+        if full:
+            fill(small_volume)
+        return pod.start()
+
+    first = start("auth-one").wait_ready()
+    assert first.stop() == 0
+    second = start("auth-two", full=True)
+    is_blocked_service(second)
+    accepted = second.ctl("secrets", "accept", "AUTH_SECRET")
+    assert accepted.returncode == 0
+    assert "is accepted for this run, but that cannot be written down" in accepted.stdout
+    assert "No space left on device" in accepted.stdout
+    second.wait_ready()
+    refused = second.wait_event(lambda e: "could not be written down" in e["cause"])
+    assert refused["event"] == "warning" and "auth-two" not in refused["cause"]
+    (small_volume / "filler").unlink()
+    second.wait_event(lambda e: "is written down now" in e["cause"])
+    assert second.stop() == 0
+    third = start("auth-two").wait_ready()
+    assert third.secrets()["held"] == []
+
+
+def is_blocked_service(pod):
+    wait_for("main to be blocked", lambda: (pod.service("main") or {}).get("state") == "blocked")
+
+
+def test_a_deleted_fingerprint_is_put_back_at_the_end_of_the_run(a_pod, rotating):
+    (rotating.data / ".arizuko-init" / "guarded.json").unlink()
+    is_blocked(start_again(a_pod, rotating, SECOND))
+
+
+def test_data_without_fingerprints_is_said_and_not_passed_over(a_pod, rotating):
+    assert rotating.stop() == 0
+    (rotating.data / ".arizuko-init" / "guarded.json").unlink()
+    again = pod_with_secret(a_pod, SECOND, data=rotating.data).wait_ready()
+    event = next(e for e in again.events() if "no fingerprint of AUTH_SECRET" in e["cause"])
+    assert event["event"] == "warning"
 
 
 def test_the_old_value_put_back_lets_gated_start(a_pod, rotating):

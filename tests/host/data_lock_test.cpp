@@ -48,11 +48,36 @@ TEST_CASE("data lock: the second supervisor is told who holds the directory (T25
   Holding other(scratch.path());
   const auto lock = DataLock::acquire(scratch.path());
   REQUIRE_FALSE(lock.has_value());
-  CHECK(lock.error().contains("in use by arizuko-init with pid " + std::to_string(other.pid) + " on host "));
-  CHECK(lock.error().contains(" since 20"));
-  CHECK(lock.error().contains("Recreate"));
+  CHECK(lock.error().text.contains("in use by arizuko-init with pid " + std::to_string(other.pid) +
+                                   " on host "));
+  CHECK(lock.error().text.contains(" since 20"));
+  CHECK(lock.error().text.contains("Recreate"));
   other.kill();
   CHECK(DataLock::acquire(scratch.path()).has_value());  // the kernel has dropped it
+}
+
+TEST_CASE(
+    "data lock: a second supervisor does not start beside the first when a daemon deleted the lock file") {
+  Scratch scratch;
+  Holding other(scratch.path());
+  std::filesystem::remove(scratch / ".arizuko-init/lock");
+  const auto lock = DataLock::acquire(scratch.path());
+  REQUIRE_FALSE(lock.has_value());
+  CHECK(lock.error().why == LockRefusal::Why::held);
+  CHECK(lock.error().text.contains("(pid " + std::to_string(other.pid) + ")"));
+  std::filesystem::remove_all(scratch / ".arizuko-init");
+  CHECK_FALSE(DataLock::acquire(scratch.path()).has_value());
+  other.kill();
+  CHECK(DataLock::acquire(scratch.path()).has_value());
+}
+
+TEST_CASE("data lock: what is held may be free later, what is impossible will not") {
+  Scratch scratch;
+  Holding other(scratch.path());
+  CHECK(DataLock::acquire(scratch.path()).error().why == LockRefusal::Why::held);
+  other.kill();
+  write_text(scratch / "file", "");
+  CHECK(DataLock::acquire(scratch / "file").error().why == LockRefusal::Why::impossible);
 }
 
 TEST_CASE("data lock: it is given back at the end and moved with its owner") {
@@ -87,9 +112,9 @@ TEST_CASE("data lock: a directory of another user is refused with owner, mode an
   if (child == 0) {
     if (::setresgid(1000, 1000, 1000) != 0 || ::setresuid(1000, 1000, 1000) != 0) ::_exit(9);
     const auto lock = DataLock::acquire(scratch.path());
-    const bool good = !lock && lock.error().contains("uid 1000 cannot write") &&
-                      lock.error().contains("(owner 0:0, mode 0700)") &&
-                      lock.error().contains("chown it to 1000:1000, or set fsGroup");
+    const bool good = !lock && lock.error().text.contains("uid 1000 cannot write") &&
+                      lock.error().text.contains("(owner 0:0, mode 0700)") &&
+                      lock.error().text.contains("chown it to 1000:1000, or set fsGroup");
     ::_exit(good ? 0 : 1);
   }
   int status = -1;
@@ -102,5 +127,5 @@ TEST_CASE("data lock: a file where the directory should be is named") {
   write_text(scratch / "file", "");
   const auto lock = DataLock::acquire(scratch / "file");
   REQUIRE_FALSE(lock.has_value());
-  CHECK(lock.error().contains(scratch / "file"));
+  CHECK(lock.error().text.contains(scratch / "file"));
 }

@@ -1,6 +1,7 @@
 // The supervisor with real processes: small plans, run to their end. The whole pod is tried in tests/e2e.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -50,10 +51,11 @@ class TestPod {
              [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }, ""});
     int code = -1;
     if (watch) supervisor.subscribe([&] { watch(supervisor); });
-    supervisor.start([&](int exit_code) {
+    supervisor.attend([&](int exit_code) {
       code = exit_code;
       io.stop();
     });
+    supervisor.start();
     io.run_for(std::chrono::seconds(20));
     history = supervisor.events(0, 10'000);
     return code;
@@ -122,7 +124,7 @@ TEST_CASE("supervisor: a child sees what it takes, its env and its mark, and not
   pod.run();
   const std::string log = pod.logged();
   for (const char* line :
-       {"TAKEN=one", "MADE=one-made", "ARIZUKO_INIT_SERVICE=main/1", "PATH=/usr/local/sbin"}) {
+       {"TAKEN=one", "MADE=one-made", "ARIZUKO_INIT_SERVICE=main/1/", "PATH=/usr/local/sbin"}) {
     CAPTURE(line);
     CHECK(log.contains(line));
   }
@@ -203,4 +205,45 @@ TEST_CASE("supervisor: history has no gaps and every line a cause") {
     CHECK_FALSE(event.cause.empty());
   }
   CHECK(seq > 5);
+}
+
+TEST_CASE("supervisor: a readiness file that an earlier run left does not make the service ready") {
+  // The second run writes it only when it is told to: until then it is not ready.
+  TestPod pod(
+      "[service.main]\n" +
+      script("until [ -e $DIR/go ]; do echo waits; sleep 0.01; done; echo $$ > $DIR/ready; exec sleep 100") +
+      "ready.file = \"$DIR/ready\"\n");
+  write_text(pod.scratch / "ready", "of an earlier run");
+  bool seen = false;
+  const int code = pod.run([&](Supervisor& supervisor) {
+    const engine::ServiceView& main = supervisor.view().services.front();
+    if (main.state == engine::State::starting && !main.readiness.front().detail.empty()) {
+      CHECK(main.readiness.front().detail.contains("is of an earlier run: not written since this one began"));
+      seen = true;
+      write_text(pod.scratch / "go", "");
+    }
+    if (main.state == engine::State::ready) supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+  CHECK(seen);
+}
+
+TEST_CASE("supervisor: an instance that has data and no fingerprints says so") {
+  const auto warned = [](TestPod& pod) {
+    pod.run([](Supervisor& supervisor) { supervisor.request_stop("the test"); });
+    return std::ranges::any_of(pod.history, [](const HistoryEvent& event) {
+      return event.event == "warning" && event.cause.contains("no fingerprint of AUTH_SECRET");
+    });
+  };
+  const std::string text =
+      "[env]\nguarded = [\"AUTH_SECRET\"]\n[task.seed]\ncommand = [\"true\"]\n"
+      "creates = \"$DIR/database\"\n[service.main]\nafter = [\"seed\"]\n"
+      "take = [\"AUTH_SECRET\"]\n" +
+      script("exec sleep 100");
+  TestPod fresh(text, {{"AUTH_SECRET", "one-secret-value"}});
+  CHECK_FALSE(warned(fresh));
+  TestPod seeded(text, {{"AUTH_SECRET", "one-secret-value"}});
+  write_text(seeded.scratch / "database", "");
+  CHECK(warned(seeded));
+  CHECK(seeded.logged().contains("WARN"));
 }

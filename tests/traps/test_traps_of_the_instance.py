@@ -66,13 +66,25 @@ def test_T15_a_data_directory_that_cannot_be_written_ends_the_run_with_77(a_pod)
     assert "uid 1000" in reason and str(pod.data) in reason and "0:0" in reason
 
 
+# Waits no longer for the lock than it must.
+IMPATIENT = """
+[pod]
+instance = "demo"
+ready_when = []
+grace = "1s"
+[service.main]
+command = ["/bin/sleep", "1000"]
+stop = { timeout = "500ms", leftovers = "100ms" }
+"""
+
+
 def test_T25_a_second_instance_on_one_data_directory_ends_with_77_and_names_the_first(a_pod):
     first = a_pod().wait_ready()
     children = set(first.processes())
-    second = a_pod(data=first.data)
+    second = own_plan(a_pod, IMPATIENT, data=first.data).start()
     assert second.wait_exit(20) == 77
     assert "pid 1 on host" in second.termination()["reason"]
-    assert set(first.processes()) == children and second.logged() == ""
+    assert set(first.processes()) == children and "main" not in second.logged()
 
 
 def test_T25_the_lock_dies_with_its_holder(a_pod):

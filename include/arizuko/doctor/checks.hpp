@@ -40,6 +40,7 @@ struct Context {
                                                "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
   host::GroupFacts groups = {};                       // ControlGroups::delegated()
   std::chrono::milliseconds docker_patience{10'000};  // gated waits as long: contract.md section 9
+  bool fingerprints_known = true;                     // of guarded values; false: no run has left any
 };
 
 struct CheckEntry {
@@ -57,6 +58,7 @@ Findings check_data_dir(const Context& context);        // owner, mode, writable
 Findings check_free_space(const Context& context);      // bytes and inodes
 Findings check_file_system(const Context& context);     // WAL: shared memory, locks, no network
 Findings check_lock(const Context& context);            // who holds the data directory (T25)
+Findings check_last_run(const Context& context);        // what a dead run left alive
 Findings check_ports(const Context& context);           // free, or held by our own (T1, T7)
 Findings check_dotenv(const Context& context);          // owner and mode of .env (T15)
 Findings check_skills(const Context& context);          // HOST_APP_DIR (0.7)
@@ -79,7 +81,8 @@ Findings judge_file_system(const std::string& where, std::uint64_t type);
 /// `inodes_in_all` 0: the file system has no fixed number of them.
 Findings judge_free_space(const std::string& where, std::uint64_t bytes_free, std::uint64_t inodes_free,
                           std::uint64_t inodes_in_all);
-/// The names of guarded keys whose new value waits.
-Findings judge_guarded(const std::vector<std::string>& pending);
+/// A guarded key whose new value waits: the old one is in use, or what sees the key does not start for it.
+enum class Waits { beside_the_old_one, and_blocks };
+Findings judge_guarded(const std::string& key, Waits waits);
 
 }  // namespace arizuko::doctor

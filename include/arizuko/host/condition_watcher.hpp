@@ -12,12 +12,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 
+#include "arizuko/host/file_identity.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/plan/plan.hpp"
 
@@ -53,7 +55,9 @@ class ConditionWatcher {
   ConditionWatcher(const ConditionWatcher&) = delete;
   ConditionWatcher& operator=(const ConditionWatcher&) = delete;
 
-  void watch(WatchKey key, const plan::Condition& condition);
+  /// `before`: the file of a file condition as it was before the run began; that one does not count.
+  void watch(WatchKey key, const plan::Condition& condition,
+             const std::optional<FileIdentity>& before = std::nullopt);
   void unwatch(WatchKey key);
   void unwatch_run(RunKey run);
 

@@ -39,8 +39,16 @@ class GuardedStore {
   /// Names in the variable that accept nothing any more: they did so for an earlier change.
   std::vector<std::string> spent() const;
 
-  /// This is the value now. The error is a sentence; then a change is not noticed at the next start.
+  /// Nothing is remembered, and there is no trouble: a first start, or somebody has deleted the file.
+  bool knows_nothing() const { return marks_.empty() && trouble_.empty(); }
+  const std::string& path() const { return path_; }
+
+  /// This is the value now. The error is a sentence; then the file is as it was, and write_again() is due.
   std::expected<void, std::string> remember(const std::string& key, const env::Snapshot& snapshot);
+  /// Writes what is remembered once more: where that failed, or to learn whether it would.
+  std::expected<void, std::string> write_again() const { return write(); }
+  /// Writes the file if it was taken away meanwhile. For the end of a run.
+  void put_back() const;
 
   /// The first 8 hexadecimal digits of the fingerprint that is remembered; empty: none is.
   std::string digits(const std::string& key) const;

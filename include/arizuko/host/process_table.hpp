@@ -19,16 +19,11 @@
 
 #include <sys/types.h>
 
+#include "arizuko/host/run_mark.hpp"
+
 namespace arizuko::host {
 
 class ControlGroups;
-
-/// Set for each child to "<service>/<spawn number>".
-inline constexpr std::string_view mark_variable = "ARIZUKO_INIT_SERVICE";
-
-/// `mark` as a soft RLIMIT_RTTIME: every process inherits it, nobody sets it, and it would end only a
-/// real-time process that has not slept for 100,000 years (getrlimit(2)).
-std::uint64_t limit_mark(std::string_view mark);
 
 /// One run of one service.
 struct RunKey {

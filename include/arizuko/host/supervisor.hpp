@@ -36,7 +36,7 @@ class Supervisor final : public Instance {
     /// Reads the sources of this plan: when one of them changed, and after a task.
     std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> read_values;
     std::string accept_guarded;  // ARIZUKO_ACCEPT_GUARDED, see guarded_store.hpp
-    /// The error is a clause that says why there are none.
+    /// The error is a clause that says why there are none. May be given later: use().
     std::expected<ControlGroups, std::string> groups = std::unexpected("nobody asked for them");
   };
 
@@ -45,9 +45,18 @@ class Supervisor final : public Instance {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  /// Starts the instance: the first snapshot goes to the engine. `ended` is called once, with the
-  /// exit code, when the last child is gone and the log is drained.
-  void start(std::function<void(int exit_code)> ended);
+  /// Signals are heard from now on. `ended` is called once, with the exit code, when the last child is gone
+  /// and the log is drained: also before start(), when the instance is told to stop.
+  void attend(std::function<void(int exit_code)> ended);
+  /// What has to be over before start() (a clause for people); nothing of the data directory is touched
+  /// before that.
+  void start_waits(std::string cause);
+  /// A line of history, and of the log.
+  void remark(engine::Remark::Tone tone, std::string cause);
+  /// The control groups, where they were not to be had when this was made. Before start().
+  void use(std::expected<ControlGroups, std::string> groups);
+  /// Starts the instance: the first snapshot goes to the engine. After attend().
+  void start();
   void request_stop(std::string cause);
   /// `call` is called once, when the instance begins to stop, before the first service is told.
   void when_stopping(std::function<void()> call);

@@ -1,0 +1,61 @@
+// The mark that every process of a run carries, and what it tells one who did not start it: which data
+// directory it works on, and whether its supervisor is dead.
+//
+// It stands in two places. The environment names it (mark_variable); the soft RLIMIT_RTTIME repeats it as a
+// number, which survives fork, setsid and exec with whatever environment. Processes of other users can be
+// read too, by /proc/PID/limits. Nothing here keeps a state, sends a signal, or waits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace arizuko::host {
+
+/// Set for each child to "<service>/<spawn number>/<instance>": run_mark().
+inline constexpr std::string_view mark_variable = "ARIZUKO_INIT_SERVICE";
+
+/// A data directory as a number of 28 bits, made of its device and inode; 0: it cannot be looked at.
+std::uint32_t instance_mark(const std::string& data_dir);
+
+/// "gated/3/0a1b2c3"
+std::string run_mark(std::string_view service, std::uint32_t spawn, std::uint32_t instance);
+
+/// `mark` as a soft RLIMIT_RTTIME: a prefix, the instance (0 when `mark` names none), a hash of the rest.
+/// Every process inherits it, nobody sets it, and it would end only a real-time process that has not slept
+/// for 100,000 years (getrlimit(2)).
+std::uint64_t limit_mark(std::string_view mark);
+
+struct ProcessMark {
+  std::uint32_t instance = 0;  // 0: not known
+  std::string service;         // empty: its environment does not tell, or may not be read
+};
+
+/// The mark of a living process; nullopt: it has none that we can see.
+std::optional<ProcessMark> mark_of(pid_t pid);
+
+enum class RunOf {
+  nobody,            // it has no mark
+  living_run,        // it descends from `supervisor`, or is it
+  dead_run,          // it is of this instance and does not: its supervisor is dead
+  another_instance,  // it works on another data directory
+};
+
+/// Whose run a process is of. `supervisor` holds the lock of the data directory that `instance` stands for;
+/// 0: nobody does.
+RunOf run_of(pid_t pid, std::uint32_t instance, pid_t supervisor);
+
+struct MarkedProcess {
+  pid_t pid = 0;
+  std::string name;     // comm, without control characters
+  std::string service;  // as in ProcessMark
+};
+
+/// The living processes with a mark of this instance, of whatever run.
+std::vector<MarkedProcess> marked_processes(std::uint32_t instance);
+
+}  // namespace arizuko::host
