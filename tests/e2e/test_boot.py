@@ -181,7 +181,7 @@ def test_two_instances_on_one_data_directory_the_second_ends_with_77_and_names_t
     assert message["exit_code"] == 77
     assert str(first.data) in message["reason"] and "pid 1 on host" in message["reason"]
     assert message["reason"] in second.errors()
-    assert "has not ended within 6 s" in message["reason"]
+    assert "has not ended within 6.0 s" in message["reason"]
     assert "main" not in second.logged(), "it started something before it had the lock"
     assert first.ctl("status").returncode == 0
     first.stop()

@@ -256,7 +256,7 @@ stop.leftovers = "200ms"
 """)
     pod.start()
     said = pod.wait_event(lambda e: e["service"] == "main" and e["to"] == "backoff")["cause"]
-    assert "it runs in the background: it exited with code 0 and left sleep (pid" in said
+    assert "it runs in the background: it exited with code 0 and left " in said
     assert "start it in the foreground" in said
     assert pod.service("main")["state"] != "done"
 
