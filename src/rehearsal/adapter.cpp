@@ -33,6 +33,7 @@ struct Kind {
   std::chrono::minutes stale;  // without an inbound for so long, health is `stale`
   bool keeps;                  // an undelivered message is tried again (teled's offset, emaid's unseen)
   std::array<std::string_view, 4> required{};
+  std::chrono::milliseconds stop{0};  // after it deregistered: teled's long poll, discd's gateway
 };
 
 constexpr auto five = std::chrono::minutes(5);
@@ -46,8 +47,19 @@ constexpr std::array kinds{
          false,
          five,
          true,
-         {"TELEGRAM_BOT_TOKEN"}},
-    Kind{"discd", "discord", "discord:", ":9002", "discord", Runtime::Go, true, five, false, {}},
+         {"TELEGRAM_BOT_TOKEN"},
+         std::chrono::seconds(5)},
+    Kind{"discd",
+         "discord",
+         "discord:",
+         ":9002",
+         "discord",
+         Runtime::Go,
+         true,
+         five,
+         false,
+         {},
+         std::chrono::seconds(1)},
     Kind{"emaid",
          "email",
          "email:",
@@ -160,6 +172,7 @@ class Adapter {
   Response health() const;
   std::string state_file() const;
   bool has_login() const;
+  bool saved_login_wins(std::string_view key) const;
   asio::awaitable<int> shut_down();
 
   const Kind& kind_;
@@ -168,7 +181,7 @@ class Adapter {
   std::string secret_, data_dir_;
   std::optional<RouterClient> router_;
   std::optional<Store> store_;
-  bool connected_ = false;
+  bool connected_ = false, refused_ = false;
   std::chrono::steady_clock::time_point last_inbound_ = std::chrono::steady_clock::now();
   std::deque<std::string> kept_;
   unsigned offset_ = 0;
@@ -279,6 +292,11 @@ asio::awaitable<int> Adapter::node_life() {
 asio::awaitable<int> Adapter::shut_down() {
   daemon_.log().info("shutting down");
   co_await router_->deregister();
+  const auto asked = daemon_.fault_number(FaultKind::SlowStop);
+  const auto last = asked ? std::chrono::milliseconds(*asked) : kind_.stop;
+  if (last.count() != 0) co_await daemon_.sleep(last);
+  if (last.count() != 0 && kind_.daemon == "teled")
+    daemon_.log().warn("poll goroutine did not exit within timeout");
   co_return 0;
 }
 
@@ -328,6 +346,14 @@ bool Adapter::has_login() const {
   return named || read_file(state_file(), 1).has_value();
 }
 
+// What is saved is tried before the value that the environment gives: a new one changes nothing while
+// the file is there (contract section 14, "Cached logins beat env").
+bool Adapter::saved_login_wins(std::string_view key) const {
+  const bool asked_last = (kind_.daemon == "bskyd" && key == "BLUESKY_PASSWORD") ||
+                          (kind_.daemon == "linkd" && key == "LINKEDIN_ACCESS_TOKEN");
+  return asked_last && read_file(state_file(), 1).has_value();
+}
+
 // False: the platform refused; logged as the daemon would, for teled with the token in the line (T28).
 asio::awaitable<bool> Adapter::login() {
   const auto& log = daemon_.log();
@@ -341,7 +367,14 @@ asio::awaitable<bool> Adapter::login() {
     log.error("linkedin auth failed", {{"err", "no LINKEDIN_ACCESS_TOKEN and no saved state"}});
     co_return false;
   }
-  const auto key = daemon_.refused_key();
+  auto key = daemon_.refused_key();
+  if (key && saved_login_wins(*key)) key.reset();
+  if (key && kind_.daemon == "emaid") {
+    // It registers, listens and tries for ever: a wrong password is a 503 and no exit.
+    log.error("imap login failed", {{"err", fmt::format("NO [AUTHENTICATIONFAILED] {}", *key)}});
+    refused_ = true;
+    co_return true;
+  }
   if (key && kind_.daemon == "teled") {
     log.error("telegram auth failed",
               {{"err", fmt::format("Get \"https://api.telegram.org/bot{}/getMe\": 401 Unauthorized",
@@ -370,6 +403,7 @@ std::expected<void, std::string> Adapter::listen() {
 }
 
 asio::awaitable<void> Adapter::connect_soon() {
+  if (refused_) co_return;
   if (!connected_) co_await daemon_.sleep(usual_login);
   connected_ = true;
   last_inbound_ = std::chrono::steady_clock::now();

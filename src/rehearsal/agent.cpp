@@ -1,7 +1,8 @@
 // An agent's container, played: reads its one JSON object to the end, answers by submit_turn over the socket
 // of its group, writes an `[ant]` line, exits. Where there is no container the mounts lie below $AGENT_ROOT.
 //
-// Wishes in the prompt: "wait" stays until it is signalled, "fail CODE" exits with CODE and no answer.
+// Wishes in the prompt: "wait" stays until it is signalled, "pause" until SIGUSR1 and answers then, "fail
+// CODE" exits with CODE and no answer.
 #include "config.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
@@ -51,13 +52,13 @@ std::expected<std::string, std::string> call_gated(const std::string& path, cons
   return reply;
 }
 
+// JSON-RPC, one line: the method itself, not a tool of MCP (contract section 17).
 int submit(const json::object& request) {
-  const json::object arguments{{"text", json_text("you said: " + text_at(request, "prompt"))},
-                               {"chatJid", json_text(text_at(request, "chatJid"))}};
-  const json::object call{{"jsonrpc", "2.0"},
-                          {"id", 1},
-                          {"method", "tools/call"},
-                          {"params", json::object{{"name", "submit_turn"}, {"arguments", arguments}}}};
+  const json::object answer{{"turn_id", json_text(text_at(request, "messageId"))},
+                            {"session_id", json_text(text_at(request, "sessionId"))},
+                            {"status", "success"},
+                            {"result", json_text("you said: " + text_at(request, "prompt"))}};
+  const json::object call{{"jsonrpc", "2.0"}, {"id", 1}, {"method", "submit_turn"}, {"params", answer}};
   const auto path = Environment::text_or("AGENT_ROOT", "") + "/workspace/ipc/gated.sock";
   const auto reply = call_gated(path, json::serialize(call) + "\n");
   const auto parsed = reply ? parse_object(*reply) : std::nullopt;
@@ -69,6 +70,10 @@ int submit(const json::object& request) {
 }  // namespace
 
 int run_agent() {
+  sigset_t steered;  // by gated, at any time: only "pause" waits for it
+  ::sigemptyset(&steered);
+  ::sigaddset(&steered, SIGUSR1);
+  ::sigprocmask(SIG_BLOCK, &steered, nullptr);
   const auto request = parse_object(read_to_end(0, longest_request_bytes));
   if (!request) {
     write_all(2, "[ant] standard input is not one JSON object of at most 1 MiB\n");
@@ -77,6 +82,10 @@ int run_agent() {
   const auto prompt = text_at(*request, "prompt");
   write_all(2, fmt::format("[ant] rehearsal of an agent, not arizuko: turn for {}\n",
                            text_at(*request, "groupFolder")));
+  if (prompt == "pause") {
+    int number = 0;
+    ::sigwait(&steered, &number);
+  }
   if (prompt == "wait") {
     for (;;) ::pause();
   }

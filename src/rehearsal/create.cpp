@@ -116,7 +116,8 @@ std::expected<void, std::string> write_rows(Store& store, std::string_view produ
       " VALUES ('main', 'main', ?1, '{}', datetime('now'))"
       " ON CONFLICT (folder) DO UPDATE SET product = ?1, container_config = '{}'",
       {product});
-  for (const std::string_view task : {"main-daily", "main-weekly"}) {
+  for (const std::string_view task :
+       {"main-daily", "main-weekly", "main-diary", "main-episodes", "main-review"}) {
     if (!done) break;
     done = store.run(
         "INSERT OR IGNORE INTO scheduled_tasks (id, owner, chat_jid, prompt, interval_seconds, next_run)"

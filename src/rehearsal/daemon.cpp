@@ -63,6 +63,7 @@ Daemon::Daemon(std::string name, LogShape shape, Runtime runtime)
   if (!channel.empty() && channel != name_ && channel.find('/') == std::string::npos) {
     fault_files_.push_back(directory + "/" + channel);
   }
+  fault_files_.push_back(directory + "/all");
 }
 
 int Daemon::run(asio::awaitable<int> life) {
@@ -137,6 +138,18 @@ bool Daemon::fault_on(FaultKind kind) const {
   return false;
 }
 
+std::optional<std::int64_t> Daemon::fault_number(FaultKind kind) const {
+  std::vector<std::string> sources{"http", "REHEARSAL_FAULTS"};
+  sources.insert(sources.end(), fault_files_.begin(), fault_files_.end());
+  for (const auto& source : sources) {
+    const auto found = faults_.find(source);
+    if (found == faults_.end()) continue;
+    for (const auto& fault : found->second)
+      if (fault.kind == kind) return fault.number;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> Daemon::refused_key() const {
   for (const auto& [source, faults] : faults_)
     for (const auto& fault : faults)
@@ -204,10 +217,8 @@ asio::awaitable<bool> Daemon::boot_delay(std::chrono::milliseconds usual) {
     co_await stop_requested();
     co_return false;
   }
-  for (const auto& [source, faults] : faults_)
-    for (const auto& fault : faults)
-      if (fault.kind == FaultKind::SlowBoot) usual = std::chrono::milliseconds(fault.number);
-  co_await sleep(usual);
+  const auto asked = fault_number(FaultKind::SlowBoot);
+  co_await sleep(asked ? std::chrono::milliseconds(*asked) : usual);
   co_return true;
 }
 

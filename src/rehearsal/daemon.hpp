@@ -62,6 +62,8 @@ class Daemon {
   // The key that `refuse KEY VALUE` refuses now; nullopt when everything is accepted.
   std::optional<std::string> refused_key() const;
   bool fault_on(FaultKind kind) const;
+  // The number of the fault: by HTTP, by the environment, by the daemon's own file, by the file `all`.
+  std::optional<std::int64_t> fault_number(FaultKind kind) const;
 
   // Binds, listens and serves. The error has Go's words. With no-listen it does nothing.
   // `handler` gets everything but /v1/rehearsal/fault; health_paths obey the health faults.

@@ -40,6 +40,7 @@ constexpr std::array words{
     Word{FaultKind::HangHealth, FaultTime::While, "hang-health", Shape::Bare, 0},
     Word{FaultKind::Health503, FaultTime::While, "health-503", Shape::Bare, 0},
     Word{FaultKind::IgnoreTerm, FaultTime::While, "ignore-term", Shape::Bare, 0},
+    Word{FaultKind::SlowStop, FaultTime::While, "slow-stop", Shape::Number, 3'600'000},
     Word{FaultKind::Refuse, FaultTime::Boot, "refuse", Shape::KeyAndValue, 0},
     Word{FaultKind::CrashAtBoot, FaultTime::Boot, "crash-at-boot", Shape::Bare, 0},
     Word{FaultKind::ExitAtBoot, FaultTime::Boot, "exit-at-boot", Shape::Number, 255},
@@ -218,6 +219,7 @@ boost::asio::awaitable<void> act_once(Fault fault, const Log& log) {
     case FaultKind::HangHealth:
     case FaultKind::Health503:
     case FaultKind::IgnoreTerm:
+    case FaultKind::SlowStop:
     case FaultKind::Refuse:
     case FaultKind::HangAtBoot:
     case FaultKind::NoListen:
@@ -246,6 +248,7 @@ As long as it is asked for:
   hang-health           accept connections, never answer /health
   health-503            answer 503 to /health
   ignore-term           ignore SIGTERM and SIGINT
+  slow-stop MS          adapters: end MS milliseconds after they were told (teled 5000, discd 1000)
 At the next start:
   crash-at-boot         die by SIGABRT before anything listens
   exit-at-boot CODE     exit with CODE before anything listens
@@ -253,7 +256,8 @@ At the next start:
   slow-boot MS          get ready MS milliseconds late (adapters: in login)
   no-listen             get ready, but never open the port
   login-hang            adapters: hang in login, SIGTERM not acted on
-  refuse KEY VALUE      exit 1, as with a bad token, when KEY has VALUE
+  refuse KEY VALUE      what a bad token does, when KEY has VALUE: exit 1; emaid stays up and answers
+                        503; bskyd and linkd do not notice while their saved session is there
 )";
 }
 

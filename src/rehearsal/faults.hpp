@@ -26,7 +26,8 @@ enum class FaultKind {
   Orphans,  // once
   HangHealth,
   Health503,
-  IgnoreTerm,  // while asked for
+  IgnoreTerm,
+  SlowStop,  // while asked for
   Refuse,
   CrashAtBoot,
   ExitAtBoot,

@@ -8,7 +8,7 @@
 #include "json.hpp"
 #include "registry.hpp"
 #include "store.hpp"
-#include "turn.hpp"
+#include "turns.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,6 @@ namespace rehearsal {
 namespace {
 
 constexpr auto usual_boot = std::chrono::milliseconds(150);
-constexpr auto health_every = std::chrono::seconds(30);
 constexpr auto retry_every = std::chrono::seconds(30);
 constexpr int checks_until_deregistered = 3;
 
@@ -49,7 +48,6 @@ class Gated {
   void queue_unknown_chat(std::string_view jid);
   asio::awaitable<Response> send_out(const Request& request);
   asio::awaitable<std::expected<void, std::string>> deliver(std::string jid, std::string text);
-  asio::awaitable<void> run_agent(Turn turn);
   asio::awaitable<void> retry_pending();
   asio::awaitable<void> check_channels();
   bool has_secret(const Request& request) const;
@@ -58,6 +56,7 @@ class Gated {
   Config config_;
   Registry registry_;
   std::optional<Store> store_;
+  std::optional<Turns> turns_;  // with REHEARSAL_AGENTS=1
 };
 
 asio::awaitable<int> Gated::life() {
@@ -80,6 +79,11 @@ asio::awaitable<int> Gated::life() {
     log.error("open db", {{"err", opened.error()}});
     co_return 1;
   }
+  if (Environment::text_or("REHEARSAL_AGENTS", "") == "1") {
+    turns_.emplace(daemon_, config_, *store_, [this](std::string jid, std::string text) {
+      return deliver(std::move(jid), std::move(text));
+    });
+  }
   serve();
   if (Environment::text_or("REHEARSAL_DOCKER", "") == "1") {
     auto checked = co_await docker_boot_checks(daemon_, config_);
@@ -93,6 +97,7 @@ asio::awaitable<int> Gated::life() {
   log.info("arizuko running", {{"assistant", config_.assistant_name}});
   daemon_.spawn(check_channels());
   daemon_.spawn(retry_pending());
+  if (turns_) daemon_.spawn(turns_->poll());
   co_await daemon_.stop_requested();
   log.info("shutting down");
   co_return 0;  // agents are detached and requests cut: gated waits for nothing
@@ -201,8 +206,7 @@ Response Gated::take_message(const Request& request) {
     return error_reply(500, stored.error());
   }
   queue_unknown_chat(jid);
-  if (Environment::text_or("REHEARSAL_AGENTS", "") == "1")
-    daemon_.spawn(run_agent({"main", jid, text_at(*body, "content")}));
+  if (turns_) turns_->message_came(jid);
   return json_reply(200, R"({"ok":true})");
 }
 
@@ -254,20 +258,6 @@ asio::awaitable<std::expected<void, std::string>> Gated::deliver(std::string jid
   co_return std::expected<void, std::string>{};
 }
 
-// A turn whose answer goes back to where the message came from.
-asio::awaitable<void> Gated::run_agent(Turn turn) {
-  const auto jid = turn.chat_jid;
-  auto answer = co_await run_turn(daemon_, config_, std::move(turn));
-  if (!answer) {
-    daemon_.log().error("agent failed", {{"jid", jid}, {"err", answer.error()}});
-    co_return;
-  }
-  daemon_.log().info("agent done", {{"jid", jid}});
-  if (answer->empty()) co_return;
-  auto sent = co_await deliver(jid, *answer);
-  if (!sent) daemon_.log().warn("outbound failed", {{"jid", jid}, {"err", sent.error()}});
-}
-
 // Replies that found no channel stay pending and are tried every 30 s for 24 h.
 asio::awaitable<void> Gated::retry_pending() {
   for (;;) {
@@ -283,10 +273,13 @@ asio::awaitable<void> Gated::retry_pending() {
   }
 }
 
-// A channel whose /health fails three times, 30 s apart, is dropped, and nothing tells it.
+// A channel whose /health fails three times, 30 s apart, is dropped, and nothing tells it (T41).
+// REHEARSAL_HEALTH_MS is the rehearsal's own, for who cannot wait for 90 s.
 asio::awaitable<void> Gated::check_channels() {
+  const std::chrono::milliseconds every(
+      std::max<std::int64_t>(1, Environment::int_or("REHEARSAL_HEALTH_MS", 30'000)));
   for (;;) {
-    co_await daemon_.sleep(health_every);
+    co_await daemon_.sleep(every);
     std::vector<std::pair<std::string, std::string>> asked;
     for (const auto& [name, channel] : registry_.all()) asked.emplace_back(name, channel.url);
     for (const auto& [name, url] : asked) {
@@ -300,8 +293,15 @@ asio::awaitable<void> Gated::check_channels() {
           reply && (reply->result_int() == 200 ||
                     text_at(parse_object(reply->body()).value_or(json::object{}), "status") == "stale");
       channel->failed_checks = fine ? 0 : channel->failed_checks + 1;
+      if (fine) continue;
+      daemon_.log().warn(
+          "channel health failed",
+          {{"channel", name},
+           {"fails", channel->failed_checks},
+           {"err", reply ? fmt::format("health: status {}", reply->result_int()) : reply.error()}});
       if (channel->failed_checks < checks_until_deregistered) continue;
-      daemon_.log().warn("channel unhealthy, deregistering", {{"name", name}});
+      daemon_.log().error("channel auto-deregistered",
+                          {{"channel", name}, {"fails", channel->failed_checks}});
       registry_.remove(name);
     }
   }

@@ -25,42 +25,46 @@ constexpr std::size_t longest_line_bytes = 1 << 20;
 constexpr std::size_t longest_path_bytes = 107;  // sun_path less its NUL: unix(7)
 constexpr auto longest_turn = std::chrono::hours(1);
 
+}  // namespace
+
 // Bound just before `docker run` and gone after it: contract 0.1. A crash leaves the file, and the next
 // turn takes its place.
-struct TurnSocket {
+class TurnSocket {
+ public:
+  TurnSocket(const asio::any_io_executor& executor, std::string where)
+      : path(std::move(where)), acceptor(executor) {}
   std::string path;
   Local::acceptor acceptor;
-  std::string answer;
-
-  TurnSocket(asio::any_io_executor executor, std::string where)
-      : path(std::move(where)), acceptor(executor) {}
-  ~TurnSocket() {
-    std::error_code gone;
-    fs::remove(path, gone);
-  }
+  std::map<std::string, std::string> answers;  // by turn; an entry for each that is under way
 };
 
-// Newline-delimited JSON-RPC; the one tool that is played here is submit_turn.
+namespace {
+
+// The one method that is played here. False: not a turn that is under way.
+bool take_answer(TurnSocket& socket, const json::object& call) {
+  const auto* params = call.if_contains("params");
+  if (text_at(call, "method") != "submit_turn" || params == nullptr || !params->is_object()) return false;
+  const auto turn = socket.answers.find(text_at(params->get_object(), "turn_id"));
+  if (turn == socket.answers.end()) return false;
+  turn->second = text_at(params->get_object(), "result");
+  return true;
+}
+
+// Newline-delimited JSON-RPC.
 asio::awaitable<void> serve_agent(std::shared_ptr<TurnSocket> socket, Local::socket agent) {
   std::string buffer;
   for (;;) {
     auto [error, bytes] = co_await asio::async_read_until(
         agent, asio::dynamic_buffer(buffer, longest_line_bytes), '\n', as_pair);
     if (error) co_return;
-    const auto call = parse_object(std::string_view(buffer).substr(0, bytes));
+    const auto call = parse_object(std::string_view(buffer).substr(0, bytes)).value_or(json::object{});
     buffer.erase(0, bytes);
-    const auto* params = call ? call->if_contains("params") : nullptr;
-    const auto* arguments =
-        params && params->is_object() ? params->get_object().if_contains("arguments") : nullptr;
-    const bool submits =
-        arguments && arguments->is_object() && text_at(params->get_object(), "name") == "submit_turn";
-    if (submits) socket->answer = text_at(arguments->get_object(), "text");
-    json::object reply{{"jsonrpc", "2.0"},
-                       {"id", call && call->contains("id") ? call->at("id") : json::value()}};
-    if (submits)
+    json::object reply{{"jsonrpc", "2.0"}, {"id", call.contains("id") ? call.at("id") : json::value()}};
+    if (take_answer(*socket, call))
       reply["result"] = json::object{{"ok", true}};
     else
-      reply["error"] = json::object{{"code", -32601}, {"message", "only submit_turn is rehearsed"}};
+      reply["error"] =
+          json::object{{"code", -32601}, {"message", "only submit_turn of a running turn is rehearsed"}};
     const auto line = json::serialize(reply) + "\n";
     auto [failed, written] = co_await asio::async_write(agent, asio::buffer(line), as_pair);
     if (failed) co_return;
@@ -92,13 +96,11 @@ std::expected<void, std::string> open_socket(TurnSocket& socket) {
 // The host's side of a bind: DATA_DIR's prefix replaced by HOST_DATA_DIR's.
 std::vector<std::string> run_arguments(const Config& config, const Turn& turn) {
   const auto host = Environment::text_or("HOST_DATA_DIR", config.data_dir);
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::system_clock::now().time_since_epoch());
   return {"run",
           "-i",
           "--rm",
           "--name",
-          fmt::format("arizuko-{}-{}-{}", config.assistant_name, turn.folder, now.count()),
+          turn.container,
           "--shm-size=1g",
           "-e",
           "TZ=" + Environment::text_or("TZ", "UTC"),
@@ -113,28 +115,59 @@ std::vector<std::string> run_arguments(const Config& config, const Turn& turn) {
 
 }  // namespace
 
-asio::awaitable<std::expected<std::string, std::string>> run_turn(Daemon& daemon, const Config& config,
-                                                                  Turn turn) {
+std::string container_name(const Config& config, std::string_view folder) {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return fmt::format("arizuko-{}-{}-{}", config.assistant_name, folder, now.count());
+}
+
+TurnSockets::TurnSockets() = default;
+TurnSockets::~TurnSockets() = default;
+
+std::shared_ptr<TurnSocket> TurnSockets::enter(Daemon& daemon, const asio::any_io_executor& executor,
+                                               const Config& config, const Turn& turn) {
+  auto& socket = sockets_[turn.folder];
+  if (!socket) {
+    socket = std::make_shared<TurnSocket>(executor,
+                                          fmt::format("{}/ipc/{}/gated.sock", config.data_dir, turn.folder));
+    // T38: the agent runs all the same, and cannot answer.
+    if (auto opened = open_socket(*socket); opened) {
+      daemon.spawn(accept_agents(daemon, socket));
+    } else {
+      daemon.log().warn("failed to start MCP server", {{"err", opened.error()}});
+    }
+  }
+  socket->answers[turn.id];
+  return socket;
+}
+
+std::string TurnSockets::leave(const std::shared_ptr<TurnSocket>& socket, const Turn& turn) {
+  auto answer = std::move(socket->answers[turn.id]);
+  socket->answers.erase(turn.id);
+  if (!socket->answers.empty()) return answer;
+  boost::system::error_code closed;
+  socket->acceptor.close(closed);
+  std::error_code gone;
+  fs::remove(socket->path, gone);
+  sockets_.erase(turn.folder);
+  return answer;
+}
+
+asio::awaitable<std::expected<std::string, std::string>> TurnSockets::run(Daemon& daemon,
+                                                                          const Config& config, Turn turn) {
   auto executor = co_await asio::this_coro::executor;
-  const auto socket = std::make_shared<TurnSocket>(
-      executor, fmt::format("{}/ipc/{}/gated.sock", config.data_dir, turn.folder));
   std::error_code made;
   fs::create_directories(fmt::format("{}/groups/{}", config.data_dir, turn.folder), made);
-  // T38: the agent runs all the same, and cannot answer.
-  if (auto opened = open_socket(*socket); opened) {
-    daemon.spawn(accept_agents(daemon, socket));
-  } else {
-    daemon.log().warn("failed to start MCP server", {{"err", opened.error()}});
-  }
+  const auto socket = enter(daemon, executor, config, turn);
   const json::object request{{"prompt", json_text(turn.prompt)},
                              {"chatJid", json_text(turn.chat_jid)},
                              {"groupFolder", json_text(turn.folder)},
+                             {"messageId", json_text(turn.id)},
                              {"assistantName", json_text(config.assistant_name)}};
   auto ended = co_await docker(daemon, run_arguments(config, turn), longest_turn, json::serialize(request));
-  boost::system::error_code closed;
-  socket->acceptor.close(closed);
+  auto answer = leave(socket, turn);
   if (!ended) co_return std::unexpected(ended.error());
-  co_return socket->answer;
+  co_return answer;
 }
 
 }  // namespace rehearsal

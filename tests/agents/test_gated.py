@@ -121,7 +121,22 @@ def test_a_message_is_answered_by_an_agent_over_the_socket_of_its_group(gated):
 def test_an_agent_that_fails_is_gateds_error_with_the_last_of_its_output(gated):
     gated.say("fail 3")
     wait_for("the error", lambda: "agent failed" in gated.text())
-    assert "exit status 3: [ant] rehearsal of an agent" in gated.text() and gated.channel.sent == []
+    assert "exit status 3: [ant] rehearsal of an agent" in gated.text()
+    wait_for("the chat is told", lambda: gated.channel.sent)
+    assert gated.channel.sent == [{"chat_jid": "telegram:7", "content": "Failed: agent error"}]
+
+
+def test_two_turns_of_one_group_at_one_time_share_its_socket_and_both_are_answered(gated):
+    gated.say("pause", 1)
+    wait_for("the first agent has its request", lambda: any(
+        b"turn for main" in process.log for process in list(gated.bench.cluster.processes.values())))
+    gated.say("hello", 2)
+    wait_for("the second answer", lambda: gated.channel.sent)
+    assert gated.channel.sent == [{"chat_jid": "telegram:2", "content": "you said: hello"}]
+    gated.say("go on", 1)  # steered into the first agent, by a file and SIGUSR1
+    wait_for("the first answer", lambda: len(gated.channel.sent) == 2)
+    assert gated.channel.sent[1] == {"chat_jid": "telegram:1", "content": "you said: pause"}
+    assert len(list((gated.bench.data / "ipc/main/input").iterdir())) == 1
 
 
 def test_gateds_boot_ends_what_a_killed_gated_left_behind(gated):

@@ -56,7 +56,7 @@ TEST_CASE("create: it writes the instance once, and every later run resets group
   auto store = Store::open(instance + "/store/messages.db", StoreUse::Raw);
   REQUIRE(store);
   CHECK(store->rows("SELECT container_config || product FROM groups")->front().front() == "{}");
-  CHECK(store->rows("SELECT count(*) FROM scheduled_tasks")->front().front() == "2");
+  CHECK(store->rows("SELECT count(*) FROM scheduled_tasks")->front().front() == "5");
 }
 
 TEST_CASE(

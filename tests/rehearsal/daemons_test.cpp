@@ -263,6 +263,48 @@ TEST_CASE("adapters: after a gated restart nothing goes out until the next inbou
   CHECK(post(port, "/v1/outbound", out, "sesame").status == 200);
 }
 
+TEST_CASE(
+    "gated: a channel whose health fails three times is deregistered, and its recovery changes nothing "
+    "(T41)") {
+  Directory directory;
+  const int port = free_port(), adapter_port = free_port();
+  auto variables = gated_variables(directory, port);
+  variables["REHEARSAL_HEALTH_MS"] = "20";
+  Process gated(directory, {"gated"}, variables);
+  REQUIRE(gated.says("arizuko running"));
+  Process teled(directory, {"teled"}, teled_variables(directory, port, adapter_port));
+  REQUIRE(healthy(adapter_port));
+  REQUIRE(post(adapter_port, "/v1/rehearsal/fault", "health-503").status == 200);
+  CHECK(gated.says(R"("msg":"channel auto-deregistered","channel":"telegram","fails":3)"));
+  CHECK(gated.errors().contains(R"("msg":"channel health failed","channel":"telegram","fails":1)"));
+  REQUIRE(post(adapter_port, "/v1/rehearsal/fault", "").status == 200);
+  REQUIRE(healthy(adapter_port));
+  CHECK(get(port, "/v1/channels", "sesame").body.contains(R"("channels":[])"));
+  CHECK(post(port, "/v1/outbound", R"({"jid":"telegram:7","text":"x"})", "sesame").body.contains("pending"));
+  CHECK(post(adapter_port, "/v1/rehearsal/inbound", R"({"text":"again"})").status == 200);
+  CHECK(get(port, "/v1/channels", "sesame").body.contains(R"("name":"telegram")"));
+}
+
+TEST_CASE("gated: a failed turn of the local chat is a message that starts the next one at once (T40)") {
+  Directory directory;
+  auto variables = gated_variables(directory, free_port());
+  variables["REHEARSAL_AGENTS"] = "1";
+  variables["PATH"] = directory.path("bin") + ":/usr/bin:/bin";
+  write(directory.path("bin/docker"), "#!/bin/sh\nexit 125\n");
+  ::chmod(directory.path("bin/docker").c_str(), 0755);
+  Process gated(directory, {"gated"}, variables);
+  REQUIRE(gated.says("arizuko running"));
+  REQUIRE(one_value(directory,
+                    "INSERT INTO messages (id, chat_jid, sender, content, source)"
+                    " VALUES ('1', 'main', 'timed', 'rehearse', 'timed')") == "none");
+  CHECK(eventually([&] {
+    const auto failed =
+        one_value(directory, "SELECT count(*) FROM messages WHERE content LIKE 'Failed: agent error%'");
+    return failed.size() > 1 && !failed.starts_with("error");  // ten at least
+  }));
+  CHECK(gated.errors().contains("circuit breaker open - too many consecutive failures"));
+}
+
 TEST_CASE("adapters: with gated down teled keeps a message and discd loses it (T37)") {
   Directory directory;
   const int port = free_port(), teled_port = free_port(), discd_port = free_port();

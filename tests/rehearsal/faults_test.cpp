@@ -177,6 +177,50 @@ TEST_CASE("faults: refuse makes a new value of a token fatal, with the token in 
   CHECK(old.says("adapter running"));
 }
 
+TEST_CASE("faults: emaid does not exit on a refused login, it answers 503") {
+  Ready ready;
+  const int port = free_port();
+  auto variables = teled_variables(ready.directory, ready.port, port);
+  variables.insert({{"EMAIL_IMAP_HOST", "x"}, {"EMAIL_SMTP_HOST", "x"}, {"EMAIL_ACCOUNT", "x"}});
+  variables["EMAIL_PASSWORD"] = "new";
+  variables["REHEARSAL_FAULTS"] = "refuse EMAIL_PASSWORD new,slow-stop 0";
+  Process emaid(ready.directory, {"emaid"}, variables);
+  REQUIRE(emaid.says("imap login failed"));
+  REQUIRE(emaid.says("adapter running"));
+  CHECK(get(port, "/health").status == 503);
+  CHECK(emaid.stop() == 0);
+}
+
+TEST_CASE("faults: bskyd refuses a new password only where no saved session is there") {
+  Ready ready;
+  auto variables = teled_variables(ready.directory, ready.port, free_port());
+  variables.insert({{"BLUESKY_IDENTIFIER", "x"}, {"BLUESKY_PASSWORD", "new"}});
+  variables["REHEARSAL_FAULTS"] = "refuse BLUESKY_PASSWORD new,slow-stop 0";
+  Process fresh(ready.directory, {"bskyd"}, variables);
+  CHECK(fresh.wait() == 1);
+  CHECK(fresh.errors().contains("bluesky auth failed"));
+  write(ready.directory.path("data/bluesky-session.json"), "{}");
+  Process saved(ready.directory, {"bskyd"}, variables);
+  CHECK(saved.says("adapter running"));
+}
+
+TEST_CASE("faults: teled ends 5 s after it was told, and has deregistered at once; slow-stop says how long") {
+  Ready ready;
+  auto variables = teled_variables(ready.directory, ready.port, free_port());
+  variables["REHEARSAL_FAULTS"] = "";
+  Process usual(ready.directory, {"teled"}, variables);
+  REQUIRE(usual.says("adapter running"));
+  usual.signal(SIGTERM);
+  CHECK(ready.gated->says(R"("msg":"channel deregistered","name":"telegram")"));
+  CHECK(usual.running());
+  CHECK(usual.wait() == 0);
+  write(ready.directory.path("data/rehearsal/faults/all"), "slow-stop 10\n");
+  Process told(ready.directory, {"teled"}, variables);
+  REQUIRE(told.says("adapter running"));
+  CHECK(told.stop() == 0);
+  CHECK(told.errors().contains("poll goroutine did not exit within timeout"));
+}
+
 TEST_CASE("faults: login-hang holds an adapter in login, where SIGTERM is caught and not acted on (T23)") {
   Ready ready;
   auto variables = teled_variables(ready.directory, ready.port, free_port());

@@ -1,4 +1,5 @@
 // The parts that are text in, value out.
+#include "chats.hpp"
 #include "config.hpp"
 #include "faults.hpp"
 #include "registry.hpp"
@@ -52,10 +53,11 @@ TEST_CASE("durations: Go's 1h30m is read, 10 and 10x are not") {
 TEST_CASE("faults: every line of the help's vocabulary parses, and bad ones are named") {
   const auto parsed = parse_faults(
       "crash\nexit 3\nflood 10\nflood 10 500 # long\n grow 5\nflee\nflee-clean-env\norphans 9\nhang-health\n"
-      "health-503\nignore-term\nrefuse KEY value\ncrash-at-boot\nexit-at-boot 75\nhang-at-boot\nno-listen\n"
+      "health-503\nignore-term\nslow-stop 5\nrefuse KEY value\ncrash-at-boot\nexit-at-boot "
+      "75\nhang-at-boot\nno-listen\n"
       "slow-boot 10\nlogin-hang\nafter 50 crash\n");
   CHECK(parsed.errors.empty());
-  CHECK(parsed.faults.size() == 19);
+  CHECK(parsed.faults.size() == 20);
   CHECK(parse_faults("crash,slow-boot 5", ',').faults.size() == 2);
   for (const auto* line :
        {"bogus", "exit", "exit x", "exit 256", "refuse KEY", "crash now", "after 5 ignore-term"}) {
@@ -92,4 +94,34 @@ TEST_CASE("registry: the same name replaces from the same address and is refused
   CHECK(registry.by_token("") == nullptr);
   channel.source_ip = "10.0.0.9";
   CHECK_FALSE(registry.put(channel));
+}
+
+TEST_CASE("chats: one turn a chat, so many at a time, and a slot that steering gave away is a second turn") {
+  rehearsal::Chats chats(2);
+  const auto first = chats.begin("a", "one");
+  REQUIRE(first);
+  CHECK_FALSE(chats.begin("a", "again"));
+  REQUIRE(chats.begin("b", "two"));
+  CHECK_FALSE(chats.begin("c", "three"));
+  CHECK(chats.take_waiting().empty());
+  chats.forget("a");
+  CHECK_FALSE(chats.container("a"));
+  const auto second = chats.begin("a", "beside");
+  REQUIRE(second);
+  CHECK(chats.end("a", *first, false) == 1);
+  CHECK(chats.container("a") == "beside");
+  CHECK(chats.end("a", *second, false) == 2);
+  CHECK(chats.take_waiting() == std::vector<std::string>{"c"});
+}
+
+TEST_CASE("chats: the breaker opens after three failures and the next message closes it: it brakes nothing") {
+  rehearsal::Chats chats(1);
+  for (unsigned failures = 1; failures <= rehearsal::breaker_opens_at; ++failures) {
+    CHECK(chats.reset_breaker("a") == 0);
+    const auto turn = chats.begin("a", "x");
+    REQUIRE(turn);
+    CHECK(chats.end("a", *turn, false) == failures);
+  }
+  CHECK(chats.reset_breaker("a") == 3);
+  CHECK(chats.begin("a", "x"));
 }

@@ -202,6 +202,7 @@ Variables teled_variables(const Directory& directory, int gated_port, int port) 
           {"CHANNEL_SECRET", "sesame"},
           {"TELEGRAM_BOT_TOKEN", "4711:made-up"},
           {"DATA_DIR", directory.path("data")},
+          {"REHEARSAL_FAULTS", "slow-stop 0"},
           {"LISTEN_ADDR", fmt::format("127.0.0.1:{}", port)},
           {"LISTEN_URL", fmt::format("http://127.0.0.1:{}", port)}};
 }
