@@ -116,6 +116,9 @@ json::object container(const Run& run, const AgentPolicy& policy, json::array mo
   if (!policy.limits.empty()) resources["limits"] = quantities(policy.limits);
   return {{"name", boosted(agent_container)},
           {"image", json_text(run.image)},
+          // As `docker run`: what the node has is used. Unset it would be Always for :latest, and an image
+          // that is on the node only would never run.
+          {"imagePullPolicy", "IfNotPresent"},
           {"env", environment(run)},
           {"envFrom", environment_references(policy)},
           {"volumeMounts", std::move(mounts)},
@@ -181,6 +184,10 @@ json::object owner(const OwnPod& own) {
 Seconds active_deadline(const Settings& settings) {
   return settings.policy.schedule_within + settings.policy.pull_within + settings.longest_turn + stop_grace +
          deadline_slack;
+}
+
+void name_caller(json::object& job, std::string_view caller) {
+  job["metadata"].as_object()["annotations"].as_object()[boosted(annotation_caller)] = json_text(caller);
 }
 
 Result<json::object> build_job(const Run& run, const Settings& settings, const OwnPod& own,

@@ -18,6 +18,9 @@ inline constexpr Seconds stop_grace{10};  // docker's own between SIGTERM and SI
 Result<json::object> build_job(const Run& run, const Settings& settings, const OwnPod& own,
                                std::string_view run_id);
 
+/// Notes on the Job which `docker run` looks after it: one whose caller is gone was left behind.
+void name_caller(json::object& job, std::string_view caller);
+
 /// From the creation of the Job to its end by Kubernetes itself: gated's own limit comes first, this one is
 /// for what nobody looks after any more.
 Seconds active_deadline(const Settings& settings);

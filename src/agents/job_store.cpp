@@ -7,6 +7,7 @@
 
 #include "agent_job.hpp"
 #include "names.hpp"
+#include "pod_look.hpp"
 #include "watcher.hpp"
 
 namespace arizuko::agents {
@@ -39,7 +40,8 @@ AgentJob read_job(const json::value& job) {
                text_at(job, {"metadata", "annotations", annotation_image}),
                false,
                !text_at(job, {"metadata", "deletionTimestamp"}).empty(),
-               ""};
+               "",
+               text_at(job, {"metadata", "annotations", annotation_caller})};
   if (const auto* conditions = list_at(job, {"status", "conditions"})) {
     for (const json::value& each : *conditions) {
       const auto type = text_at(each, {"type"});
@@ -79,22 +81,43 @@ asio::awaitable<Result<std::optional<AgentJob>>> JobStore::find(std::string name
   co_return std::unexpected(told(found.error()));
 }
 
-asio::awaitable<Result<std::vector<AgentJob>>> JobStore::list(Milliseconds budget) {
-  std::vector<AgentJob> out;
+asio::awaitable<Result<void>> JobStore::list_all(std::string collection, OnItem on_item,
+                                                 Milliseconds budget) {
   std::string more;
   do {
     Call call{http::verb::get,
-              fmt::format("{}?limit=100&labelSelector={}{}", client_.jobs_path(),
+              fmt::format("{}?limit=100&labelSelector={}{}", collection,
                           percent_encoded(instance_selector(instance_)),
                           more.empty() ? "" : "&continue=" + percent_encoded(more)),
               ""};
     auto page = co_await client_.call(std::move(call), budget);
     if (!page) co_return std::unexpected(told(page.error()));
     if (const auto* items = list_at(*page, {"items"})) {
-      for (const json::value& item : *items) out.push_back(read_job(item));
+      for (const json::value& item : *items) on_item(item);
     }
     more = text_at(*page, {"metadata", "continue"});
   } while (!more.empty());
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<std::vector<AgentJob>>> JobStore::list(Milliseconds budget) {
+  std::vector<AgentJob> out;
+  const OnItem take = [&](const json::value& item) { out.push_back(read_job(item)); };
+  auto listed = co_await list_all(client_.jobs_path(), take, budget);
+  if (!listed) co_return std::unexpected(listed.error());
+  co_return out;
+}
+
+asio::awaitable<Result<std::vector<AgentPod>>> JobStore::list_pods(Milliseconds budget) {
+  std::vector<AgentPod> out;
+  const OnItem take = [&](const json::value& item) {
+    out.push_back({text_at(item, {"metadata", "name"}), text_at(item, {"metadata", "uid"}),
+                   text_at(item, {"metadata", "annotations", annotation_name}),
+                   text_at(item, {"metadata", "annotations", annotation_image}),
+                   look_at(item).ended.has_value()});
+  };
+  auto listed = co_await list_all(client_.core_path() + "/pods", take, budget);
+  if (!listed) co_return std::unexpected(listed.error());
   co_return out;
 }
 
@@ -102,7 +125,7 @@ asio::awaitable<Result<void>> JobStore::remove(AgentJob job, Wait wait) {
   // With "Foreground" the Job stays until its pod is gone: what is waited for.
   const json::object options{{"apiVersion", "v1"},
                              {"kind", "DeleteOptions"},
-                             {"propagationPolicy", wait == Wait::until_gone ? "Foreground" : "Background"},
+                             {"propagationPolicy", wait == Wait::not_at_all ? "Background" : "Foreground"},
                              {"preconditions", json::object{{"uid", json_text(job.uid)}}}};
   Call call{http::verb::delete_, fmt::format("{}/{}", client_.jobs_path(), job.job),
             json::serialize(options)};
@@ -110,17 +133,22 @@ asio::awaitable<Result<void>> JobStore::remove(AgentJob job, Wait wait) {
   // 404: gone; 409: another one has its name by now, so this one is gone.
   if (!removed && removed.error().status != 404 && removed.error().status != 409)
     co_return std::unexpected(told(removed.error()));
-  if (removed && wait == Wait::until_gone) co_return co_await wait_until_gone(std::move(job));
+  if (removed && wait == Wait::until_gone)
+    co_return co_await wait_until_gone(Awaited{client_.jobs_path(), job.job, job.uid, job.name});
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> JobStore::wait_until_gone(AgentJob job) {
+asio::awaitable<Result<void>> JobStore::wait_until_gone(AgentPod pod) {
+  co_return co_await wait_until_gone(Awaited{client_.core_path() + "/pods", pod.pod, pod.uid, pod.name});
+}
+
+asio::awaitable<Result<void>> JobStore::wait_until_gone(Awaited what) {
   Watcher* running = nullptr;
   bool gone = false;
-  Watcher watcher(client_, client_.jobs_path(),
-                  percent_encoded("fieldSelector") + "=" + percent_encoded("metadata.name=" + job.job),
+  Watcher watcher(client_, what.collection,
+                  percent_encoded("fieldSelector") + "=" + percent_encoded("metadata.name=" + what.object),
                   [&](const json::value* found) {
-                    gone = found == nullptr || text_at(*found, {"metadata", "uid"}) != job.uid;
+                    gone = found == nullptr || text_at(*found, {"metadata", "uid"}) != what.uid;
                     if (gone) running->stop();
                   });
   running = &watcher;
@@ -133,10 +161,10 @@ asio::awaitable<Result<void>> JobStore::wait_until_gone(AgentJob job) {
   co_await client_.pause(Milliseconds{0});  // the timer's handler must not outlive what it refers to
   if (!followed) co_return std::unexpected(told(followed.error()));
   if (!gone) {
-    co_return std::unexpected(
-        Failure{exit_failed,
-                fmt::format("{} was told to stop but is not gone after {} s; see `kubectl describe job {}`",
-                            job.name, gone_limit.count(), job.job)});
+    co_return std::unexpected(Failure{
+        exit_failed, fmt::format("{} was told to stop but is not gone after {} s; see `kubectl get events "
+                                 "--field-selector involvedObject.name={}`",
+                                 what.name, gone_limit.count(), what.object)});
   }
   co_return Result<void>{};
 }

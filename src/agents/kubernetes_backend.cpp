@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/json/serialize.hpp>
+#include <set>
 
 #include "agent_job.hpp"
 #include "console.hpp"
+#include "ledger_file.hpp"
 #include "names.hpp"
 #include "run_agent.hpp"
 #include "signal_agent.hpp"
@@ -127,17 +129,26 @@ class Commands {
                     missing, client_.cluster().name_space)});
   }
 
-  /// Running containers only, as docker without --all; one that still waits for its node counts.
+  /// Running containers only, as docker without --all; one that still waits for its node counts, and one
+  /// whose Job is gone while its pod is ending: it still has its group's directory.
   asio::awaitable<Result<int>> list(Ps ps) {
     auto jobs = co_await store_.list(budget);
     if (!jobs) co_return std::unexpected(jobs.error());
-    std::string names;
-    for (const AgentJob& job : *jobs) {
-      const bool named = job.name.find(ps.name_contains) != std::string::npos;
-      const bool image = ps.image.empty() || with_tag(job.image) == with_tag(ps.image);
-      if (!job.finished && named && image) names += job.name + "\n";
-    }
-    co_await print(std::move(names));
+    auto pods = co_await store_.list_pods(budget);
+    if (!pods) co_return std::unexpected(pods.error());
+    std::set<std::string> names;
+    const auto take = [&](const std::string& name, const std::string& image) {
+      const bool named = name.find(ps.name_contains) != std::string::npos;
+      const bool of_image = ps.image.empty() || with_tag(image) == with_tag(ps.image);
+      if (named && of_image && !name.empty()) names.insert(name);
+    };
+    for (const AgentJob& job : *jobs)
+      if (!job.finished) take(job.name, job.image);
+    for (const AgentPod& pod : *pods)
+      if (!pod.ended) take(pod.name, pod.image);
+    std::string text;
+    for (const std::string& name : names) text += name + "\n";
+    co_await print(std::move(text));
     co_return 0;
   }
 
@@ -169,12 +180,41 @@ class Commands {
 
   /// False: there is no such agent.
   asio::awaitable<Result<bool>> end_one(std::string name) {
-    auto job = co_await store_.find(std::move(name), budget);
+    auto job = co_await store_.find(name, budget);
     if (!job) co_return std::unexpected(job.error());
-    if (!*job) co_return false;
+    if (!*job) co_return co_await see_out(std::move(name));
+    if (is_left_behind(**job)) co_await end_leftovers();
     auto removed = co_await store_.remove(**job, JobStore::Wait::until_gone);
     if (!removed) co_return std::unexpected(removed.error());
     co_return true;
+  }
+
+  /// A pod whose Job is gone is ending already: its end is waited for.
+  asio::awaitable<Result<bool>> see_out(std::string name) {
+    auto pods = co_await store_.list_pods(budget);
+    if (!pods) co_return std::unexpected(pods.error());
+    const auto pod =
+        std::ranges::find_if(*pods, [&](const AgentPod& each) { return each.name == name && !each.ended; });
+    if (pod == pods->end()) co_return false;
+    auto gone = co_await store_.wait_until_gone(*pod);
+    if (!gone) co_return std::unexpected(gone.error());
+    co_return true;
+  }
+
+  /// Only where gated is: elsewhere every `docker run` of its looks gone.
+  bool is_left_behind(const AgentJob& job) const {
+    return !job.finished && !job.deleting && !job.caller.empty() && !caller_lives(job.caller) &&
+           LedgerFile::of(environment_).here();
+  }
+
+  /// gated stops what a killed gated left one by one, and each takes its 10 s: all are told at the first, so
+  /// that together they take no longer than one.
+  asio::awaitable<void> end_leftovers() {
+    auto jobs = co_await store_.list(budget);
+    if (!jobs) co_return;  // then one by one
+    for (const AgentJob& job : *jobs) {
+      if (is_left_behind(job)) (void)co_await store_.remove(job, JobStore::Wait::told);
+    }
   }
 
   /// SIGKILL cannot be sent to PID 1 from inside its own container: there it is the end of the Job, whose pod

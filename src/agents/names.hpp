@@ -11,6 +11,7 @@ inline constexpr std::string_view label_instance = "arizuko-init/instance";
 inline constexpr std::string_view label_run = "arizuko-init/run";
 inline constexpr std::string_view annotation_name = "arizuko-init/container-name";
 inline constexpr std::string_view annotation_image = "arizuko-init/image";
+inline constexpr std::string_view annotation_caller = "arizuko-init/caller";
 
 /// The first `digits` hexadecimal digits (at most 64) of the SHA-256 of `text`.
 std::string digest(std::string_view text, std::size_t digits);

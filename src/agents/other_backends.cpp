@@ -1,10 +1,14 @@
 #include "other_backends.hpp"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -43,6 +47,44 @@ Failure exec_docker(std::span<const std::string> words, const Environment& envir
           fmt::format("there is no other docker in PATH ({}){}; install the docker command, or set "
                       "CONTAINER_BACKEND to kubernetes or none",
                       path, error)};
+}
+
+namespace {
+
+pid_t child = -1;
+
+void hand_on(int number) { ::kill(child, number); }
+
+constexpr std::array handed_on{SIGTERM, SIGINT, SIGHUP};
+
+}  // namespace
+
+Result<int> run_docker(std::span<const std::string> words, const Environment& environment) {
+  sigset_t set, before;
+  ::sigemptyset(&set);
+  for (const int number : handed_on) ::sigaddset(&set, number);
+  ::sigprocmask(SIG_BLOCK, &set, &before);  // none comes before there is somebody to hand it to
+  const auto parent = ::getpid();
+  child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(exit_killed);
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
+    const auto failure = exec_docker(words, environment);
+    std::fputs(fmt::format("docker: {}\n", failure.text).c_str(), stderr);
+    std::fflush(stderr);
+    ::_exit(failure.code);
+  }
+  if (child < 0) return fail(fmt::format("cannot start docker: {}", std::strerror(errno)), exit_run_failed);
+  struct sigaction action{};
+  action.sa_handler = hand_on;
+  for (const int number : handed_on) ::sigaction(number, &action, nullptr);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 Result<int> without_agents(const Command& command) {

@@ -13,6 +13,10 @@ namespace arizuko::agents {
 /// there is none.
 Failure exec_docker(std::span<const std::string> words, const Environment& environment);
 
+/// The same as a child, for `run`: its exit code, or 128 and the signal that ended it. Signals that end this
+/// process are handed on to it; when this process is killed, it is too.
+Result<int> run_docker(std::span<const std::string> words, const Environment& environment);
+
 /// gated starts, and each turn fails with one sentence.
 Result<int> without_agents(const Command& command);
 

@@ -117,7 +117,8 @@ std::optional<Failure> give_up(const PodLook& look, const Held& held, const Agen
       if (held.since_scheduled < policy.pull_within) return std::nullopt;
       return failure(
           fmt::format("the agent did not start within {} s: the kubelet still prepares image {}; "
-                      "see `kubectl describe pod {}`, or raise [agents] pull_within",
+                      "see `kubectl get events --field-selector involvedObject.name={}`, or raise [agents] "
+                      "pull_within",
                       policy.pull_within.count(), image, look.pod));
     case Hold::pull_fails:
       if (held.in_this_hold < std::min(patience, policy.pull_within)) return std::nullopt;

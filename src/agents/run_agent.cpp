@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "agent_job.hpp"
+#include "ledger_file.hpp"
 #include "names.hpp"
 #include "resting.hpp"
 
@@ -64,6 +65,7 @@ AgentRun::AgentRun(ApiClient& client, Console& console, Run run, Settings settin
 asio::awaitable<Result<int>> AgentRun::life(OwnPod own) {
   auto job = build_job(run_, settings_, own, run_id_);
   if (!job) co_return std::unexpected(job.error());
+  name_caller(*job, caller_mark());
   node_ = own.node;
   watch_signals();
   auto made = co_await store_.create(std::move(*job), run_.name, run_id_);
@@ -178,7 +180,7 @@ std::optional<Failure> AgentRun::held_too_long() const {
     if (since(created_) < settings_.policy.schedule_within) return std::nullopt;
     return Failure{exit_run_failed,
                    fmt::format("no pod was made for Job {} within {} s; a quota or an admission rule may "
-                               "refuse it: see `kubectl describe job {}`",
+                               "refuse it: see `kubectl get events --field-selector involvedObject.name={}`",
                                job_.job, settings_.policy.schedule_within.count(), job_.job)};
   }
   const Held held{since(created_), since(scheduled_.value_or(Clock::now())), since(hold_since_)};

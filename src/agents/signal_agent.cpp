@@ -4,6 +4,7 @@
 
 #include "agent_job.hpp"
 #include "attach_channels.hpp"
+#include "brake.hpp"
 #include "names.hpp"
 #include "pod_look.hpp"
 
@@ -19,21 +20,28 @@ struct Outcome {
   std::string said;
 };
 
-/// The pod of the Job whose agent runs; "" when there is none.
-asio::awaitable<Result<std::string>> running_pod(ApiClient& client, std::string run_id) {
+struct Found {
+  std::string running;  // the pod whose agent runs; "": there is none
+  bool ended = false;
+};
+
+/// The pod of the Job.
+asio::awaitable<Result<Found>> find_pod(ApiClient& client, std::string run_id) {
   Call call{http::verb::get,
             fmt::format("{}/pods?limit=10&labelSelector={}", client.core_path(),
                         percent_encoded(fmt::format("{}={}", label_run, run_id))),
             ""};
   auto pods = co_await client.call(std::move(call), budget);
   if (!pods) co_return std::unexpected(Failure{exit_failed, pods.error().text});
+  Found found;
   if (const auto* items = list_at(*pods, {"items"})) {
     for (const json::value& item : *items) {
       const auto look = look_at(item);
-      if (look.running) co_return look.pod;
+      if (look.running) found.running = look.pod;
+      found.ended = found.ended || look.ended.has_value();
     }
   }
-  co_return std::string{};
+  co_return found;
 }
 
 std::string exec_target(ApiClient& client, std::string_view pod, const std::vector<std::string>& words) {
@@ -77,22 +85,26 @@ std::vector<std::string> by_node(const std::string& signal) {
 }  // namespace
 
 asio::awaitable<Result<void>> signal_agent(ApiClient& client, AgentJob job, std::string signal) {
-  auto pod = co_await running_pod(client, job.run_id);
+  auto pod = co_await find_pod(client, job.run_id);
   if (!pod) co_return std::unexpected(pod.error());
-  if (pod->empty()) {
+  // Steering: gated has written into the agent's input, which an agent that is yet to start reads when it
+  // does. A failure would make gated start a second one beside it.
+  const bool is_to_come = pod->running.empty() && !pod->ended && !job.finished && !job.deleting;
+  if (is_to_come && is_steering(signal)) co_return Result<void>{};
+  if (pod->running.empty()) {
     co_return std::unexpected(Failure{
         exit_failed,
         fmt::format("Error response from daemon: cannot kill container: {}: container {} is not running",
                     job.name, job.uid)});
   }
   std::vector<std::string> words{"kill", "-" + signal, "1"};
-  auto outcome = co_await exec(client, exec_target(client, *pod, words));
+  auto outcome = co_await exec(client, exec_target(client, pod->running, words));
   const bool absent = outcome && !outcome->success &&
                       (outcome->said.find("not found") != std::string::npos ||
                        outcome->said.find("no such file") != std::string::npos);
   if (absent) {
     words = by_node(signal);
-    outcome = co_await exec(client, exec_target(client, *pod, words));
+    outcome = co_await exec(client, exec_target(client, pod->running, words));
   }
   if (!outcome) co_return std::unexpected(outcome.error());
   if (outcome->success) co_return Result<void>{};

@@ -218,11 +218,12 @@ def test_row_6_a_signal_that_cannot_be_sent_is_no_success(make_bench):
     assert done.returncode == 1 and done.stdout == "" and "cannot kill container" in done.stderr
 
 
-def test_row_6_an_agent_that_does_not_run_yet_cannot_be_signalled(bench):
+def test_row_6_an_agent_that_does_not_run_yet_cannot_be_signalled_but_steered(bench):
     bench.cluster.troubles[IMAGE] = "pull-hangs"
     bench.start()
     bench.pod("Pending")
-    done = bench.command("kill", "--signal=SIGUSR1", "arizuko-Andy-main-1")
+    assert bench.command("kill", "--signal=SIGUSR1", "arizuko-Andy-main-1").returncode == 0  # it reads its input at the start
+    done = bench.command("kill", "--signal=SIGUSR2", "arizuko-Andy-main-1")
     assert done.returncode == 1 and "is not running" in done.stderr
 
 

@@ -10,7 +10,7 @@ JOB_SPEC = {"backoffLimit", "ttlSecondsAfterFinished", "activeDeadlineSeconds", 
 POD_SPEC = {"restartPolicy", "terminationGracePeriodSeconds", "automountServiceAccountToken", "enableServiceLinks",
             "affinity", "tolerations", "imagePullSecrets", "securityContext", "containers", "volumes",
             "serviceAccountName", "runtimeClassName"}
-CONTAINER = {"name", "image", "env", "envFrom", "volumeMounts", "resources", "stdin", "stdinOnce",
+CONTAINER = {"name", "image", "imagePullPolicy", "env", "envFrom", "volumeMounts", "resources", "stdin", "stdinOnce",
              "terminationMessagePolicy", "securityContext"}
 POD_SECURITY = {"runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "fsGroup", "fsGroupChangePolicy",
                 "supplementalGroups", "seLinuxOptions"}

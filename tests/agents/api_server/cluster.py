@@ -184,6 +184,8 @@ class Cluster:
         if job is None:
             return None
         if policy == "Foreground":
+            if job["metadata"].get("deletionTimestamp"):
+                return job  # its pods have been told
             self.store.change("jobs", name, lambda each: each["metadata"].update(deletionTimestamp=now()))
             self._spawn(self._delete_after_pods, name)
         else:
