@@ -183,7 +183,7 @@ Response why(const Request& request, const host::Instance& instance) {
     if (!service) return error(404, no_such_service(*name, names(instance)));
     sentence = engine::why(instance.view(), *service, instance.now());
   } else {
-    sentence = engine::why_pod(instance.view(), instance.now());
+    sentence = pod_sentence(instance);
   }
   return json(200, fmt::format("{{\"service\":{},\"why\":{}}}\n", name ? json_string(*name) : "null",
                                json_string(sentence)));

@@ -206,6 +206,17 @@ void usage_families(Page& page, const host::Instance& instance) {
   }
 }
 
+void agent_families(Page& page, const host::Instance& instance) {
+  const std::optional<host::AgentsFacts> facts = instance.agents();
+  if (!facts) return;
+  page.single("arizuko_init_agents_off", "gauge", "1 while no agent can run: CONTAINER_BACKEND is none.",
+              std::uint64_t{facts->off()});
+  page.family("arizuko_init_agents_failures", "gauge",
+              "Turns of the group's agents that failed in a row, three or more; absent else.");
+  for (const host::FailingAgents& each : facts->failing)
+    page.sample(label("group", each.group), each.failures);
+}
+
 void own_families(Page& page, const host::Instance& instance, const ProcessFacts& facts) {
   const host::Counters counters = instance.counters();
   page.single("arizuko_init_orphans_reaped_total", "counter",
@@ -268,6 +279,7 @@ std::string metrics_text(const host::Instance& instance, const ProcessFacts& fac
   service_state_families(page, instance);
   service_count_families(page, instance);
   usage_families(page, instance);
+  agent_families(page, instance);
   own_families(page, instance, facts);
   return page.take();
 }

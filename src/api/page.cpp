@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "arizuko/api/routes.hpp"
+#include "arizuko/api/status_json.hpp"
 #include "arizuko/api/version.hpp"
 #include "arizuko/engine/why.hpp"
 
@@ -78,7 +79,7 @@ std::string document(const host::Instance& instance) {
       "<table><tr><th>service<th>state<th>for<th>port<th>restarts<th>because\n{5}</table>\n"
       "<p>arizuko-init {6} &middot; generation {7} of the environment &middot; up {8}</p>\n",
       escape(view.instance), engine::to_text(view.state), style, view.ready ? "good" : "busy",
-      escape(engine::why_pod(view, now)), rows, version, view.generation,
+      escape(pod_sentence(instance)), rows, version, view.generation,
       engine::duration_text(now - view.started));
 }
 

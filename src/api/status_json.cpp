@@ -1,8 +1,11 @@
 #include "arizuko/api/status_json.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
+
+#include "arizuko/engine/why.hpp"
 
 namespace arizuko::api {
 
@@ -89,6 +92,23 @@ std::string groups_json(const host::GroupFacts& groups) {
                      string_list(groups.controllers), or_null(groups.why_not));
 }
 
+std::string agents_json(const host::Instance& instance) {
+  const std::optional<host::AgentsFacts> facts = instance.agents();
+  if (!facts) return {};
+  const auto time = [](std::int64_t unix_ms) {
+    constexpr std::int64_t last_ms = 9'000'000'000'000;  // in 2255: what fits in nanoseconds
+    return rfc3339(std::min(unix_ms, last_ms) * 1'000'000);
+  };
+  std::string failing;
+  for (const host::FailingAgents& each : facts->failing) {
+    failing += fmt::format(R"({}{{"group":{},"failures":{},"since":"{}","reason":{}}})",
+                           failing.empty() ? "" : ",", json_string(each.group), each.failures,
+                           time(each.since_unix_ms), json_string(each.reason));
+  }
+  return fmt::format(R"("agents":{{"backend":{},"since":"{}","failing":[{}]}},)", or_null(facts->backend),
+                     time(facts->backend_since_unix_ms), failing);
+}
+
 /// What only the operator at the control socket sees: process ids, and what is used.
 enum class Inside { shown, hidden };
 
@@ -153,9 +173,19 @@ std::string rfc3339(std::int64_t unix_nanoseconds) {
 
 std::string status_json(const host::Instance& instance) {
   const engine::View& view = instance.view();
-  return fmt::format(R"({{"instance":{},"state":"{}","generation":{},"control_groups":{},"services":{}}})",
+  return fmt::format(R"({{"instance":{},"state":"{}","generation":{},"control_groups":{},{}"services":{}}})",
                      json_string(view.instance), engine::to_text(view.state), view.generation,
-                     groups_json(instance.control_groups()), services_json(instance, Inside::shown));
+                     groups_json(instance.control_groups()), agents_json(instance),
+                     services_json(instance, Inside::shown));
+}
+
+std::string pod_sentence(const host::Instance& instance) {
+  std::string text = engine::why_pod(instance.view(), instance.now());
+  const std::optional<host::AgentsFacts> facts = instance.agents();
+  if (!facts) return text;
+  const std::string agents =
+      host::agents_sentence(*facts, instance.unix_nanoseconds(instance.now()) / 1'000'000);
+  return agents.empty() ? text : text + ' ' + agents;
 }
 
 std::string health_json(const host::Instance& instance) {

@@ -20,6 +20,7 @@ constexpr std::array<CheckEntry, 19> entries = {{
     {"programs", "every program is there and can be run", check_programs},
     {"time-zone", "TZ has data in this image", check_time_zone},
     {"docker", "docker answers as gated asks it", check_docker},
+    {"agents", "agents can run, and their turns go well", check_agents},
     {"control-groups", "something holds the plan's limits", check_control_groups},
     {"needed-values", "values that services cannot do without", check_needed},
     {"guarded-keys", "guarded keys whose new value waits", check_guarded},

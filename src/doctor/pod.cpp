@@ -118,12 +118,19 @@ std::int64_t pre_stop_seconds(Yaml container) {
   return hook["sleep"] ? hook["sleep"]["seconds"].number(0) : seconds;
 }
 
-/// A probe may have a grace of its own, which then counts when it kills.
+/// A probe may have a grace of its own, which then counts when it kills. Who fails /livez is arizuko-init
+/// itself, silent for as long as the probe was patient: it will not act on SIGTERM either, and the pod's
+/// whole grace would only be waited for. A few seconds are for a node that was slow and has come back.
 Findings check_grace_of_probes(const PodView& pod) {
+  constexpr std::int64_t enough_for_a_hang = 10;
   Findings found;
   for (const char* key : {"livenessProbe", "startupProbe"}) {
-    const Yaml grace = pod.workload.container[key]["terminationGracePeriodSeconds"];
+    const Yaml probe = pod.workload.container[key];
+    const Yaml grace = probe["terminationGracePeriodSeconds"];
     if (!grace || std::chrono::seconds(grace.number(0)) > pod.plan.pod.grace) continue;
+    const bool by_livez =
+        std::string_view(key) == "livenessProbe" && probe["httpGet"]["path"].text() == "/livez";
+    if (by_livez && grace.number(0) >= enough_for_a_hang) continue;
     pod.add(found, Severity::warning, "grace", grace, fmt::format("{}.terminationGracePeriodSeconds", key),
             fmt::format("{} s when this probe kills, and the plan may take {} s", grace.number(0),
                         seconds(pod.plan.pod.grace)),

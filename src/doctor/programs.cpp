@@ -1,6 +1,7 @@
 // What the services run: their programs, the docker command, the agents' skills, the agents' sockets.
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "arizuko/doctor/command.hpp"
+#include "arizuko/env/redaction.hpp"
+#include "arizuko/host/agents_facts.hpp"
 #include "files.hpp"
 #include "known.hpp"
 
@@ -135,16 +138,14 @@ bool calls_docker(const plan::Service& service) {
          std::ranges::find(service.take, "DOCKER_HOST") != service.take.end();
 }
 
-/// The first line that says something, without what may be a secret of ours.
-std::string first_line(const env::Snapshot& snapshot, std::string_view output) {
+/// The first line that says something, without secrets of ours: by the rule of the log, so that ordinary
+/// words stay (docs/redaction.md).
+std::string first_line(const Context& context, std::string_view output) {
   constexpr std::size_t longest = 200;
-  constexpr std::size_t shortest_secret = 6;
-  std::string text(output.substr(0, 2048));
-  for (const auto& [name, value] : snapshot.values) {
-    if (value.text.size() < shortest_secret) continue;
-    for (std::size_t at = text.find(value.text); at != std::string::npos; at = text.find(value.text, at))
-      text.replace(at, value.text.size(), fmt::format("<{}>", name)), at += name.size() + 2;
-  }
+  env::Redactor redactor;
+  redactor.take(env::secrets_of(context.plan, context.snapshot).values);
+  std::string scratch;
+  std::string text(redactor.redact(output, scratch, env::Ending::cut));
   for (const std::string_view mark : {"ERROR:", "error", "Error", "annot"}) {
     const std::size_t at = text.find(mark);
     if (at == std::string::npos) continue;
@@ -163,7 +164,7 @@ std::string outcome(const Context& context, const CommandResult& result) {
     case CommandResult::End::signalled: return fmt::format("`docker info` ended by signal {}", result.number);
     case CommandResult::End::exited: break;
   }
-  const std::string line = first_line(context.snapshot, result.output);
+  const std::string line = first_line(context, result.output);
   return fmt::format("`docker info` ended with {}{}{}", result.number, line.empty() ? "" : ": ", line);
 }
 
@@ -196,6 +197,34 @@ Findings check_docker(const Context& context) {
     if (calls_docker(*each) && !is_rehearsed(*each)) return ask_docker(context, *each);
   }
   return {};
+}
+
+/// CONTAINER_BACKEND is the docker command's of arizuko-init; with another one it means nothing.
+Findings check_agents(const Context& context) {
+  Findings found;
+  for (const plan::Service* each : running(context)) {
+    if (!calls_docker(*each) || is_rehearsed(*each)) continue;
+    const env::Environment environment = env::compose(context.plan, *each, context.snapshot);
+    if (value_of(environment, "CONTAINER_BACKEND") != "none") continue;
+    add(found, Severity::warning, "agents", source_of(context, "CONTAINER_BACKEND"), "CONTAINER_BACKEND",
+        "it is none: no agent can run",
+        "messages come in, and each that wants an agent is answered by \"Failed: agent error\" (T40)",
+        "in a cluster add the component agents-jobs and set it to kubernetes; elsewhere to docker");
+  }
+  const auto facts = host::read_agents_facts(context.plan.pod.data_dir);
+  if (!facts) return found;
+  const std::int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count();
+  for (const host::FailingAgents& each : facts->failing) {
+    host::AgentsFacts one;
+    one.failing.push_back(each);
+    add(found, Severity::warning, "agents", {context.plan.pod.data_dir + "/.arizuko-init/agents.json", 0, 0},
+        each.group, host::agents_sentence(one, now),
+        "its messages are answered by a failure, and its next turns wait up to a minute each (T40)",
+        "`docker info` with gated's environment says whether agents can run: docs/agents.md");
+  }
+  return found;
 }
 
 // ---------------------------------------------------------------------------------------------

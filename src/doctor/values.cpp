@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -174,9 +175,24 @@ Findings check_development(const Context& context) {
 namespace {
 
 // What senders begin with: prefixes of the adapters' ids, and daemons that write messages themselves.
-constexpr std::array<std::string_view, 16> senders = {
-    "telegram", "discord", "slack",   "email", "mastodon", "bluesky", "reddit", "linkedin",
-    "whatsapp", "web",     "twitter", "timed", "onbod",    "gated",   "system", "x:"};
+// `anon` is every visitor of the web chat who has not signed in; local, delegate and escalate are agents that
+// write to each other.
+constexpr std::array<std::string_view, 21> senders = {
+    "telegram", "discord",  "slack", "email",   "mastodon", "bluesky",  "reddit",
+    "linkedin", "whatsapp", "web",   "twitter", "timed",    "onbod",    "gated",
+    "system",   "x:",       "anon",  "local",   "user",     "delegate", "escalate"};
+
+/// Groups write under their own names.
+std::vector<std::string> groups_of(const std::string& data_dir) {
+  constexpr std::size_t most = 10'000;
+  std::vector<std::string> names;
+  std::error_code failed;
+  for (std::filesystem::directory_iterator it(data_dir + "/groups", failed), end;
+       !failed && it != end && names.size() < most; it.increment(failed)) {
+    names.push_back(it->path().filename().string());
+  }
+  return names;
+}
 
 /// SQL's LIKE takes no notice of case; `_` is any one character and `%` any text.
 bool is_like(std::string_view name, std::string_view sender) {
@@ -196,11 +212,12 @@ Findings check_assistant(const Context& context) {
   if (name == nullptr || name->empty()) return {};
   const auto finding = [&](Severity severity, std::string_view what, std::string_view why) {
     return one(severity, "assistant-name", source_of(context, "ASSISTANT_NAME"), "ASSISTANT_NAME", what, why,
-               "choose a plain word that no platform or daemon begins with");
+               "choose a plain word that no platform, daemon, group or kind of sender begins with");
   };
   if (name->find_first_of(" \t:'\"\\/") != std::string::npos) {
-    return finding(Severity::error, "it has a space or one of : ' \" \\ /",
-                   "gated, proxyd, webd and onbod exit at start (T33)");
+    return finding(
+        Severity::error, "it has a space or one of : ' \" \\ /",
+        "the seed of a fresh volume fails (73); gated, proxyd, webd and onbod exit at start (T33)");
   }
   if (name->size() > longest) {
     return finding(Severity::error, fmt::format("it is longer than {} bytes", longest),
@@ -211,6 +228,11 @@ Findings check_assistant(const Context& context) {
     return finding(
         Severity::error, fmt::format("senders called \"{}\" begin with it", sender),
         "gated takes messages of senders that begin with this name for its own, and drops them (T33)");
+  }
+  for (const std::string& group : groups_of(context.plan.pod.data_dir)) {
+    if (!is_like(*name, group)) continue;
+    return finding(Severity::error, "a group's name begins with it",
+                   "gated takes what agents of that group write for its own, and drops it (T33)");
   }
   return {};
 }

@@ -87,6 +87,7 @@ GroupFacts Supervisor::Impl::group_facts() const {
 // ---------------------------------------------------------------------------------------------
 
 GroupFacts Supervisor::control_groups() const { return impl_->group_facts(); }
+std::optional<AgentsFacts> Supervisor::agents() const { return read_agents_facts(plan().pod.data_dir); }
 
 std::optional<GroupUsage> Supervisor::usage(plan::ServiceId service) const {
   const auto& groups = impl_->options.groups;

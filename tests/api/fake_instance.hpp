@@ -93,6 +93,7 @@ class FakeInstance final : public host::Instance {
     asked_.push_back("accept " + std::string(key) + " by " + by);
     return answer_;
   }
+  std::optional<host::AgentsFacts> agents() const override { return agents_; }
   host::GroupFacts control_groups() const override { return groups_; }
   std::optional<host::GroupUsage> usage(plan::ServiceId service) const override {
     const auto found = usage_.find(service);
@@ -110,6 +111,7 @@ class FakeInstance final : public host::Instance {
   host::LogHistory logs_;
   host::Counters counters_;
   std::string secret_;
+  std::optional<host::AgentsFacts> agents_;
   plan::Plan plan_;
   std::vector<host::HistoryEvent> history_;
   std::uint64_t seq_ = 0;

@@ -121,6 +121,32 @@ TEST_CASE("api: a label value is escaped as Prometheus reads it") {
   CHECK(api::escape_label("a\"b\\c\nd") == R"(a\"b\\c\nd)");
 }
 
+TEST_CASE(
+    "api: agents that fail or are off are in status, why, page and metrics; the services are well all the "
+    "same") {
+  FakeInstance instance;
+  CHECK_FALSE(has(control(instance, "GET", "/v1/status").body, "agents"));
+  CHECK_FALSE(has(api::metrics_text(instance, {}), "agents"));
+  instance.agents_.emplace();
+  instance.agents_->backend = "kubernetes";
+  const std::int64_t start_ms = FakeInstance::start_unix / 1'000'000;
+  instance.agents_->failing.push_back({"main", 7, start_ms, start_ms, "<403>"});
+  CHECK(has(
+      control(instance, "GET", "/v1/status").body,
+      R"("agents":{"backend":"kubernetes","since":"1970-01-01T00:00:00.000Z","failing":[)"
+      R"({"group":"main","failures":7,"since":"2026-11-18T11:06:40.000Z","reason":"<403>"}]},"services")"));
+  CHECK(
+      has(control(instance, "GET", "/v1/why").body,
+          "Nothing keeps the pod from being ready. Agents of group main have failed 7 times in a row for "));
+  CHECK(has(api::page_route(request("GET", "/"), instance).body, "&lt;403&gt;."));
+  const std::string metrics = api::metrics_text(instance, {});
+  CHECK(has(metrics, "\narizuko_init_agents_failures{group=\"main\"} 7\n"));
+  CHECK(has(metrics, "\narizuko_init_agents_off 0\n"));
+  instance.agents_->backend = "none";
+  CHECK(has(control(instance, "GET", "/v1/why").body, "Agents are off for "));
+  CHECK(has(api::metrics_text(instance, {}), "\narizuko_init_agents_off 1\n"));
+}
+
 TEST_CASE("api: the status page escapes what daemons may influence, and has no script") {
   FakeInstance instance;
   instance.view_.services[1].state = engine::State::failed;

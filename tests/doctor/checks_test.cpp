@@ -299,6 +299,35 @@ TEST_CASE("doctor: a zone without data is a warning, TIMEZONE is read by nobody 
   CHECK(only(check_time_zone(world.context())).what == "TIMEZONE is set, and TZ is not");
 }
 
+TEST_CASE("doctor: an ordinary word that is some variable's value stays in what docker said") {
+  World world;
+  world.set("CONTAINER_BACKEND", "docker");
+  world.write("bin/docker", "#!/bin/sh\necho 'Cannot connect to the docker daemon' >&2\nexit 1\n", 0755);
+  CHECK(only(check_docker(world.context())).what ==
+        "`docker info` ended with 1: Cannot connect to the docker daemon");
+}
+
+TEST_CASE(
+    "doctor: agents that are switched off, or fail again and again, are said with since and why (T40)") {
+  World world;
+  CHECK(heads(check_agents(world.context())) == Heads{});
+  world.set("CONTAINER_BACKEND", "none");
+  CHECK(only(check_agents(world.context())).what == "it is none: no agent can run");
+  world.set("CONTAINER_BACKEND", "kubernetes");
+  const auto ledger = [](int failures) {
+    return fmt::format(R"({{"backend":"kubernetes","groups":[{{"group":"main","failures":{},"since":1000,)"
+                       R"("reason":"403 \u001b[31mForbidden"}}]}})",
+                       failures);
+  };
+  world.write("data/.arizuko-init/agents.json", ledger(2));
+  CHECK(heads(check_agents(world.context())) == Heads{});
+  world.write("data/.arizuko-init/agents.json", ledger(3));
+  const auto found = only(check_agents(world.context()));
+  CHECK(found.key == "main");
+  CHECK(found.what ==
+        "Agents of group main have failed 3 times in a row for more than a year: 403  [31mForbidden.");
+}
+
 TEST_CASE("doctor: docker that is absent, fails, dies or hangs is an error (0.8)") {
   World world;
   world.write("bin/docker", "#!/bin/sh\n[ \"$1\" = info ] && exit 0\nexit 9\n", 0755);
@@ -306,7 +335,7 @@ TEST_CASE("doctor: docker that is absent, fails, dies or hangs is an error (0.8)
   world.write("bin/docker",
               "#!/bin/sh\necho 'Client: 28'; echo 'Cannot connect with planted-secret' >&2\nexit 1\n", 0755);
   CHECK(only(check_docker(world.context())).what ==
-        "`docker info` ended with 1: Cannot connect with <CHANNEL_SECRET>");
+        "`docker info` ended with 1: Cannot connect with [redacted:CHANNEL_SECRET]");
   world.write("bin/docker", "#!/bin/sh\nkill -9 $$\n", 0755);
   CHECK(only(check_docker(world.context())).what == "`docker info` ended by signal 9");
   world.write("bin/docker", "#!/bin/sh\n/bin/sleep 600 &\nwait\n", 0755);
@@ -424,11 +453,14 @@ TEST_CASE("doctor: an ASSISTANT_NAME that daemons refuse, or that eats senders, 
     world.set("ASSISTANT_NAME", name);
     CHECK(has(only(check_assistant(world.context())).what, "it has a space or one of"));
   }
-  for (const char* name : {"time", "Telegram", "WEB", "te_e", "%", "x"}) {
+  for (const char* name : {"time", "Telegram", "WEB", "te_e", "%", "x", "anon", "Local", "user", "delegate", "escal"}) {
     CAPTURE(name);
     world.set("ASSISTANT_NAME", name);
     CHECK(has(only(check_assistant(world.context())).what, "begin with it"));
   }
+  world.write("data/groups/atlas/x", "");
+  world.set("ASSISTANT_NAME", "Atl");
+  CHECK(only(check_assistant(world.context())).what == "a group's name begins with it");
   world.set("ASSISTANT_NAME", std::string(200, 'b'));
   CHECK(has(only(check_assistant(world.context())).what, "longer than"));
   for (const char* name : {"Ari", "Andy", "telegraph", "timekeeper", ""}) {

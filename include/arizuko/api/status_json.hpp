@@ -16,8 +16,11 @@ std::string json_string(std::string_view text);
 std::string rfc3339(std::int64_t unix_nanoseconds);
 
 /// {"instance","state","generation","services":[{"name","kind","state","pid","since","restarts",
-/// "port","waiting_for","cause"}]}; pid and port are null when there is none.
+/// "port","waiting_for","cause"}]}; pid and port are null when there is none. "agents": {"backend","since",
+/// "failing":[{"group","failures","since","reason"}]} once the docker command has said something of them.
 std::string status_json(const host::Instance& instance);
+/// What keeps the pod from being ready, and what keeps agents from working.
+std::string pod_sentence(const host::Instance& instance);
 /// What everybody who reaches the pod may see: {"instance","state","ready","services":[...]}, the
 /// services as in status_json without the pid.
 std::string health_json(const host::Instance& instance);

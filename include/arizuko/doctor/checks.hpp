@@ -65,6 +65,7 @@ Findings check_skills(const Context& context);          // HOST_APP_DIR (0.7)
 Findings check_programs(const Context& context);        // there, executable, loader there (T39)
 Findings check_time_zone(const Context& context);       // TZ needs tzdata (T27)
 Findings check_docker(const Context& context);          // gated exits without it (0.8)
+Findings check_agents(const Context& context);          // none, or their turns fail (T40)
 Findings check_control_groups(const Context& context);  // limits that nothing holds
 Findings check_needed(const Context& context);          // needed values (T34)
 Findings check_guarded(const Context& context);         // guarded keys that wait

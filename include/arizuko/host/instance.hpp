@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arizuko/engine/engine.hpp"
+#include "arizuko/host/agents_facts.hpp"
 #include "arizuko/host/control_groups.hpp"
 #include "arizuko/host/log_history.hpp"
 
@@ -73,6 +74,8 @@ class Instance {
   virtual CommandResult accept(std::string_view key, std::string by) = 0;
 
   virtual GroupFacts control_groups() const = 0;
+  /// What the docker command has written down, read now. nullopt: nothing.
+  virtual std::optional<AgentsFacts> agents() const { return std::nullopt; }
   /// What the service uses, as its control group counts it: read now. nullopt: it has none.
   virtual std::optional<GroupUsage> usage(plan::ServiceId service) const = 0;
 

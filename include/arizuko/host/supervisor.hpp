@@ -75,6 +75,7 @@ class Supervisor final : public Instance {
   std::vector<KeyFacts> keys() const override;
   CommandResult accept(std::string_view key, std::string by) override;
   GroupFacts control_groups() const override;
+  std::optional<AgentsFacts> agents() const override;
   std::optional<GroupUsage> usage(plan::ServiceId service) const override;
   std::uint64_t subscribe(std::function<void()> changed) override;
   void unsubscribe(std::uint64_t subscription) override;
