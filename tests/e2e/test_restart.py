@@ -193,7 +193,7 @@ def test_an_unhealthy_gated_is_restarted_by_its_liveness(a_pod):
 
 
 def test_gated_down_for_long_leaves_the_adapters_waiting_and_not_crashing(a_pod):
-    pod = a_pod(options=sets(service__gated__ready__socket__wait="10ms")).wait_ready()
+    pod = a_pod().wait_ready()
     pod.fault("gated", "hang-at-boot")
     seq = pod.last_seq()
     pod.kill("gated")

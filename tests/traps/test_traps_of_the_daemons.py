@@ -106,7 +106,8 @@ def test_T23_an_adapter_stuck_in_its_login_is_started_again(a_pod):
 
 def test_T23_the_stock_plan_gives_every_adapter_time_to_drain_and_fits_the_grace(plan):
     for adapter in ADAPTERS:
-        assert plan[adapter]["stop"]["timeout"] == "16s"
+        # teled's last 5 s are a long poll whose offset is in a file: nothing that a kill loses.
+        assert plan[adapter]["stop"]["timeout"] == ("2s" if adapter == "teled" else "16s")
     check("--set", "pod.grace=30s", code=78)
 
 

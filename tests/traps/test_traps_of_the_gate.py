@@ -8,7 +8,7 @@ import pytest
 from pod import Pod, check, own_plan, position, seconds_of, services_of, sets, states_of, wait_for
 
 ADAPTERS = ["teled", "discd", "slakd", "emaid", "mastd", "bskyd", "reditd", "linkd"]
-QUICK_GATE = sets(service__gated__ready__socket__wait="10ms")
+QUICK_GATE = []
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,18 @@ def test_T02_adapters_wait_for_gateds_log_line_and_not_for_its_health_alone(boot
         assert position(events, adapter, "starting") > line
 
 
-def test_T03_a_socket_that_never_comes_delays_the_gate_by_its_wait_and_is_dropped_with_a_warning(a_pod):
+SOCKET_GATE = sets(service__gated__ready__socket__wait="250ms") + [
+    "--set", 'service.gated.ready.socket.path="${pod.data_dir}/ipc/gated.sock"']
+
+
+def test_T03_the_stock_plan_waits_for_no_socket_and_its_first_start_warns_of_nothing_at_gated(a_pod, plan):
+    assert not [each for each in plan["gated"]["ready"] if "socket" in str(each)]
     pod = a_pod().wait_ready()
+    assert not [e for e in pod.events() if e["service"] == "gated" and e["cause"].startswith("dropped")]
+
+
+def test_T03_a_socket_that_never_comes_delays_the_gate_by_its_wait_and_is_dropped_with_a_warning(a_pod):
+    pod = a_pod(options=SOCKET_GATE).wait_ready()
     events = pod.events()
     spawned = next(e for e in events if e["service"] == "gated" and e["event"] == "spawned")
     dropped = next(e for e in events if e["service"] == "gated" and e["cause"].startswith("dropped"))
@@ -81,7 +91,7 @@ def test_T03_a_socket_that_never_comes_delays_the_gate_by_its_wait_and_is_droppe
 
 
 def test_T03_a_stale_socket_is_removed_before_the_start(a_pod):
-    pod = a_pod().wait_ready()
+    pod = a_pod(options=SOCKET_GATE).wait_ready()
     pod.stop()
     stale = pod.data / "ipc" / "gated.sock"
     stale.parent.mkdir(exist_ok=True)

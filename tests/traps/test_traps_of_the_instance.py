@@ -1,10 +1,11 @@
 """T12 to T15, T25, T33, T38, T39: the data directory, the seed, and programs that do not start."""
 import json
 import os
+import time
 
 import pytest
 
-from pod import INIT, STOCK_PLAN, check, own_plan, services_of, sets, wait_for
+from pod import BUILD, INIT, STOCK_PLAN, check, own_plan, services_of, sets, wait_for
 
 
 def test_T12_the_seed_does_not_run_again_on_a_seeded_data_directory(a_pod):
@@ -128,3 +129,21 @@ def test_T33_doctor_names_an_assistant_name_that_does_harm(a_pod, name):
     loud = json.loads(pod.inside("env", f"ASSISTANT_NAME={name}", str(INIT), *words).stdout)
     of = lambda answer: [each for each in answer["findings"] if each["check"] == "assistant-name"]
     assert of(quiet) == [] and len(of(loud)) == 1, (quiet, loud)
+
+
+def test_T40_agents_that_are_off_or_failing_are_said_by_status_why_page_and_metrics(a_pod):
+    pod = a_pod(start=False, env={"CONTAINER_BACKEND": "none"}, options=sets(service__gated__env__REHEARSAL_DOCKER="1"))
+    pod.bin_dir.mkdir()
+    (pod.bin_dir / "docker").symlink_to(BUILD / "arizuko-docker")
+    pod.options += ["--set", f'service.gated.env.PATH="{pod.bin_dir}:/usr/bin:/bin"']
+    pod.start().wait_ready()
+    off = "Agents are off for"
+    assert off in pod.ctl("status").stdout and off in pod.ctl("why").stdout and off in pod.get("/", 9091)[1]
+    assert pod.metric("arizuko_init_agents_off") == 1
+    now = int(time.time() * 1000)
+    pod.write(pod.data / ".arizuko-init" / "agents.json", json.dumps({"backend": "kubernetes", "groups": [
+        {"group": "main", "failures": 9, "since": now - 120_000, "last": now, "reason": "403 \x1b[31mForbidden"}]}))
+    failing = "Agents of group main have failed 9 times in a row for 2 min"
+    assert failing in pod.ctl("status").stdout and failing in pod.ctl("why").stdout and failing in pod.get("/", 9091)[1]
+    assert "\x1b" not in pod.ctl("why").stdout
+    assert pod.metric('arizuko_init_agents_failures{group="main"}') == 9 and pod.metric("arizuko_init_agents_off") == 0
