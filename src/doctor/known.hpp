@@ -1,6 +1,7 @@
 // What doctor knows of arizuko beside the plan: whom a daemon's name means, and what the plan gives it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,16 @@ bool is_on(const env::Environment& environment, const std::string& name);
 
 /// The value, or an empty text: for the daemons both are unset.
 std::string value_of(const env::Environment& environment, const std::string& name);
+
+/// Why ASSISTANT_NAME would do harm: daemons refuse it, or gated takes what others write for its own (T33).
+struct NameTrouble {
+  std::string what;
+  std::string_view why;
+};
+std::optional<NameTrouble> trouble_with_assistant(std::string_view name,
+                                                  const std::vector<std::string>& groups);
+inline constexpr std::string_view another_assistant =
+    "choose a plain word that no platform, daemon, group or kind of sender begins with";
 
 /// Where the value of `name` comes from: a source of the plan, for Finding::where.
 plan::Location source_of(const Context& context, std::string_view name);

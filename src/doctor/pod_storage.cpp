@@ -153,6 +153,12 @@ Findings check_values(const PodView& pod) {
   }
   for (const ConfigFile& file : config_files(pod.manifest, pod.workload)) {
     const std::string_view name = program_of(file.path);
+    if (const auto trouble =
+            name == "ASSISTANT_NAME" ? trouble_with_assistant(file.text, {}) : std::nullopt) {
+      doctor::add(found, Severity::error, "values", {pod.manifest.file, file.line, 0},
+                  fmt::format("ConfigMap/{} data.{}", file.map, name), trouble->what, trouble->why,
+                  another_assistant);
+    }
     if (!sounds_secret(name) || file.text.empty()) continue;
     doctor::add(found, Severity::warning, "values", {pod.manifest.file, file.line, 0},
                 fmt::format("ConfigMap/{} data.{}", file.map, name),

@@ -206,35 +206,39 @@ bool is_like(std::string_view name, std::string_view sender) {
 
 }  // namespace
 
-Findings check_assistant(const Context& context) {
+std::optional<NameTrouble> trouble_with_assistant(std::string_view name,
+                                                  const std::vector<std::string>& groups) {
   constexpr std::size_t longest = 128;
-  const std::string* name = context.snapshot.find("ASSISTANT_NAME");
-  if (name == nullptr || name->empty()) return {};
-  const auto finding = [&](Severity severity, std::string_view what, std::string_view why) {
-    return one(severity, "assistant-name", source_of(context, "ASSISTANT_NAME"), "ASSISTANT_NAME", what, why,
-               "choose a plain word that no platform, daemon, group or kind of sender begins with");
-  };
-  if (name->find_first_of(" \t:'\"\\/") != std::string::npos) {
-    return finding(
-        Severity::error, "it has a space or one of : ' \" \\ /",
-        "the seed of a fresh volume fails (73); gated, proxyd, webd and onbod exit at start (T33)");
+  if (name.empty()) return std::nullopt;
+  if (name.find_first_of(" \t:'\"\\/") != std::string::npos) {
+    return NameTrouble{
+        "it has a space or one of : ' \" \\ /",
+        "the seed of a fresh volume fails (73); gated, proxyd, webd and onbod exit at start (T33)"};
   }
-  if (name->size() > longest) {
-    return finding(Severity::error, fmt::format("it is longer than {} bytes", longest),
-                   "it is part of the containers' names");
-  }
+  if (name.size() > longest)
+    return NameTrouble{fmt::format("it is longer than {} bytes", longest),
+                       "it is part of the containers' names"};
   for (const std::string_view sender : senders) {
-    if (!is_like(*name, sender)) continue;
-    return finding(
-        Severity::error, fmt::format("senders called \"{}\" begin with it", sender),
-        "gated takes messages of senders that begin with this name for its own, and drops them (T33)");
+    if (!is_like(name, sender)) continue;
+    return NameTrouble{
+        fmt::format("senders called \"{}\" begin with it", sender),
+        "gated takes messages of senders that begin with this name for its own, and drops them (T33)"};
   }
-  for (const std::string& group : groups_of(context.plan.pod.data_dir)) {
-    if (!is_like(*name, group)) continue;
-    return finding(Severity::error, "a group's name begins with it",
-                   "gated takes what agents of that group write for its own, and drops it (T33)");
+  for (const std::string& group : groups) {
+    if (!is_like(name, group)) continue;
+    return NameTrouble{"a group's name begins with it",
+                       "gated takes what agents of that group write for its own, and drops it (T33)"};
   }
-  return {};
+  return std::nullopt;
+}
+
+Findings check_assistant(const Context& context) {
+  const std::string* name = context.snapshot.find("ASSISTANT_NAME");
+  if (name == nullptr) return {};
+  const auto trouble = trouble_with_assistant(*name, groups_of(context.plan.pod.data_dir));
+  if (!trouble) return {};
+  return one(Severity::error, "assistant-name", source_of(context, "ASSISTANT_NAME"), "ASSISTANT_NAME",
+             trouble->what, trouble->why, another_assistant);
 }
 
 // ---------------------------------------------------------------------------------------------
