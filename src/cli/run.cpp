@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -28,6 +29,7 @@
 #include "arizuko/host/data_lock.hpp"
 #include "arizuko/host/environment_reader.hpp"
 #include "arizuko/host/guarded_store.hpp"
+#include "arizuko/host/memory_reserve.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/service_manager.hpp"
 #include "arizuko/host/supervisor.hpp"
@@ -387,9 +389,21 @@ class Run {
     supervisor.when_stopping([&plan_file] {
       if (plan_file) plan_file->release();
     });
-    io.run();
+    turn(io, supervisor);
     finish_streams(io, servers);
     return part(supervisor, code);
+  }
+
+  /// Until the end. What finds no memory (a line, a connection, a look) is dropped; the pod goes on.
+  static void turn(boost::asio::io_context& io, host::Supervisor& supervisor) {
+    for (;;) {
+      try {
+        io.run();
+        return;
+      } catch (const std::bad_alloc&) {
+        supervisor.memory_was_short();
+      }
+    }
   }
 
   /// Lets followers of the control socket read the last events: at most 300 ms, and only if there are any.
@@ -456,6 +470,7 @@ class Run {
   const RunOptions& options_;
   const Console& console_;
   StopSignalsBlocked signals_;
+  host::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};
   engine::PlanPtr plan_;
   env::SnapshotPtr snapshot_;

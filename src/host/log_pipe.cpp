@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <new>
 
 #include <unistd.h>
 
@@ -58,7 +59,11 @@ LogPipe::ReadResult LogPipe::read_some(std::size_t& bytes) {
     return errno == EAGAIN || errno == EINTR ? ReadResult::empty : ReadResult::ended;
   }
   bytes += static_cast<std::size_t>(count);
-  splitter_.feed({buffer.data(), static_cast<std::size_t>(count)}, take_);
+  try {
+    splitter_.feed({buffer.data(), static_cast<std::size_t>(count)}, take_);
+  } catch (const std::bad_alloc&) {
+    // No memory to keep the beginning of a line: it is lost, its pipe is read on.
+  }
   return ReadResult::more;
 }
 

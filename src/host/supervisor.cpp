@@ -5,11 +5,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <boost/asio/post.hpp>
 
+#include "arizuko/host/memory_reserve.hpp"
 #include "clock.hpp"
 #include "launcher.hpp"
 #include "supervisor_impl.hpp"
@@ -35,6 +38,18 @@ void ignore_other_signals() {
     std::signal(number, SIG_IGN);
   }
 }
+
+/// Sets a flag to false at the end of its life.
+class Cleared {
+ public:
+  explicit Cleared(bool& flag) : flag_(flag) {}
+  ~Cleared() { flag_ = false; }
+  Cleared(const Cleared&) = delete;
+  Cleared& operator=(const Cleared&) = delete;
+
+ private:
+  bool& flag_;
+};
 
 }  // namespace
 
@@ -116,6 +131,9 @@ void Supervisor::Impl::push(engine::Event event) {
 void Supervisor::Impl::pump() {
   if (pumping || over) return;
   pumping = true;
+  // Also when there is no memory for an event: the next one must not find us pumping for ever.
+  const Cleared at_the_end(pumping);
+  memory_is_ample();  // puts the reserve by again
   std::vector<engine::Action> actions;
   while (!inbox.empty() && !over) {
     engine::Event event = std::move(inbox.front());
@@ -131,6 +149,25 @@ void Supervisor::Impl::pump() {
   pumping = false;
   note_ages();
   arm_timer();
+}
+
+void Supervisor::Impl::memory_was_short() {
+  constexpr std::chrono::seconds between_notices{10};
+  // Whatever wants memory again and again must not take the processor, too.
+  ::poll(nullptr, 0, 10);
+  try {
+    memory_is_ample();
+    const engine::Instant now = Clock::now();
+    if (!shortage_told || now - *shortage_told >= between_notices) {
+      shortage_told = now;
+      log(Level::error,
+          "no memory was left for one step of arizuko-init: a connection or a log line was dropped, the pod "
+          "goes on (a limit of memory or address space is too small)");
+    }
+    pump();
+  } catch (const std::bad_alloc&) {
+    // Still none: the next event finds us again.
+  }
 }
 
 // Nothing follows a changed value or plan any more.
@@ -168,7 +205,11 @@ void Supervisor::Impl::arm_timer() {
 void Supervisor::Impl::wait_for_signals() {
   signals.async_wait([this](const boost::system::error_code& error, int number) {
     if (error || over) return;
-    on_signal(number);
+    try {
+      on_signal(number);
+    } catch (const std::bad_alloc&) {
+      memory_was_short();
+    }
     if (!over) wait_for_signals();
   });
 }
@@ -210,6 +251,8 @@ void Supervisor::request_stop(std::string cause) { impl_->push(engine::StopReque
 
 void Supervisor::when_stopping(std::function<void()> call) { impl_->stop_begins = std::move(call); }
 
+void Supervisor::memory_was_short() { impl_->memory_was_short(); }
+
 void Supervisor::log(Level level, const std::string& text) { impl_->log(level, text); }
 
 const plan::Plan& Supervisor::plan() const { return *impl_->engine.plan(); }
@@ -229,7 +272,7 @@ const LogHistory& Supervisor::logs() const { return impl_->logs; }
 Counters Supervisor::counters() const {
   Counters counters = impl_->counted;
   counters.orphans_reaped = impl_->table.orphans_reaped();
-  counters.log_lines_dropped = impl_->output.dropped_lines();
+  counters.log_lines_dropped += impl_->output.dropped_lines();
   counters.log_bytes_written = impl_->output.written_bytes();
   counters.redactions = impl_->redactor.hits();
   return counters;

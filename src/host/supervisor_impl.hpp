@@ -49,6 +49,7 @@ struct Supervisor::Impl {
   void pump_soon();
   void let_go_of_sources();
   void arm_timer();
+  void memory_was_short();
   void wait_for_signals();
   void on_signal(int number);
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
@@ -122,6 +123,7 @@ struct Supervisor::Impl {
   std::deque<engine::Event> inbox;
   bool pumping = false;
   bool pump_posted = false;
+  std::optional<engine::Instant> shortage_told;
   bool over = false;
   env::Generation generation = 0;
   env::SnapshotPtr newest;       // the last values that were read and given to the engine

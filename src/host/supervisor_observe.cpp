@@ -1,6 +1,7 @@
 // What is seen of processes and their logs.
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include <sys/wait.h>
 
@@ -81,7 +82,14 @@ std::shared_ptr<LogPipe> Supervisor::Impl::add_pipe(RunKey run, Stream stream, i
   const auto place = pipes.emplace(run, nullptr);
   const LogHistory::Handle handle = logs.handle(service(run.service).name);
   place->second = std::make_shared<LogPipe>(
-      io, descriptor, [this, run, stream, handle](const Line& line) { take_line(run, stream, handle, line); },
+      io, descriptor,
+      [this, run, stream, handle](const Line& line) {
+        try {
+          take_line(run, stream, handle, line);
+        } catch (const std::bad_alloc&) {
+          ++counted.log_lines_dropped;
+        }
+      },
       [this, place] { pipes.erase(place); });
   place->second->start();
   return place->second;

@@ -60,6 +60,9 @@ class Supervisor final : public Instance {
   void request_stop(std::string cause);
   /// `call` is called once, when the instance begins to stop, before the first service is told.
   void when_stopping(std::function<void()> call);
+  /// A turn of the loop was given up for want of memory (std::bad_alloc came out of it): goes on with the
+  /// next.
+  void memory_was_short();
   /// A line of our own on the log.
   void log(Level level, const std::string& text);
 
