@@ -103,47 +103,72 @@ class EventStream final : public LineStream {
 class LogStream final : public LineStream {
  public:
   LogStream(const host::Instance& instance, std::vector<std::string> services, std::uint64_t lines)
-      : instance_(instance), services_(std::move(services)), after_(instance.logs().last_seq()) {
-    first_ = instance.logs().tail(services_, lines);
+      : instance_(instance), services_(std::move(services)), until_(instance.logs().last_seq()) {
+    const host::LogHistory::Begin begin = instance.logs().begin_of_tail(services_, lines);
+    after_ = begin.after;
+    first_ = begin.lines;
   }
 
   std::string next() override {
     std::string piece;
-    while (given_ < first_.size() && piece.size() < max_piece_bytes) {
-      piece += log_line_json(first_[given_++]) + '\n';
-    }
-    if (given_ < first_.size() || !follow) return piece;
-    first_ = {};
-    given_ = 0;
-    append_new(piece);
+    if (first_ > 0) append_first(piece);
+    if (first_ == 0 && follow) append_new(piece);
     return piece;
   }
 
  private:
+  static constexpr std::size_t page = 128;  // lines that are copied at a time
+
+  // Of the services asked for, up to the last line there was when they were asked for.
+  void append_first(std::string& piece) {
+    while (first_ > 0 && piece.size() < max_piece_bytes) {
+      const std::vector<host::KeptLine> lines =
+          instance_.logs().since(services_, after_, std::min(page, first_));
+      const bool dropped = lines.empty() || lines.front().seq > until_;
+      if (dropped)
+        piece += gap(until_, instance_.unix_nanoseconds(instance_.now()), lost_text(first_, "lines"));
+      for (const host::KeptLine& line : lines) {
+        if (line.seq > until_ || piece.size() >= max_piece_bytes) break;
+        piece += log_line_json(line) + '\n';
+        after_ = line.seq;
+        --first_;
+      }
+      if (dropped) first_ = 0;
+    }
+    if (first_ == 0) after_ = std::max(after_, until_);
+  }
+
   // Numbers run over all services: what is missing between two of them was dropped by the history
   // (or, beyond the last line seen, is still to come).
   void append_new(std::string& piece) {
-    if (after_ == instance_.logs().last_seq()) return;
-    for (const host::KeptLine& line : instance_.logs().since({}, after_)) {
-      if (piece.size() >= max_piece_bytes) return;
-      if (line.seq > after_ + 1) {
-        const std::string text = lost_text(line.seq - after_ - 1, "lines (of all services)");
-        piece += fmt::format(R"({{"seq":{},"time":"{}","service":null,"stream":"gap","text":{}}})",
-                             line.seq - 1, rfc3339(line.unix_nanoseconds), json_string(text)) +
-                 '\n';
-      }
-      after_ = line.seq;
-      if (services_.empty() || std::ranges::find(services_, line.service) != services_.end()) {
-        piece += log_line_json(line) + '\n';
+    while (after_ != instance_.logs().last_seq() && piece.size() < max_piece_bytes) {
+      const std::vector<host::KeptLine> lines = instance_.logs().since({}, after_, page);
+      if (lines.empty()) return;
+      for (const host::KeptLine& line : lines) {
+        if (piece.size() >= max_piece_bytes) return;
+        if (line.seq > after_ + 1) {
+          piece += gap(line.seq - 1, line.unix_nanoseconds,
+                       lost_text(line.seq - after_ - 1, "lines (of all services)"));
+        }
+        after_ = line.seq;
+        if (services_.empty() || std::ranges::find(services_, line.service) != services_.end()) {
+          piece += log_line_json(line) + '\n';
+        }
       }
     }
   }
 
+  static std::string gap(std::uint64_t seq, std::int64_t unix_nanoseconds, const std::string& text) {
+    return fmt::format(R"({{"seq":{},"time":"{}","service":null,"stream":"gap","text":{}}})", seq,
+                       rfc3339(unix_nanoseconds), json_string(text)) +
+           '\n';
+  }
+
   const host::Instance& instance_;
   std::vector<std::string> services_;
-  std::vector<host::KeptLine> first_;  // the lines asked for, bounded by the history
-  std::size_t given_ = 0;
-  std::uint64_t after_;
+  std::uint64_t until_;
+  std::uint64_t after_ = 0;
+  std::size_t first_ = 0;  // lines still to be given of those asked for
 };
 
 Response streamed(std::shared_ptr<LineStream> stream, const Request& request) {

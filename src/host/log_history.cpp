@@ -93,10 +93,8 @@ struct LogHistory::Ring {
   }
 };
 
-namespace {
-
 /// Where a line is kept, before its text is copied.
-struct Found {
+struct LogHistory::Found {
   std::uint64_t seq;
   std::size_t ring;
   std::size_t at;
@@ -104,8 +102,6 @@ struct Found {
   std::uint32_t size;
   std::uint32_t stream;
 };
-
-}  // namespace
 
 std::vector<LogHistory::Handle>::const_iterator LogHistory::place_of(std::string_view service) const {
   return std::ranges::lower_bound(by_name_, service, std::less<>(), [this](Handle each) -> std::string_view {
@@ -144,15 +140,29 @@ void LogHistory::add(Handle service, Stream stream, std::string_view text, std::
 }
 
 std::vector<KeptLine> LogHistory::tail(const std::vector<std::string>& services, std::size_t lines) const {
-  return select(services, 0, lines);
+  std::vector<KeptLine> result;
+  for (const Found& line : find_lines(services, 0, lines)) result.push_back(copy_of(line));
+  return result;
 }
 
-std::vector<KeptLine> LogHistory::since(const std::vector<std::string>& services, std::uint64_t after) const {
-  return select(services, after, std::numeric_limits<std::size_t>::max());
+std::vector<KeptLine> LogHistory::since(const std::vector<std::string>& services, std::uint64_t after,
+                                        std::size_t most) const {
+  std::vector<KeptLine> result;
+  for (const Found& line : find_lines(services, after, std::numeric_limits<std::size_t>::max())) {
+    if (result.size() == most) break;
+    result.push_back(copy_of(line));
+  }
+  return result;
 }
 
-std::vector<KeptLine> LogHistory::select(const std::vector<std::string>& services, std::uint64_t after,
-                                         std::size_t last) const {
+LogHistory::Begin LogHistory::begin_of_tail(const std::vector<std::string>& services,
+                                            std::size_t lines) const {
+  const std::vector<Found> found = find_lines(services, 0, lines);
+  return {found.empty() ? last_seq_ : found.front().seq - 1, found.size()};
+}
+
+std::vector<LogHistory::Found> LogHistory::find_lines(const std::vector<std::string>& services,
+                                                      std::uint64_t after, std::size_t last) const {
   std::vector<std::size_t> candidates;
   const auto consider = [&](std::size_t i) {
     if (rings_[i].ring && rings_[i].ring->last_seq > after) candidates.push_back(i);
@@ -182,21 +192,19 @@ std::vector<KeptLine> LogHistory::select(const std::vector<std::string>& service
     });
   }
   std::ranges::sort(found, {}, &Found::seq);
-  const std::size_t begin = found.size() > last ? found.size() - last : 0;
+  if (found.size() > last) found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(last));
+  return found;
+}
 
-  std::vector<KeptLine> result;
-  result.reserve(found.size() - begin);
-  for (std::size_t i = begin; i < found.size(); ++i) {
-    const Found& line = found[i];
-    const Entry& entry = rings_[line.ring];
-    KeptLine& kept = result.emplace_back(KeptLine{.seq = line.seq,
-                                                  .unix_nanoseconds = line.unix_nanoseconds,
-                                                  .service = entry.service,
-                                                  .stream = line.stream == 0 ? Stream::out : Stream::err,
-                                                  .text = std::string(line.size, '\0')});
-    if (line.size > 0) entry.ring->copy_out(line.at, kept.text.data(), line.size);
-  }
-  return result;
+KeptLine LogHistory::copy_of(const Found& line) const {
+  const Entry& entry = rings_[line.ring];
+  KeptLine kept{.seq = line.seq,
+                .unix_nanoseconds = line.unix_nanoseconds,
+                .service = entry.service,
+                .stream = line.stream == 0 ? Stream::out : Stream::err,
+                .text = std::string(line.size, '\0')};
+  if (line.size > 0) entry.ring->copy_out(line.at, kept.text.data(), line.size);
+  return kept;
 }
 
 }  // namespace arizuko::host

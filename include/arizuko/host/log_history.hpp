@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,18 +38,28 @@ class LogHistory {
   void add(std::string_view service, Stream stream, std::string_view text, std::int64_t unix_nanoseconds);
   /// The last `lines` lines of `services` (all, when empty), oldest first.
   std::vector<KeptLine> tail(const std::vector<std::string>& services, std::size_t lines) const;
-  /// Lines with seq > after: for `logs --follow`.
-  std::vector<KeptLine> since(const std::vector<std::string>& services, std::uint64_t after) const;
+  /// Lines with seq > after, the first `most` of them: for `logs --follow`.
+  std::vector<KeptLine> since(const std::vector<std::string>& services, std::uint64_t after,
+                              std::size_t most = std::numeric_limits<std::size_t>::max()) const;
+  /// Where tail() begins, for who reads it in pieces: the number before its first line, and how many there
+  /// are.
+  struct Begin {
+    std::uint64_t after = 0;
+    std::size_t lines = 0;
+  };
+  Begin begin_of_tail(const std::vector<std::string>& services, std::size_t lines) const;
   std::uint64_t last_seq() const { return last_seq_; }
 
  private:
   std::vector<Handle>::const_iterator place_of(std::string_view service) const;
   std::optional<Handle> find(std::string_view service) const;
-  /// The last `last` lines with seq > after.
-  std::vector<KeptLine> select(const std::vector<std::string>& services, std::uint64_t after,
-                               std::size_t last) const;
-
   struct Ring;
+  struct Found;
+  /// Where the last `last` lines with seq > after are, oldest first.
+  std::vector<Found> find_lines(const std::vector<std::string>& services, std::uint64_t after,
+                                std::size_t last) const;
+  KeptLine copy_of(const Found& line) const;
+
   struct Entry {
     std::string service;
     std::shared_ptr<Ring> ring;
