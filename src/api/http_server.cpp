@@ -1,25 +1,26 @@
 #include "http_server.hpp"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
 
 #include "arizuko/api/status_json.hpp"
+#include "arizuko/host/free_descriptors.hpp"
+#include "arizuko/host/memory_reserve.hpp"
+#include "places.hpp"
 
 namespace arizuko::api {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 using Executor = asio::io_context::executor_type;
 using boost::system::error_code;
+using SteadyClock = std::chrono::steady_clock;
 
 namespace {
 
@@ -27,58 +28,80 @@ using UseAwaitable = asio::use_awaitable_t<Executor>;
 
 auto into(error_code& error) { return asio::redirect_error(UseAwaitable{}, error); }
 
-// One type of message for everything that is sent: each further one costs 30 kB of code.
-using Message = http::response<http::string_body>;
+// Somebody whose request was refused unread may still be sending it: for so long, and so much, it is
+// thrown away, for a close would be a reset and take the answer with it.
+constexpr std::chrono::milliseconds parting_patience{1'000};
+constexpr std::size_t parting_bytes = 256 * 1024;
+// What a follower sends is thrown away, too; one that sends more than this wants something else.
+constexpr std::size_t follower_bytes = 64 * 1024;
 
-Message message_of(Response response, unsigned version, bool keep_alive) {
-  Message message(static_cast<http::status>(response.status), version);
-  message.set(http::field::server, "arizuko-init");
-  message.set(http::field::content_type, response.content_type);
-  message.set(http::field::cache_control, "no-store");
-  message.set("X-Content-Type-Options", "nosniff");
-  for (const auto& [name, value] : response.headers) message.set(name, value);
-  message.keep_alive(keep_alive);
-  if (response.stream) {
-    message.chunked(true);
-  } else {
-    message.body() = std::move(response.body);
-    message.prepare_payload();
-  }
-  return message;
+/// To a connection that is closed right after it: what the kernel takes now, or nothing.
+void send_at_once(Socket& socket, const Response& response) {
+  const std::string text = head_text(response, 11, false) + response.body;
+  static_cast<void>(::send(socket.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
-Response limit_answer(int status, std::string sentence) {
-  Response response;
-  response.status = status;
-  response.body = std::move(sentence) + '\n';
+Response refusal_answer(const std::string& sentence) {
+  Response response = limit_answer(403, error_json(sentence));
+  response.body.pop_back();
+  response.content_type = "application/json";
   return response;
 }
 
-/// For a connection that there is no room for: what the kernel takes now, or nothing.
-void send_at_once(Socket& socket, std::string_view sentence) {
-  const std::string text = fmt::format(
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-      "Content-Length: {}\r\n\r\n{}\n",
-      sentence.size() + 1, sentence);
-  static_cast<void>(::send(socket.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+/// A listening TCP socket hands both on to what it accepts; a unix socket does not.
+void bound_memory(Socket& socket, int bytes) {
+  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+/// accept(2): whatever else it says is about the one connection, and the next may be better.
+bool nothing_left(const error_code& error) {
+  return error == asio::error::no_descriptors || error == asio::error::no_memory ||
+         error == asio::error::no_buffer_space || error.value() == ENFILE || error.value() == ENOSPC;
 }
 
 }  // namespace
 
 struct HttpServer::Session {
-  Session(Socket accepted, Caller who)
-      : socket(std::move(accepted)), timer(socket.get_executor()), caller(std::move(who)) {}
+  enum class Waits { for_request, for_reader, for_news, for_parting };
+  enum class Farewell { orderly, reset };
+
+  Session(Socket accepted, Caller who, std::size_t buffer_bytes)
+      : socket(std::move(accepted)),
+        timer(socket.get_executor()),
+        caller(std::move(who)),
+        peer(peer_of(socket.native_handle())),
+        buffer(buffer_bytes) {}
 
   Socket socket;
   Timer timer;
   Caller caller;
+  std::string peer;
+  std::vector<char> buffer;  // never grows
+  std::size_t used = 0;      // of it: what has arrived and was not used yet
   bool open = true;
-  bool reading = true;  // waits for a request: may be sent away when room is needed
+  bool asked = false;  // at least once
+  Waits waits = Waits::for_request;
+  SteadyClock::time_point since = SteadyClock::now();
   bool timed_out = false;
   bool changed = false;  // the instance has something new
   bool peer_gone = false;
   std::uint32_t armed = 0;  // tells a time-out of an earlier wait from one of this wait
   std::uint64_t subscription = 0;
+
+  std::string_view unread() const { return {buffer.data(), used}; }
+  void use(std::size_t bytes) {
+    std::move(buffer.begin() + static_cast<std::ptrdiff_t>(bytes),
+              buffer.begin() + static_cast<std::ptrdiff_t>(used), buffer.begin());
+    used -= bytes;
+  }
+  void wait(Waits what) {
+    waits = what;
+    since = SteadyClock::now();
+  }
+  Claim claim() const {
+    return {waits == Waits::for_news ? Claim::Waits::for_news : Claim::Waits::for_its_peer, since, peer};
+  }
 
   /// Cancels what the socket does when `patience` is over.
   static void arm(const std::shared_ptr<Session>& self, std::chrono::milliseconds patience) {
@@ -97,14 +120,23 @@ struct HttpServer::Session {
     ++armed;
     timer.cancel();
   }
-  void close() {
+  void close(Farewell farewell) {
     open = false;
     disarm();
     error_code ignored;
-    socket.shutdown(Socket::shutdown_send, ignored);
-    // Unread bytes would turn our close into a reset, and the answer would be lost with it.
-    char unread[4096];
-    while (::recv(socket.native_handle(), unread, sizeof unread, MSG_DONTWAIT) > 0) {
+    switch (farewell) {
+      case Farewell::orderly: {
+        socket.shutdown(Socket::shutdown_send, ignored);
+        // Unread bytes would turn our close into a reset, and the answer would be lost with it.
+        std::array<char, 4096> unread_bytes;
+        for (int i = 0; i < 16; ++i) {
+          if (::recv(socket.native_handle(), unread_bytes.data(), unread_bytes.size(), MSG_DONTWAIT) <= 0)
+            break;
+        }
+        break;
+      }
+      // Else the kernel keeps what was not taken, and offers it to a peer that does not read for minutes.
+      case Farewell::reset: socket.set_option(asio::socket_base::linger(true, 0), ignored); break;
     }
     socket.close(ignored);
   }
@@ -121,7 +153,11 @@ HttpServer::HttpServer(asio::io_context& io, int family, int descriptor, host::I
 
 void HttpServer::start() {
   asio::co_spawn(io_.get_executor(), accept_loop(), [self = shared_from_this()](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
+    try {
+      if (bug) std::rethrow_exception(bug);
+    } catch (const std::bad_alloc&) {
+      if (self->open_) self->start();
+    }
   });
 }
 
@@ -131,201 +167,265 @@ void HttpServer::close() {
   acceptor_.close(ignored);
   for (const SessionPtr& session : std::exchange(sessions_, {})) {
     if (session->subscription != 0) instance_->unsubscribe(std::exchange(session->subscription, 0));
-    if (session->open) session->close();
+    if (session->open) session->close(Session::Farewell::orderly);
   }
   instance_ = nullptr;
 }
 
 bool HttpServer::busy() const {
-  for (const SessionPtr& session : sessions_) {
-    if (!session->reading) return true;
-  }
-  return false;
+  return std::ranges::any_of(sessions_, [](const SessionPtr& session) {
+    return session->waits == Session::Waits::for_reader || session->waits == Session::Waits::for_news;
+  });
 }
 
 void HttpServer::end(const SessionPtr& session) {
   if (session->subscription != 0 && instance_ != nullptr) {
     instance_->unsubscribe(std::exchange(session->subscription, 0));
   }
-  if (session->open) session->close();
+  if (session->open) {
+    session->close(session->waits == Session::Waits::for_reader ? Session::Farewell::reset
+                                                                : Session::Farewell::orderly);
+  }
   sessions_.remove(session);
 }
 
-asio::awaitable<void, Executor> HttpServer::accept_loop() {
+// --- accepting -------------------------------------------------------------------------------
+
+HttpServer::Awaitable<void> HttpServer::accept_loop() {
   const auto self = shared_from_this();
   Timer pause(io_.get_executor());
   while (open_) {
-    Socket socket(io_.get_executor());
-    error_code error;
-    co_await acceptor_.async_accept(socket, into(error));
-    if (!open_) co_return;
-    if (!error) {
-      admit(std::move(socket));
-    } else if (error != asio::error::connection_aborted) {
-      // EMFILE, ENOMEM: the connection stays in the queue; looking again at once would spin.
-      pause.expires_after(std::chrono::milliseconds(200));
-      co_await pause.async_wait(into(error));
+    bool wait = false;
+    try {
+      Socket socket(io_.get_executor());
+      error_code error;
+      co_await acceptor_.async_accept(socket, into(error));
+      if (!open_) co_return;
+      if (!error) {
+        admit(std::move(socket));
+      } else if (nothing_left(error)) {
+        // The connection stays in the queue. One of ours makes room for it; without any, looking again at
+        // once would spin.
+        wait = sessions_.empty();
+        if (!wait) make_room();
+      }
+    } catch (const std::bad_alloc&) {
+      wait = true;
     }
+    if (!wait) continue;
+    error_code ignored;
+    pause.expires_after(std::chrono::milliseconds(200));
+    co_await pause.async_wait(into(ignored));
   }
 }
 
 void HttpServer::admit(Socket socket) {
-  if (sessions_.size() >= limits_.connections && !make_room()) {
-    send_at_once(socket, "too many connections: as many as allowed are being answered");
-    return;
-  }
   Caller caller = admit_ ? admit_(socket.native_handle()) : Caller{};
-  const auto session = std::make_shared<Session>(std::move(socket), std::move(caller));
+  if (!caller.refusal.empty()) return send_at_once(socket, refusal_answer(caller.refusal));
+  while (!sessions_.empty() && sessions_.size() >= limits_.connections) make_room();
+  if (!sessions_.empty() && crowded()) make_room();
+  if (!sessions_.empty() && crowded()) make_room();  // two for one: what is short becomes less so
+  bound_memory(socket, limits_.socket_bytes);
+  const auto session = std::make_shared<Session>(std::move(socket), std::move(caller),
+                                                 limits_.header_bytes + std::size_t{512});
   sessions_.push_back(session);
-  asio::co_spawn(io_.get_executor(), serve(session),
-                 [self = shared_from_this(), session](std::exception_ptr trouble) {
-                   // No memory for one connection ends that connection, never the pod.
-                   static_cast<void>(trouble);
-                   self->end(session);
-                 });
+  try {
+    asio::co_spawn(io_.get_executor(), serve(session),
+                   [self = shared_from_this(), session](std::exception_ptr trouble) {
+                     // No memory for one connection ends that connection, never the pod.
+                     static_cast<void>(trouble);
+                     self->end(session);
+                   });
+  } catch (const std::bad_alloc&) {
+    end(session);
+  }
 }
 
-bool HttpServer::make_room() {
-  for (const SessionPtr& session : sessions_) {
-    if (!session->reading) continue;
-    send_at_once(session->socket,
-                 "too many connections: this one had waited longest without asking anything");
-    const SessionPtr oldest = session;
-    end(oldest);
-    return true;
-  }
-  return false;
+bool HttpServer::crowded() const {
+  return host::free_descriptors(limits_.descriptors) < limits_.descriptors || !host::memory_is_ample();
 }
 
-namespace {
-
-/// What to answer to a request that could not be read; nullopt: nobody is there to be answered.
-std::optional<Response> trouble_answer(error_code error, bool timed_out, bool began, const Limits& limits) {
-  if (timed_out) {
-    if (!began) return std::nullopt;
-    return limit_answer(408,
-                        fmt::format("the request was not complete within {} ms", limits.patience.count()));
+void HttpServer::make_room() {
+  std::vector<Claim> claims;
+  claims.reserve(sessions_.size());
+  for (const SessionPtr& session : sessions_) claims.push_back(session->claim());
+  const auto index = static_cast<std::ptrdiff_t>(least_deserving(claims, SteadyClock::now()));
+  const SessionPtr leaves = *std::next(sessions_.begin(), index);
+  if (leaves->waits == Session::Waits::for_request && !leaves->asked) {
+    send_at_once(
+        leaves->socket,
+        limit_answer(503, "too many connections: this one had waited longest without asking anything"));
   }
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return limit_answer(431, fmt::format("the header is longer than {} bytes", limits.header_bytes));
-  }
-  if (error == http::error::body_limit) {
-    return limit_answer(413, fmt::format("the body is longer than {} bytes", limits.body_bytes));
-  }
-  const bool malformed = error.category() == http::make_error_code(http::error::bad_method).category() &&
-                         error != http::error::end_of_stream && error != http::error::partial_message;
-  if (malformed) return limit_answer(400, "this is not an HTTP request: " + error.message());
-  return std::nullopt;
+  end(leaves);
 }
 
-}  // namespace
+// --- one connection --------------------------------------------------------------------------
 
-asio::awaitable<void, Executor> HttpServer::serve(SessionPtr session) {
-  const auto self = shared_from_this();
-  beast::flat_buffer buffer(2 * limits_.header_bytes);
+HttpServer::Awaitable<std::expected<RequestHead, HttpServer::Trouble>> HttpServer::read_head(
+    SessionPtr session) {
+  std::size_t looked = 0;
   for (;;) {
-    http::request_parser<http::string_body> parser;
-    parser.header_limit(limits_.header_bytes);
-    parser.body_limit(limits_.body_bytes);
-    error_code error;
-    Session::arm(session, limits_.patience);
-    session->reading = true;
-    co_await http::async_read(session->socket, buffer, parser, into(error));
-    session->reading = false;
-    session->disarm();
-    if (!session->open || !open_) co_return;
-
-    Response response;
-    bool keep_alive = false;
-    bool head = false;
-    unsigned version = 11;
-    if (error) {
-      const bool began = parser.got_some() || buffer.size() > 0;
-      std::optional<Response> answer = trouble_answer(error, session->timed_out, began, limits_);
-      if (!answer) co_return;
-      response = std::move(*answer);
-    } else {
-      const auto& message = parser.get();
-      keep_alive = message.keep_alive();
-      version = message.version();
-      head = message.method() == http::verb::head;
-      std::optional<Request> request = parse_target(message.method_string(), message.target());
-      if (!session->caller.refusal.empty()) {
-        response = limit_answer(403, error_json(session->caller.refusal));
-        response.body.pop_back();
-        response.content_type = "application/json";
-      } else if (!request) {
-        response = limit_answer(400, "the target of the request is malformed");
-      } else {
-        request->by = session->caller.by;
-        response = route_(*request);
-        instance_->redact(response.body);
-      }
+    const std::size_t end = end_of_head(session->unread(), looked);
+    if (end == std::string_view::npos ? session->used > limits_.header_bytes : end > limits_.header_bytes) {
+      co_return std::unexpected(
+          limit_answer(431, fmt::format("the header is longer than {} bytes", limits_.header_bytes)));
     }
+    if (end != std::string_view::npos) {
+      std::expected<RequestHead, Response> head = parse_head(session->unread().substr(0, end), limits_);
+      session->use(end);
+      if (head) co_return std::move(*head);
+      co_return std::unexpected(std::move(head.error()));
+    }
+    looked = session->used < 3 ? 0 : session->used - 3;
+    error_code error;
+    if (!session->timed_out) {
+      session->used += co_await session->socket.async_read_some(
+          asio::buffer(session->buffer.data() + session->used, session->buffer.size() - session->used),
+          into(error));
+    }
+    if (!session->open || !open_) co_return std::unexpected(std::nullopt);
+    if (session->timed_out && session->used > 0) {
+      co_return std::unexpected(limit_answer(
+          408, fmt::format("the request was not complete within {} ms", limits_.patience.count())));
+    }
+    if (error || session->timed_out) co_return std::unexpected(std::nullopt);
+  }
+}
 
-    if (response.stream && !head) {
+HttpServer::Awaitable<bool> HttpServer::skip_body(SessionPtr session, std::uint64_t bytes) {
+  for (;;) {
+    const std::size_t here = std::min<std::uint64_t>(bytes, session->used);
+    session->use(here);
+    bytes -= here;
+    if (bytes == 0) co_return true;
+    if (session->timed_out) co_return false;
+    error_code error;
+    session->used = co_await session->socket.async_read_some(asio::buffer(session->buffer), into(error));
+    if (error || !session->open || !open_) co_return false;
+  }
+}
+
+HttpServer::Awaitable<bool> HttpServer::send(SessionPtr session, std::string_view text) {
+  session->wait(Session::Waits::for_reader);
+  while (!text.empty()) {
+    if (session->timed_out) co_return false;
+    error_code error;
+    const std::size_t sent =
+        co_await session->socket.async_write_some(asio::buffer(text.data(), text.size()), into(error));
+    if (error || !session->open) co_return false;
+    text.remove_prefix(sent);
+  }
+  co_return true;
+}
+
+Response HttpServer::answer(const Session& session, const RequestHead& head) const {
+  std::optional<Request> request = parse_target(head.method, head.target);
+  if (!request) return limit_answer(400, "the target of the request is malformed");
+  request->by = session.caller.by;
+  Response response = route_(*request);
+  instance_->redact(response.body);
+  return response;
+}
+
+HttpServer::Awaitable<void> HttpServer::serve(SessionPtr session) {
+  const auto self = shared_from_this();
+  Session::arm(session, limits_.patience);
+  for (std::size_t answers = 1;; ++answers) {
+    const bool first_of_burst = session->used == 0;
+    session->wait(Session::Waits::for_request);
+    const std::expected<RequestHead, Trouble> head = co_await read_head(session);
+    if (!head) {
+      if (!head.error()) co_return;
+      Session::arm(session, parting_patience);
+      if (co_await send(session, head_text(*head.error(), 11, false) + head.error()->body))
+        co_await part(session);
+      co_return;
+    }
+    session->asked = true;
+    if (!co_await skip_body(session, head->body_bytes)) co_return;
+    if (first_of_burst) Session::arm(session, limits_.patience);
+
+    const bool wants_body = head->method != "HEAD";
+    const bool keep_alive = head->keep_alive && answers < limits_.answers;
+    Response response = answer(*session, *head);
+    if (response.stream && wants_body) {
       co_await stream(session, std::move(response));
       co_return;
     }
-    const Message message = message_of(std::move(response), version, keep_alive);
-    http::response_serializer<http::string_body> serializer(message);
-    Session::arm(session, limits_.patience);
-    if (head) {
-      co_await http::async_write_header(session->socket, serializer, into(error));
-    } else {
-      co_await http::async_write(session->socket, serializer, into(error));
+    std::string text = head_text(response, head->version, keep_alive);
+    if (wants_body) text += response.body;
+    response.body = {};
+    if (!co_await send(session, text)) co_return;
+    if (!keep_alive) {
+      if (session->used > 0) co_await part(session);
+      session->wait(Session::Waits::for_parting);  // everything was taken: an orderly close
+      co_return;
     }
-    session->disarm();
-    if (error || !keep_alive || !session->open) co_return;
+    if (session->used == 0) Session::arm(session, limits_.patience);
   }
 }
+
+/// After an answer that is not followed by another one: what is still coming is thrown away.
+HttpServer::Awaitable<void> HttpServer::part(SessionPtr session) {
+  session->wait(Session::Waits::for_parting);
+  Session::arm(session, parting_patience);
+  error_code error;
+  session->socket.shutdown(Socket::shutdown_send, error);
+  for (std::size_t bytes = 0; !error && bytes < parting_bytes && !session->timed_out && session->open;) {
+    bytes += co_await session->socket.async_read_some(asio::buffer(session->buffer), into(error));
+  }
+}
+
+// --- streams ---------------------------------------------------------------------------------
 
 namespace {
 
 // Notices that the reader has gone while there is nothing to write. What it sends is thrown away.
 template <typename SessionPtr>
-void watch_peer(const SessionPtr& session, const std::shared_ptr<std::array<char, 256>>& waste) {
-  session->socket.async_read_some(asio::buffer(*waste), [session, waste](error_code error, std::size_t) {
-    if (!error) return watch_peer(session, waste);
-    session->peer_gone = true;
-    session->timer.cancel();
-  });
+void watch_peer(const SessionPtr& session, std::size_t room) {
+  session->socket.async_read_some(asio::buffer(session->buffer),
+                                  [session, room](error_code error, std::size_t bytes) {
+                                    if (!error && session->open && bytes < room)
+                                      return watch_peer(session, room - bytes);
+                                    session->peer_gone = true;
+                                    session->timer.cancel();
+                                  });
 }
+
+std::string chunk(std::string_view piece) { return fmt::format("{:x}\r\n{}\r\n", piece.size(), piece); }
 
 }  // namespace
 
-asio::awaitable<void, Executor> HttpServer::stream(SessionPtr session, Response response) {
+HttpServer::Awaitable<void> HttpServer::stream(SessionPtr session, Response response) {
   const std::shared_ptr<LineStream> lines = response.stream;
-  const Message message = message_of(std::move(response), 11, false);
-  http::response_serializer<http::string_body> serializer(message);
-  error_code error;
-  co_await http::async_write_header(session->socket, serializer, into(error));
-  if (error || !session->open) co_return;
-
+  if (!co_await send(session, head_text(response, 11, false))) co_return;
+  session->disarm();
   session->subscription = instance_->subscribe([weak = std::weak_ptr(session)] {
     if (const auto there = weak.lock()) {
       there->changed = true;
       there->timer.cancel();
     }
   });
-  watch_peer(session, std::make_shared<std::array<char, 256>>());
-  // A reader may pause as long as it likes (`events --follow | less`): nothing piles up for it.
+  watch_peer(session, follower_bytes);
+  // A reader may pause as long as it likes (`events --follow | less`): nothing piles up for it, and it keeps
+  // its place as long as nobody else needs it.
   while (session->open && !session->peer_gone) {
     session->changed = false;
     std::string piece = lines->next();
     instance_->redact(piece);
     if (!piece.empty()) {
-      co_await asio::async_write(session->socket, http::make_chunk(asio::buffer(piece)), into(error));
-      if (error) co_return;
+      if (!co_await send(session, chunk(piece))) co_return;
       continue;
     }
     if (!lines->follow || instance_->view().state == engine::PodState::ended) {
-      co_await asio::async_write(session->socket, http::make_chunk_last(), into(error));
+      if (co_await send(session, "0\r\n\r\n")) session->wait(Session::Waits::for_parting);
       co_return;
     }
     if (session->changed) continue;
-    session->timer.expires_at(std::chrono::steady_clock::time_point::max());
-    co_await session->timer.async_wait(into(error));
+    session->wait(Session::Waits::for_news);
+    error_code ignored;
+    session->timer.expires_at(SteadyClock::time_point::max());
+    co_await session->timer.async_wait(into(ignored));
   }
 }
 

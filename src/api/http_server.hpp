@@ -1,14 +1,17 @@
-// HTTP/1.1 over a listening stream socket, whatever its family: limits, keep-alive, streams.
+// HTTP/1.1 over a listening stream socket, whatever its family: limits, places, keep-alive, streams.
 //
 // One coroutine accepts, one serves each connection. The instance outlives the server, the server's
-// coroutines may outlive the server: what they touch is checked through `open`.
+// coroutines may outlive the server: what they touch is checked through `open`. A connection for which there
+// is no memory ends, and nothing else does: all its work is done inside its coroutine.
 #pragma once
 
+#include <expected>
 #include <functional>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -19,6 +22,7 @@
 
 #include "arizuko/api/routes.hpp"
 #include "arizuko/api/servers.hpp"
+#include "http_text.hpp"
 
 namespace arizuko::api {
 
@@ -30,7 +34,7 @@ using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                                 boost::asio::wait_traits<std::chrono::steady_clock>,
                                                 boost::asio::io_context::executor_type>;
 
-/// Who is at the other end; `refusal` is not empty when that one gets no data.
+/// Who is at the other end; `refusal` is not empty when that one is sent away at once.
 struct Caller {
   std::string by;
   std::string refusal;
@@ -53,13 +57,22 @@ class HttpServer : public std::enable_shared_from_this<HttpServer> {
  private:
   struct Session;
   using SessionPtr = std::shared_ptr<Session>;
+  template <typename Result>
+  using Awaitable = boost::asio::awaitable<Result, boost::asio::io_context::executor_type>;
+  /// What to answer before the connection is closed; nullopt: nobody is there to be answered.
+  using Trouble = std::optional<Response>;
 
-  boost::asio::awaitable<void, boost::asio::io_context::executor_type> accept_loop();
-  boost::asio::awaitable<void, boost::asio::io_context::executor_type> serve(SessionPtr session);
-  boost::asio::awaitable<void, boost::asio::io_context::executor_type> stream(SessionPtr session,
-                                                                              Response response);
+  Awaitable<void> accept_loop();
+  Awaitable<void> serve(SessionPtr session);
+  Awaitable<std::expected<RequestHead, Trouble>> read_head(SessionPtr session);
+  Awaitable<bool> skip_body(SessionPtr session, std::uint64_t bytes);
+  Awaitable<bool> send(SessionPtr session, std::string_view text);
+  Awaitable<void> stream(SessionPtr session, Response response);
+  Awaitable<void> part(SessionPtr session);
+  Response answer(const Session& session, const RequestHead& head) const;
   void admit(Socket socket);
-  bool make_room();
+  bool crowded() const;
+  void make_room();
   void end(const SessionPtr& session);
 
   boost::asio::io_context& io_;

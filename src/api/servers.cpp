@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -65,7 +66,28 @@ std::string tcp_problem(const plan::Address& address) {
   return sentence;
 }
 
-std::expected<Descriptor, std::string> listen_tcp(const plan::Address& address, int& family) {
+// How many may wait for one turn of the loop to take them: a turn that is slow must not cost the kubelet its
+// connection, which would be tried again after a second only.
+constexpr int backlog = 1024;
+
+bool set(int descriptor, int level, int option, int value) {
+  return ::setsockopt(descriptor, level, option, &value, sizeof value) == 0;
+}
+
+/// What is accepted inherits all of it: tcp(7), socket(7).
+bool set_options(int descriptor, int family, const Limits& limits) {
+  // "::" is IPv4, too, whatever net.ipv6.bindv6only says: the kubelet asks at the pod's address of either
+  // kind.
+  if (family == AF_INET6 && !set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0)) return false;
+  // After a close, too, the kernel keeps what was not acknowledged no longer than this.
+  return set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(limits.patience.count())) &&
+         set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) &&
+         set(descriptor, SOL_SOCKET, SO_SNDBUF, limits.socket_bytes) &&
+         set(descriptor, SOL_SOCKET, SO_RCVBUF, limits.socket_bytes);
+}
+
+std::expected<Descriptor, std::string> listen_tcp(const plan::Address& address, int& family,
+                                                  const Limits& limits) {
   SocketAddress socket_address{};
   socklen_t size = 0;
   if (::inet_pton(AF_INET, address.ip.c_str(), &socket_address.v4.sin_addr) == 1) {
@@ -81,9 +103,8 @@ std::expected<Descriptor, std::string> listen_tcp(const plan::Address& address, 
   }
   family = socket_address.any.sa_family;
   Descriptor descriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  if (descriptor.get() < 0 || ::setsockopt(descriptor.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      ::bind(descriptor.get(), &socket_address.any, size) != 0 || ::listen(descriptor.get(), 128) != 0) {
+  if (descriptor.get() < 0 || !set_options(descriptor.get(), family, limits) ||
+      ::bind(descriptor.get(), &socket_address.any, size) != 0 || ::listen(descriptor.get(), backlog) != 0) {
     return std::unexpected(tcp_problem(address));
   }
   return descriptor;
@@ -117,7 +138,7 @@ std::expected<std::unique_ptr<Interface>, std::string> serve_tcp(
     boost::asio::io_context& io, const plan::Address& address, host::Instance& instance, const Limits& limits,
     Response (*route)(const Request&, const host::Instance&)) {
   int family = AF_INET;
-  std::expected<Descriptor, std::string> descriptor = listen_tcp(address, family);
+  std::expected<Descriptor, std::string> descriptor = listen_tcp(address, family, limits);
   if (!descriptor) return std::unexpected(std::move(descriptor.error()));
   const std::uint16_t port = bound_port(descriptor->get());
   auto server = std::make_shared<HttpServer>(
@@ -221,7 +242,8 @@ std::expected<Descriptor, std::string> listen_local(const std::string& address) 
   const int why = errno;
   ::umask(before);
   errno = why;
-  if (bound != 0 || ::listen(descriptor.get(), 128) != 0) return std::unexpected(control_problem(address));
+  if (bound != 0 || ::listen(descriptor.get(), backlog) != 0)
+    return std::unexpected(control_problem(address));
   return descriptor;
 }
 
