@@ -41,6 +41,8 @@ class Connection {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
+  /// Sends; a peer that has sent its answer and closed already is none that failed: the answer is there.
+  bool ask(std::string_view text) { return write(text) || errno == EPIPE || errno == ECONNRESET; }
   /// Zero: for ever.
   void set_wait(std::chrono::milliseconds wait) { wait_ = wait; }
   int descriptor() const { return descriptor_; }
@@ -60,6 +62,7 @@ class Connection {
     return read_some(buffers, error);
   }
 
+ private:
   bool write(std::string_view text) {
     while (!text.empty()) {
       const ssize_t sent = ::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL);
@@ -70,7 +73,6 @@ class Connection {
     return true;
   }
 
- private:
   std::size_t read_into(const asio::mutable_buffer& buffer, error_code& error) {
     pollfd readable{descriptor_, POLLIN, 0};
     int ready = 0;
@@ -91,20 +93,28 @@ class Connection {
   std::chrono::milliseconds wait_ = Client::patience;
 };
 
+enum class Listener { process_1, another };
+
 std::string cannot_reach(const std::string& address, std::string_view why) {
   return fmt::format("cannot reach arizuko-init at {}: {}", address, why);
 }
+
+constexpr const char* busy_listener = "whoever listens there takes no more connections";
 
 std::string reason_of(int number) {
   switch (number) {
     case ENOENT: return "there is no such socket; is it running?";
     case ECONNREFUSED: return "nobody listens there; is it running?";
     case EACCES: return "Permission denied; call as the user it runs as, or as root";
+    case EAGAIN: return busy_listener;
     default: return std::strerror(number);
   }
 }
 
-std::expected<Connection, int> connect_to(const std::string& address) {
+enum class Patience { full, none };
+
+/// EAGAIN: whoever listens there has not taken those who connected before, and our patience is over.
+std::expected<Connection, int> connect_to(const std::string& address, Patience wait) {
   union {
     sockaddr any;
     sockaddr_un local;
@@ -113,34 +123,61 @@ std::expected<Connection, int> connect_to(const std::string& address) {
   if (address.empty() || address.size() > sizeof target.local.sun_path - 1)
     return std::unexpected(ENAMETOOLONG);
   address.copy(target.local.sun_path, address.size());
-  const bool is_abstract = address.front() == '@';
-  if (is_abstract) target.local.sun_path[0] = '\0';
+  const bool by_path = address.front() != '@';
+  if (!by_path) target.local.sun_path[0] = '\0';
   const auto size =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size() + (is_abstract ? 0 : 1));
-  Connection connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connection.descriptor() < 0 || ::connect(connection.descriptor(), &target.any, size) != 0) {
-    return std::unexpected(errno);
-  }
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size() + (by_path ? 1 : 0));
+  const int non_blocking = wait == Patience::none ? SOCK_NONBLOCK : 0;
+  Connection connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | non_blocking, 0));
   // Bounds connect and send; reads wait in poll.
   const timeval patience{Client::patience.count() / 1000, 0};
-  ::setsockopt(connection.descriptor(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  if (connection.descriptor() < 0 ||
+      ::setsockopt(connection.descriptor(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
+      ::connect(connection.descriptor(), &target.any, size) != 0) {
+    return std::unexpected(errno);
+  }
   return connection;
 }
 
-/// Everybody can listen on an abstract name: only the same user and root are believed, and root, who
-/// can be anybody, believes all.
-std::expected<void, std::string> check_listener(const Connection& connection) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(connection.descriptor(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+/// Who called listen(2) there: unix(7).
+std::expected<ucred, std::string> listener_of(const Connection& connection) {
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  if (::getsockopt(connection.descriptor(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0)
     return std::unexpected(std::string("the kernel does not say who listens there"));
+  return listener;
+}
+
+/// Everybody can listen on an abstract name: only the same user and root are believed. What root names,
+/// root means.
+std::expected<void, std::string> check_listener(const Connection& connection) {
+  const auto listener = listener_of(connection);
+  if (!listener) return std::unexpected(listener.error());
+  if (listener->uid == ::geteuid() || listener->uid == 0 || ::geteuid() == 0) return {};
+  return std::unexpected(
+      fmt::format("uid {} listens there, neither you nor root: not trusted", listener->uid));
+}
+
+bool is_abstract(const std::string& address) { return address.starts_with('@'); }
+
+/// Whether what was found by looking is to be believed. Of the abstract names root believes only root's own
+/// and process 1's: any user could lead root to a socket of theirs.
+std::expected<Listener, std::string> judge_found(const std::string& address, const Connection& connection) {
+  const auto trusted = check_listener(connection);
+  if (!trusted) return std::unexpected(trusted.error());
+  const auto listener = listener_of(connection);
+  if (!listener) return std::unexpected(listener.error());
+  const bool process_1 = listener->pid == 1;
+  if (is_abstract(address) && listener->uid != ::geteuid() && listener->uid != 0 && !process_1) {
+    return std::unexpected(fmt::format(
+        "uid {} listens there, neither you nor root: passed over; --control {} asks it all the same",
+        listener->uid, address));
   }
-  if (peer.uid == ::geteuid() || peer.uid == 0 || ::geteuid() == 0) return {};
-  return std::unexpected(fmt::format("uid {} listens there, neither you nor root: not trusted", peer.uid));
+  return process_1 ? Listener::process_1 : Listener::another;
 }
 
 std::expected<Connection, std::string> open(const std::string& address) {
-  std::expected<Connection, int> connection = connect_to(address);
+  std::expected<Connection, int> connection = connect_to(address, Patience::full);
   if (!connection) return std::unexpected(cannot_reach(address, reason_of(connection.error())));
   const auto trusted = check_listener(*connection);
   if (!trusted) return std::unexpected(cannot_reach(address, trusted.error()));
@@ -171,7 +208,7 @@ std::expected<Reply, std::string> ask(const std::string& address, std::string_vi
                                       const std::string& target) {
   std::expected<Connection, std::string> connection = open(address);
   if (!connection) return std::unexpected(connection.error());
-  if (!connection->write(request_text(method, target))) {
+  if (!connection->ask(request_text(method, target))) {
     return std::unexpected(cannot_reach(address, std::strerror(errno)));
   }
   beast::flat_buffer buffer;
@@ -196,7 +233,7 @@ std::expected<Reply, std::string> Client::stream(const std::string& target, std:
                                                  const TakeLine& take) const {
   std::expected<Connection, std::string> connection = open(address_);
   if (!connection) return std::unexpected(connection.error());
-  if (!connection->write(request_text("GET", target))) {
+  if (!connection->ask(request_text("GET", target))) {
     return std::unexpected(cannot_reach(address_, std::strerror(errno)));
   }
   beast::flat_buffer buffer;
@@ -250,9 +287,15 @@ Places usual_places() {
   return places;
 }
 
-Found find_control_sockets(const Places& places) {
+namespace {
+
+/// Anybody can make a name in the abstract namespace, of any bytes: one that is not plain is not ours.
+bool is_plain(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+std::set<std::string> candidates_at(const Places& places, Found& found) {
   std::set<std::string> candidates;
-  Found found;
   for (const std::string& directory : places.directories) {
     std::error_code trouble;
     for (std::filesystem::directory_iterator it(directory, trouble), end; !trouble && it != end;
@@ -265,20 +308,45 @@ Found find_control_sockets(const Places& places) {
   std::ifstream sockets(places.proc_net_unix);
   for (std::string line; std::getline(sockets, line);) {
     const std::size_t at = line.rfind(" @arizuko-init/");
-    if (at != std::string::npos) candidates.insert(line.substr(at + 1));
+    if (at != std::string::npos && is_plain(line.substr(at + 1))) candidates.insert(line.substr(at + 1));
   }
-  for (const std::string& candidate : candidates) {
-    const std::expected<Connection, int> connection = connect_to(candidate);
+  return candidates;
+}
+
+}  // namespace
+
+Found find_control_sockets(const Places& places) {
+  Found found;
+  std::vector<std::string> of_process_1;
+  std::vector<std::string> busy;
+  const auto look = [&](const std::string& candidate, Patience patience) {
+    const std::expected<Connection, int> connection = connect_to(candidate, patience);
     if (!connection) {
       if (connection.error() == EACCES) found.refused.push_back(candidate + ": Permission denied");
-      continue;  // a stale file: its supervisor is dead
+      if (connection.error() == EAGAIN) busy.push_back(candidate);
+      return;  // else a stale file: its supervisor is dead
     }
-    const auto trusted = check_listener(*connection);
-    if (trusted)
-      found.alive.push_back(candidate);
-    else
-      found.refused.push_back(fmt::format("{}: {}", candidate, trusted.error()));
+    const auto listener = judge_found(candidate, *connection);
+    if (!listener) {
+      found.refused.push_back(fmt::format("{}: {}", candidate, listener.error()));
+      return;
+    }
+    found.alive.push_back(candidate);
+    if (*listener == Listener::process_1) of_process_1.push_back(candidate);
+  };
+  // Nobody is waited for while another one may answer: a stranger's socket that takes nobody in holds us up
+  // no longer than one patience, and only when nothing else is there.
+  for (const std::string& candidate : candidates_at(places, found)) look(candidate, Patience::none);
+  const auto deadline = std::chrono::steady_clock::now() + Client::patience;
+  for (const std::string& candidate : std::exchange(busy, {})) {
+    const bool wait = found.alive.empty() && std::chrono::steady_clock::now() < deadline;
+    look(candidate, wait ? Patience::full : Patience::none);
   }
+  for (const std::string& candidate : busy)
+    found.refused.push_back(fmt::format("{}: {}", candidate, busy_listener));
+  // In a container process 1 is the instance. Whoever else listens there, a daemon of the same user even,
+  // must not make us ask which one is meant.
+  if (of_process_1.size() == 1) found.alive = std::move(of_process_1);
   return found;
 }
 

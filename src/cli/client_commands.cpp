@@ -30,7 +30,9 @@ Colour colour_of(const Console& console) { return console.colour ? Colour::on : 
 std::string looked_in(const Places& places, const Found& found) {
   std::string text =
       fmt::format("{} and @arizuko-init/* in {}", fmt::join(places.directories, ", "), places.proc_net_unix);
-  for (const std::string& refused : found.refused) text += "; " + refused;
+  constexpr std::size_t most = 5;  // any user can make as many as they like
+  for (std::size_t i = 0; i < std::min(most, found.refused.size()); ++i) text += "; " + found.refused[i];
+  if (found.refused.size() > most) text += fmt::format("; and {} more", found.refused.size() - most);
   return text;
 }
 

@@ -1,11 +1,14 @@
 // The commands against a real control socket: a child process serves a made-up instance.
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <boost/asio/io_context.hpp>
@@ -217,6 +220,39 @@ TEST_CASE("cli: the socket is found by looking, and a dead one is passed over") 
                        << "0000000000000000: 00000002 00000000 00010000 0001 01 1 @arizuko-init/gone\n"
                        << "0000000000000000: 00000002 00000000 00010000 0001 01 2 @other\n";
   const cli::Found found = cli::find_control_sockets({{served.directory(), "/nowhere"}, table});
+  CHECK(found.alive == std::vector<std::string>{served.path()});
+  CHECK(found.refused.empty());
+}
+
+TEST_CASE("cli: a socket that takes nobody in holds nobody up while another one answers") {
+  const Served served;
+  const std::string path = served.directory() + "/busy.sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  const auto* target = reinterpret_cast<const sockaddr*>(&address);
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  REQUIRE(::bind(listener, target, sizeof address) == 0);
+  REQUIRE(::listen(listener, 0) == 0);
+  std::vector<int> waiting;
+  do {
+    waiting.push_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+  } while (::connect(waiting.back(), target, sizeof address) == 0);
+  REQUIRE(errno == EAGAIN);
+  const cli::Found found = cli::find_control_sockets({{served.directory()}, "/nowhere"});
+  CHECK(found.alive == std::vector<std::string>{served.path()});
+  CHECK(found.refused ==
+        std::vector<std::string>{path + ": whoever listens there takes no more connections"});
+  waiting.push_back(listener);
+  for (const int each : waiting) ::close(each);
+}
+
+TEST_CASE("cli: a name in the abstract namespace that is not plain is nobody's") {
+  const Served served;
+  const std::string table = served.directory() + "/unix";
+  std::ofstream(table) << "Num RefCount Protocol Flags Type St Inode Path\n"
+                       << "0000000000000000: 00000002 00000000 00010000 0001 01 1 @arizuko-init/\x1b[31m\n";
+  const cli::Found found = cli::find_control_sockets({{served.directory()}, table});
   CHECK(found.alive == std::vector<std::string>{served.path()});
   CHECK(found.refused.empty());
 }

@@ -50,9 +50,10 @@ struct Places {
 Places usual_places();
 
 struct Found {
-  std::vector<std::string> alive;    // somebody listens
+  std::vector<std::string> alive;    // somebody listens who is to be believed
   std::vector<std::string> refused;  // "/run/arizuko-init/demo.sock: Permission denied"
 };
+/// Looks, and passes over what a stranger listens at. Where process 1 is an instance, it alone is found.
 Found find_control_sockets(const Places& places);
 
 }  // namespace arizuko::cli
