@@ -29,16 +29,18 @@ STOCK_PLAN = ROOT / "etc" / "arizuko.toml"
 UID = 1000
 
 # Mounts what a kubelet would, then drops everything. $1: the pod's directory; $2: its volume (another pod's,
-# when two share one); $3: a control group to run in, or nothing; the rest: the command.
+# when two share one); $3: a control group to run in, or nothing; $4: shell text that root runs in there first, or
+# nothing; the rest: the command.
 ENTRY = r"""
 set -eu
-pod=$1; volume=$2; group=$3; shift 3
+pod=$1; volume=$2; group=$3; setup=$4; shift 4
 [ -z "$group" ] || echo 0 >"$group/cgroup.procs"
 mount --make-rprivate /
 mount --bind "$pod" "$pod"
 case $volume in "$pod"/*) ;; *) mount --bind "$volume" "$volume" ;; esac
 mount -o remount,bind,ro /
 ip link set lo up
+eval "$setup"
 cd /
 exec setpriv --reuid 1000 --regid 1000 --clear-groups --bounding-set -all --inh-caps -all --no-new-privs "$@"
 """
@@ -86,7 +88,7 @@ class Pod:
     """One arizuko-init as PID 1. `env` is the pod's environment: nothing else of ours reaches it."""
 
     def __init__(self, plan=STOCK_PLAN, rehearse=True, env=None, options=(), log="json", data=None, start=True,
-                 stdout=None, before_exec=None, group=None):
+                 stdout=None, before_exec=None, group=None, setup=""):
         self.base = Path(tempfile.mkdtemp(prefix="arizuko-pod-"))
         self.data = Path(data) if data else self.base / "data" / "arizuko_demo"
         self.out = self.base / "out"
@@ -103,6 +105,7 @@ class Pod:
         self.stdout = stdout  # a descriptor, else the file `log`
         self.before_exec = before_exec  # runs in the child before it becomes PID 1
         self.group = group  # a control group that PID 1 begins in
+        self.setup = setup  # shell text that root runs in the pod's namespaces before PID 1: $volume is its volume
         self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})}
         self.process = None
         if rehearse:
@@ -147,7 +150,7 @@ class Pod:
 
     def start(self):
         command = ["unshare", "--pid", "--fork", "--mount-proc", "--mount", "--net", "--kill-child",
-                   "sh", "-c", ENTRY, "pod", str(self.base), str(self.data), str(self.group or ""),
+                   "sh", "-c", ENTRY, "pod", str(self.base), str(self.data), str(self.group or ""), self.setup,
                    str(INIT), "run", "--plan", str(self.plan), "--log", self.log,
                    "--set", f"pod.data_dir={self.data}",
                    "--set", f"pod.termination_log={self.termination_log}"]

@@ -1,0 +1,5 @@
+"""The attacks share helpers in attack.py beside this file."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
