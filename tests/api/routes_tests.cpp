@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <fmt/format.h>
+
 #include "arizuko/api/metrics.hpp"
 #include "arizuko/api/nearest.hpp"
 #include "arizuko/api/routes.hpp"
@@ -307,6 +309,23 @@ TEST_CASE("api: a reader of logs that is too slow is told how many lines it lost
   CHECK(has(late, "\"service\":null,\"stream\":\"gap\""));
   CHECK(has(late, "lines (of all services) were lost"));
   CHECK(has(late, "\"seq\":5001,"));
+}
+
+TEST_CASE(
+    "api: a reader of the last lines holds none of them, and is told when they went before it took them") {
+  FakeInstance instance;
+  for (int i = 0; i < 1000; ++i) instance.log("gated", fmt::format("early {}", i));
+  const api::Response response = control(instance, "GET", "/v1/logs?lines=1000");
+  const std::string first = response.stream->next();
+  CHECK(first.size() < 2 * api::LineStream::max_piece_bytes);
+  CHECK(has(first, "\"early 0\""));
+  for (int i = 0; i < 5000; ++i)
+    instance.log("gated", "a line of some length that fills the history of this service");
+  const std::string rest = all_of(*response.stream);
+  CHECK(has(rest, "\"stream\":\"gap\""));
+  CHECK(has(rest, " lines were lost"));
+  CHECK_FALSE(has(rest, "some length"));
+  CHECK(all_of(*response.stream).empty());
 }
 
 TEST_CASE("api: a piece of a stream is bounded however much there is") {

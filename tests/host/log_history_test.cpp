@@ -34,6 +34,21 @@ TEST_CASE("log history: the last lines of some or all services, oldest first") {
   CHECK(history.tail({}, 1)[0].unix_nanoseconds == 40);
 }
 
+TEST_CASE("log history: the last lines can be read in pieces, from a number on") {
+  LogHistory history;
+  for (int i = 0; i < 3; ++i) {
+    history.add("gated", Stream::err, "g", 10);
+    history.add("timed", Stream::out, "t", 20);
+  }
+  const LogHistory::Begin begin = history.begin_of_tail({"gated"}, 2);
+  CHECK(begin.lines == 2);
+  CHECK(show(history.since({"gated"}, begin.after, 1)) == "3 gated:g");
+  CHECK(show(history.since({"gated"}, 3, 1)) == "5 gated:g");
+  CHECK(show(history.since({}, 3, 2)) == "4 timed>:t 5 gated:g");
+  CHECK(history.begin_of_tail({}, 0).after == history.last_seq());
+  CHECK(history.begin_of_tail({"nobody"}, 9).lines == 0);
+}
+
 TEST_CASE("log history: following continues behind the last line seen") {
   LogHistory history;
   CHECK(history.last_seq() == 0);
