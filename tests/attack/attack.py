@@ -13,6 +13,7 @@ from pod import in_network_of, own_plan, wait_for
 
 SECONDS = float(os.environ.get("ARIZUKO_ATTACK_SECONDS", "2"))
 PROBES = 9090
+CONTROL = "\0arizuko-init/demo"
 KUBELET_TIMEOUT = 5  # timeoutSeconds of the liveness probe in k8s/base
 
 # Two daemons of the least kind: one that the tests kill, and one that writes a line when told to.
@@ -25,11 +26,11 @@ page = "127.0.0.1:9091"
 
 [service.steady]
 command = ["sleep", "3600"]
-restart = { delay = "20ms" }
+restart = { delay = "20ms", budget = 0 }
 
 [service.other]
 command = ["sleep", "3600"]
-restart = { delay = "20ms" }
+restart = { delay = "20ms", budget = 0 }
 """
 
 

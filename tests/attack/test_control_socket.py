@@ -1,4 +1,6 @@
 """Strangers, stalled followers and squatters at the control socket: the operator is always answered."""
+import ctypes
+import platform
 import socket
 import subprocess
 import sys
@@ -6,10 +8,9 @@ import time
 
 import pytest
 
-from attack import SECONDS, TWO, InPod, Kubelet, operator_is_answered, resident, restarts_at_once, two
-from pod import in_network_of, wait_for
+from attack import CONTROL, SECONDS, TWO, Kubelet, operator_is_answered, resident, restarts_at_once, two
+from pod import INIT, in_network_of
 
-CONTROL = "\0arizuko-init/demo"
 # Another user inside the pod: python with these lines, until its stdin ends. It says "there" when it stands.
 STRANGER = """
 import os, socket, sys
@@ -42,10 +43,10 @@ class Stranger:
 
 def as_1000(make):
     """What `make` returns, made by a process of the pod's own user; sockets keep whose they are."""
-    import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
-    # Of this thread only, which in_network_of made: setresuid(2) of libc would change all threads.
-    assert libc.syscall(119, 1000, 1000, 1000) == 0 and libc.syscall(117, 1000, 1000, 1000) == 0
+    # Of this thread only, which in_network_of made: setresuid(3) would change all threads.
+    setresgid, setresuid = (149, 147) if platform.machine() == "aarch64" else (119, 117)
+    assert libc.syscall(setresgid, 1000, 1000, 1000) == 0 and libc.syscall(setresuid, 1000, 1000, 1000) == 0
     return make()
 
 
@@ -159,7 +160,7 @@ def test_a_name_of_ours_that_takes_nobody_in_does_not_hold_up_commands(pod):
 def test_where_only_a_stranger_listens_a_command_says_who_it_passed_over(pod):
     with Stranger(pod, 1001, LISTENS.format(backlog=8, fill=0)):
         # From another process namespace nobody is process 1, and the instance itself is a stranger to root.
-        done = subprocess.run(["nsenter", "-t", str(pod.pid1), "-n", str(__import__("pod").INIT), "status"],
+        done = subprocess.run(["nsenter", "-t", str(pod.pid1), "-n", str(INIT), "status"],
                               capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert "@arizuko-init/x: uid 1001 listens there, neither you nor root: passed over" in done.stderr

@@ -1,10 +1,8 @@
 """PID 1 with too little of everything: descriptors, processes, address space."""
-import json
 import resource
-import socket
 import time
 
-from attack import (PROBES, SECONDS, TWO, InPod, Kubelet, connect, operator_is_answered, pour, restarts_at_once, two)
+from attack import (SECONDS, TWO, InPod, Kubelet, connect, operator_is_answered, pour, restarts_at_once, two)
 from pod import in_network_of, wait_for
 
 

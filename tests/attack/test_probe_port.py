@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from attack import (KUBELET_TIMEOUT, PROBES, SECONDS, Held, InPod, Kubelet, connect, descriptors, operator_is_answered,
+from attack import (KUBELET_TIMEOUT, SECONDS, Held, InPod, Kubelet, connect, descriptors, operator_is_answered,
                     pour, resident, restarts_at_once, socket_memory, two)
 from pod import in_network_of, wait_for
 
