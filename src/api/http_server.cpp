@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -34,6 +35,8 @@ constexpr std::chrono::milliseconds parting_patience{1'000};
 constexpr std::size_t parting_bytes = 256 * 1024;
 // What a follower sends is thrown away, too; one that sends more than this wants something else.
 constexpr std::size_t follower_bytes = 64 * 1024;
+// So many connections at once are more than a kubelet, a Prometheus and some people.
+constexpr std::size_t crowd = 16;
 
 /// To a connection that is closed right after it: what the kernel takes now, or nothing.
 void send_at_once(Socket& socket, const Response& response) {
@@ -187,6 +190,10 @@ void HttpServer::end(const SessionPtr& session) {
                                                                 : Session::Farewell::orderly);
   }
   sessions_.remove(session);
+  if (!sessions_.empty() || most_sessions_ < crowd) return;
+  // What a crowd has needed lies scattered over the heap, and malloc keeps it: megabytes, for good.
+  most_sessions_ = 0;
+  ::malloc_trim(0);
 }
 
 // --- accepting -------------------------------------------------------------------------------
@@ -229,6 +236,7 @@ void HttpServer::admit(Socket socket) {
   const auto session = std::make_shared<Session>(std::move(socket), std::move(caller),
                                                  limits_.header_bytes + std::size_t{512});
   sessions_.push_back(session);
+  most_sessions_ = std::max(most_sessions_, sessions_.size());
   try {
     asio::co_spawn(io_.get_executor(), serve(session),
                    [self = shared_from_this(), session](std::exception_ptr trouble) {
@@ -414,7 +422,8 @@ HttpServer::Awaitable<void> HttpServer::stream(SessionPtr session, Response resp
     std::string piece = lines->next();
     instance_->redact(piece);
     if (!piece.empty()) {
-      if (!co_await send(session, chunk(piece))) co_return;
+      piece = chunk(piece);
+      if (!co_await send(session, piece)) co_return;
       continue;
     }
     if (!lines->follow || instance_->view().state == engine::PodState::ended) {

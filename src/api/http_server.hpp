@@ -83,6 +83,7 @@ class HttpServer : public std::enable_shared_from_this<HttpServer> {
   Limits limits_;
   bool open_ = true;
   std::list<SessionPtr> sessions_;  // the oldest first
+  std::size_t most_sessions_ = 0;   // at once, since there were none
 };
 
 }  // namespace arizuko::api
