@@ -11,8 +11,16 @@ namespace arizuko::host {
 
 void* LockedMemory::do_allocate(std::size_t bytes, std::size_t) {
   // A page is aligned for everything.
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
+  const auto map = [bytes] {
+    return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  };
+  void* memory = map();
+  for (; memory == MAP_FAILED; memory = map()) {
+    // As operator new does: the handler makes room, or it throws.
+    const std::new_handler make_room = std::get_new_handler();
+    if (make_room == nullptr) throw std::bad_alloc();
+    make_room();
+  }
   ::madvise(memory, bytes, MADV_DONTDUMP);
   ::mlock(memory, bytes);
   return memory;

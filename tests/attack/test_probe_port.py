@@ -61,6 +61,8 @@ def test_clients_that_pipeline_and_never_read_neither_silence_livez_nor_take_the
     held.close()
     assert most < 8 * 2**20, f"{most} bytes of socket memory"
     assert resident(pod) < small + 12 * 2**20
+    # What the crowd has needed goes with it.
+    wait_for("its memory to be given back", lambda: resident(pod) < small + 3 * 2**20, 20, 0.1)
 
 
 def test_readers_that_stop_in_the_middle_of_metrics_keep_nobody_out(pod):
