@@ -1,7 +1,6 @@
 #include "http_server.hpp"
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/host/free_descriptors.hpp"
 #include "arizuko/host/memory_reserve.hpp"
+#include "http_session.hpp"
 #include "places.hpp"
 
 namespace arizuko::api {
@@ -31,8 +31,10 @@ auto into(error_code& error) { return asio::redirect_error(UseAwaitable{}, error
 
 // Somebody whose request was refused unread may still be sending it: for so long, and so much, it is
 // thrown away, for a close would be a reset and take the answer with it.
-constexpr std::chrono::milliseconds parting_patience{1'000};
+constexpr std::chrono::milliseconds refused_patience{1'000};
 constexpr std::size_t parting_bytes = 256 * 1024;
+// The kernel does not say when the last byte was taken: looked at so often, by who waits for that alone.
+constexpr std::chrono::milliseconds between_looks{20};
 // What a follower sends is thrown away, too; one that sends more than this wants something else.
 constexpr std::size_t follower_bytes = 64 * 1024;
 // So many connections at once are more than a kubelet, a Prometheus and some people.
@@ -65,86 +67,6 @@ bool nothing_left(const error_code& error) {
 
 }  // namespace
 
-struct HttpServer::Session {
-  enum class Waits { for_request, for_reader, for_news, for_parting };
-  enum class Farewell { orderly, reset };
-
-  Session(Socket accepted, Caller who, std::size_t buffer_bytes)
-      : socket(std::move(accepted)),
-        timer(socket.get_executor()),
-        caller(std::move(who)),
-        peer(peer_of(socket.native_handle())),
-        buffer(buffer_bytes) {}
-
-  Socket socket;
-  Timer timer;
-  Caller caller;
-  std::string peer;
-  std::vector<char> buffer;  // never grows
-  std::size_t used = 0;      // of it: what has arrived and was not used yet
-  bool open = true;
-  bool asked = false;  // at least once
-  Waits waits = Waits::for_request;
-  SteadyClock::time_point since = SteadyClock::now();
-  bool timed_out = false;
-  bool changed = false;  // the instance has something new
-  bool peer_gone = false;
-  std::uint32_t armed = 0;  // tells a time-out of an earlier wait from one of this wait
-  std::uint64_t subscription = 0;
-
-  std::string_view unread() const { return {buffer.data(), used}; }
-  void use(std::size_t bytes) {
-    std::move(buffer.begin() + static_cast<std::ptrdiff_t>(bytes),
-              buffer.begin() + static_cast<std::ptrdiff_t>(used), buffer.begin());
-    used -= bytes;
-  }
-  void wait(Waits what) {
-    waits = what;
-    since = SteadyClock::now();
-  }
-  Claim claim() const {
-    return {waits == Waits::for_news ? Claim::Waits::for_news : Claim::Waits::for_its_peer, since, peer};
-  }
-
-  /// Cancels what the socket does when `patience` is over.
-  static void arm(const std::shared_ptr<Session>& self, std::chrono::milliseconds patience) {
-    self->timed_out = false;
-    const std::uint32_t mine = ++self->armed;
-    self->timer.expires_after(patience);
-    self->timer.async_wait([weak = std::weak_ptr(self), mine](error_code error) {
-      const auto session = weak.lock();
-      if (error || !session || session->armed != mine || !session->open) return;
-      session->timed_out = true;
-      error_code ignored;
-      session->socket.cancel(ignored);
-    });
-  }
-  void disarm() {
-    ++armed;
-    timer.cancel();
-  }
-  void close(Farewell farewell) {
-    open = false;
-    disarm();
-    error_code ignored;
-    switch (farewell) {
-      case Farewell::orderly: {
-        socket.shutdown(Socket::shutdown_send, ignored);
-        // Unread bytes would turn our close into a reset, and the answer would be lost with it.
-        std::array<char, 4096> unread_bytes;
-        for (int i = 0; i < 16; ++i) {
-          if (::recv(socket.native_handle(), unread_bytes.data(), unread_bytes.size(), MSG_DONTWAIT) <= 0)
-            break;
-        }
-        break;
-      }
-      // Else the kernel keeps what was not taken, and offers it to a peer that does not read for minutes.
-      case Farewell::reset: socket.set_option(asio::socket_base::linger(true, 0), ignored); break;
-    }
-    socket.close(ignored);
-  }
-};
-
 HttpServer::HttpServer(asio::io_context& io, int family, int descriptor, host::Instance& instance,
                        Route route, Admit admit, const Limits& limits)
     : io_(io),
@@ -170,7 +92,7 @@ void HttpServer::close() {
   acceptor_.close(ignored);
   for (const SessionPtr& session : std::exchange(sessions_, {})) {
     if (session->subscription != 0) instance_->unsubscribe(std::exchange(session->subscription, 0));
-    if (session->open) session->close(Session::Farewell::orderly);
+    if (session->open) session->close();
   }
   instance_ = nullptr;
 }
@@ -185,10 +107,7 @@ void HttpServer::end(const SessionPtr& session) {
   if (session->subscription != 0 && instance_ != nullptr) {
     instance_->unsubscribe(std::exchange(session->subscription, 0));
   }
-  if (session->open) {
-    session->close(session->waits == Session::Waits::for_reader ? Session::Farewell::reset
-                                                                : Session::Farewell::orderly);
-  }
+  if (session->open) session->close();
   sessions_.remove(session);
   if (!sessions_.empty() || most_sessions_ < crowd) return;
   // What a crowd has needed lies scattered over the heap, and malloc keeps it: megabytes, for good.
@@ -344,9 +263,9 @@ HttpServer::Awaitable<void> HttpServer::serve(SessionPtr session) {
     const std::expected<RequestHead, Trouble> head = co_await read_head(session);
     if (!head) {
       if (!head.error()) co_return;
-      Session::arm(session, parting_patience);
+      Session::arm(session, refused_patience);
       if (co_await send(session, head_text(*head.error(), 11, false) + head.error()->body))
-        co_await part(session);
+        co_await part(session, refused_patience);
       co_return;
     }
     session->asked = true;
@@ -365,22 +284,30 @@ HttpServer::Awaitable<void> HttpServer::serve(SessionPtr session) {
     response.body = {};
     if (!co_await send(session, text)) co_return;
     if (!keep_alive) {
-      if (session->used > 0) co_await part(session);
-      session->wait(Session::Waits::for_parting);  // everything was taken: an orderly close
+      co_await part(session, limits_.patience);
       co_return;
     }
     if (session->used == 0) Session::arm(session, limits_.patience);
   }
 }
 
-/// After an answer that is not followed by another one: what is still coming is thrown away.
-HttpServer::Awaitable<void> HttpServer::part(SessionPtr session) {
+/// After an answer that is not followed by another one: keeps its place until the peer has taken it, and
+/// throws away what is still coming.
+HttpServer::Awaitable<void> HttpServer::part(SessionPtr session, std::chrono::milliseconds patience) {
   session->wait(Session::Waits::for_parting);
-  Session::arm(session, parting_patience);
+  Session::arm(session, patience);
   error_code error;
   session->socket.shutdown(Socket::shutdown_send, error);
   for (std::size_t bytes = 0; !error && bytes < parting_bytes && !session->timed_out && session->open;) {
     bytes += co_await session->socket.async_read_some(asio::buffer(session->buffer), into(error));
+  }
+  // One that has only closed its own side may still be reading.
+  Timer look(io_.get_executor());
+  while (session->open && !session->timed_out && error == asio::error::eof &&
+         not_taken(session->socket) > 1) {
+    error_code ignored;
+    look.expires_after(between_looks);
+    co_await look.async_wait(into(ignored));
   }
 }
 

@@ -68,7 +68,7 @@ class HttpServer : public std::enable_shared_from_this<HttpServer> {
   Awaitable<bool> skip_body(SessionPtr session, std::uint64_t bytes);
   Awaitable<bool> send(SessionPtr session, std::string_view text);
   Awaitable<void> stream(SessionPtr session, Response response);
-  Awaitable<void> part(SessionPtr session);
+  Awaitable<void> part(SessionPtr session, std::chrono::milliseconds patience);
   Response answer(const Session& session, const RequestHead& head) const;
   void admit(Socket socket);
   bool crowded() const;

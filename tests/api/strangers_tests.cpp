@@ -135,6 +135,30 @@ TEST_CASE("servers: what a client does not read is bounded in the kernel") {
   }
 }
 
+TEST_CASE("servers: an answer that is not taken keeps its place, and is gone from the kernel with it") {
+  Probes probes({.connections = 2, .socket_bytes = 128 * 1024});
+  for (int i = 0; i < 300; ++i)
+    probes.instance.add(fmt::format("service-{}", i), plan::Kind::service, engine::State::ready, 1);
+  std::list<RawClient> clients;
+  for (int i = 0; i < 6; ++i) {
+    const int small = 1;
+    auto& client = clients.emplace_back(probes.io, probes.server->port());
+    ::setsockopt(client.descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    client.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ::shutdown(client.descriptor(), SHUT_WR);
+    turn(probes.io);
+  }
+  // All but the last two were sent away, by a reset: an orderly close would still be offering the answer.
+  int resets = 0;
+  for (RawClient& client : clients) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(client.descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error == ECONNRESET) ++resets;
+  }
+  CHECK(resets == 4);
+}
+
 TEST_CASE("servers: a flood of connections from one address does not cost another one its place") {
   Probes probes({.connections = 4});
   RawClient other(probes.io, probes.server->port(), 2);

@@ -65,6 +65,21 @@ def test_clients_that_pipeline_and_never_read_neither_silence_livez_nor_take_the
     wait_for("its memory to be given back", lambda: resident(pod) < small + 3 * 2**20, 20, 0.1)
 
 
+@pytest.mark.parametrize("half_closed", [False, True])
+def test_answers_that_nobody_takes_are_not_left_to_the_kernel(pod, half_closed):
+    held = Held(2000)
+
+    def step():
+        connection = connect(receive_buffer=2048)
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        if half_closed:
+            connection.shutdown(socket.SHUT_WR)
+        held.add(connection)
+    most = attacked(pod, step, 0.001)
+    held.close()
+    assert most < 8 * 2**20, f"{most} bytes of socket memory"
+
+
 def test_readers_that_stop_in_the_middle_of_metrics_keep_nobody_out(pod):
     held = Held()
 
