@@ -224,7 +224,8 @@ void own_families(Page& page, const host::Instance& instance, const ProcessFacts
   page.single("arizuko_init_log_lines_total", "counter", "Log lines taken from the services.",
               counters.log_lines);
   page.single("arizuko_init_log_lines_dropped_total", "counter",
-              "Log lines lost because nobody read our stdout.", counters.log_lines_dropped);
+              "Log lines lost because nobody read our stdout, or for want of memory.",
+              counters.log_lines_dropped);
   page.single("arizuko_init_log_lines_cut_total", "counter", "Log lines cut at their largest length.",
               counters.log_lines_cut);
   page.single("arizuko_init_log_written_bytes_total", "counter", "Bytes written to our stdout.",
