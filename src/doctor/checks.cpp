@@ -8,7 +8,7 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<CheckEntry, 19> entries = {{
+constexpr std::array<CheckEntry, 20> entries = {{
     {"data-dir", "the data directory: owner, mode, writable", check_data_dir},
     {"free-space", "room and inodes on its file system", check_free_space},
     {"file-system", "its file system can hold SQLite's WAL", check_file_system},
