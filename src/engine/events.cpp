@@ -13,6 +13,13 @@ namespace {
 // Doubles up to 64 times this: 6.4 s.
 constexpr std::chrono::milliseconds first_pause_of_trouble{100};
 
+// "http http://... (connection refused)": the first that fails.
+std::string what_fails(const std::vector<ConditionView>& conditions) {
+  const auto found = std::ranges::find(conditions, ConditionView::Is::fails, &ConditionView::is);
+  if (found == conditions.end()) return "it was not seen in time";
+  return found->detail.empty() ? found->text : fmt::format("{} ({})", found->text, found->detail);
+}
+
 }  // namespace
 
 bool Engine::Machine::is_current(ServiceId id, SpawnNumber spawn) const {
@@ -239,7 +246,7 @@ void Engine::Machine::fire_timer(ServiceId id) {
   }
   if (run.live_deadline && *run.live_deadline <= now_) {
     run.live_deadline.reset();
-    fail(id, Failure::not_live, "its liveness never held");
+    fail(id, Failure::never_live, "its liveness never held: " + what_fails(shown(id).liveness));
     stop(id, Next::recover, Order::at_once, run.failure_text);
   }
   if (run.awaiting_values && run.start_deadline && *run.start_deadline <= now_) return task_is_done(id);

@@ -45,6 +45,7 @@ enum class Failure {
   ended,        // the main process ended unasked
   not_ready,    // not ready within its time (a task: did not end)
   not_live,     // a liveness condition failed
+  never_live,   // a liveness condition never held: such a run was never a stable one
   not_spawned,  // no process was to be had
   not_verified  // a task ended well, but what it should leave is not there
 };
@@ -159,6 +160,8 @@ struct Engine::Machine {
   void watch(ServiceId id, std::uint32_t number);
   void unwatch(ServiceId id, std::uint32_t number);
   void unwatch_all(ServiceId id);
+  void look_while_ready(ServiceId id);
+  void look_away(ServiceId id);
   void restart_what_is_bound(ServiceId id);
 
   // --- stopping.cpp

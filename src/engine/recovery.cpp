@@ -49,7 +49,7 @@ void Engine::Machine::recover(ServiceId id) {
     return enter(id, State::waiting, run.failure_text);
   }
   const std::optional<Instant>& ready_at = shown(id).ready_at;
-  const bool was_stable = ready_at && now_ - *ready_at >= policy.stable;
+  const bool was_stable = ready_at && now_ - *ready_at >= policy.stable && run.failure != Failure::never_live;
   run.failures.add(policy, now_, was_stable);
   shown(id).failures = run.failures.within_window(policy, now_);
   if (policy.when == plan::RestartWhen::never || run.failures.exhausted(policy, now_)) return give_up(id);

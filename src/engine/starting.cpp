@@ -180,6 +180,7 @@ void Engine::Machine::consider_ready(ServiceId id) {
   }
   if (state(id) == State::ready) {
     enter(id, State::unready, "a readiness condition does not hold any more");
+    look_away(id);
   }
   wait_for_conditions(id);
 }
@@ -225,11 +226,38 @@ void Engine::Machine::become_ready(ServiceId id) {
   enter(id, State::ready,
         service(id).ready.empty() ? "it runs and has no readiness condition"
                                   : "all its readiness conditions hold");
-  if (!first) return;
+  if (!first) return look_while_ready(id);
   view.ready_at = now_;
   view.start_time = now_ - run.spawned_at;
   const WatchNumbers numbers = watch_numbers(service(id));
   for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) this->watch(id, watch);
+}
+
+// It is ready again: what is looked at only then is looked at anew.
+void Engine::Machine::look_while_ready(ServiceId id) {
+  const std::vector<plan::Condition>& live = service(id).live;
+  const std::uint32_t first = watch_numbers(service(id)).live;
+  for (std::uint32_t i = 0; i < live.size(); ++i) {
+    if (live[i].looked_at == plan::LookedAt::while_ready) watch(id, first + i);
+  }
+}
+
+// It is not ready any more: what is looked at only while it is says nothing now, neither well nor ill.
+void Engine::Machine::look_away(ServiceId id) {
+  Runtime& run = runs_[id];
+  const std::vector<plan::Condition>& live = service(id).live;
+  const std::uint32_t first = watch_numbers(service(id)).live;
+  bool one_fails = false;
+  for (std::uint32_t i = 0; i < live.size(); ++i) {
+    if (live[i].looked_at == plan::LookedAt::while_ready) {
+      unwatch(id, first + i);
+      run.watched[first + i] = ConditionView::Is::unknown;
+      ConditionView& view = shown(id).liveness[i];
+      view = {view.text, ConditionView::Is::unknown, ""};
+    }
+    one_fails = one_fails || run.watched[first + i] == ConditionView::Is::fails;
+  }
+  if (!one_fails) run.live_deadline.reset();
 }
 
 void Engine::Machine::consider_task(ServiceId id) {

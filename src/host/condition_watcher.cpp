@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <variant>
 
@@ -14,9 +15,10 @@
 #include <sys/wait.h>
 
 #include "arizuko/host/file_identity.hpp"
-#include "arizuko/host/listeners.hpp"
+#include "arizuko/plan/show.hpp"
+#include "http_request.hpp"
 #include "look.hpp"
-#include "proc_fs.hpp"
+#include "whose_listener.hpp"
 
 namespace arizuko::host {
 namespace {
@@ -35,18 +37,11 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-/// "timed (pid 7)": the service, where it is one of ours, for many programs may share one name.
-std::string to_text(const std::optional<Holder>& holder, const WatcherHooks& hooks) {
-  if (!holder) return "a process that is not ours";
-  const std::string service = hooks.service_of ? hooks.service_of(holder->pid) : "";
-  return fmt::format("{} (pid {})", service.empty() ? holder->name : service, holder->pid);
-}
-
+/// A file of an earlier run says nothing of this one.
 LookResult look_at_file(const std::string& path, const std::optional<FileIdentity>& before) {
-  const auto now = file_identity(path);
-  if (!now) return {false, "there is no " + path};
-  if (now == before) return {false, path + " is of an earlier run: not written since this one began"};
-  return {true, {}};
+  if (before && file_identity(path) == before)
+    return {Verdict::no, path + " is of an earlier run: not written since this one began"};
+  return look_at_path(path);
 }
 
 std::string how_it_ended(int status) {
@@ -64,11 +59,12 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   };
 
   struct Watch {
-    Watch(asio::io_context& io, std::uint64_t number, const plan::Condition& wanted)
-        : generation(number), condition(wanted), timer(io), searching_since(Clock::now()) {}
+    Watch(asio::io_context& io, std::uint64_t number, const plan::Condition& wanted, Purpose why)
+        : generation(number), condition(wanted), purpose(why), timer(io), searching_since(Clock::now()) {}
 
     std::uint64_t generation;
     plan::Condition condition;
+    Purpose purpose;
     asio::steady_timer timer;  // to the next look; armed while none is under way
     Clock::time_point due{};
     bool looking = false;
@@ -81,6 +77,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     bool reported = false;
     bool holds = false;
     std::uint32_t failed_looks = 0;  // in a row, while it holds
+    std::uint32_t unsure_looks = 0;  // in a row, that could not tell
     std::string detail;              // as last reported
     Clock::time_point detail_at{};
     std::optional<HeldSocket> listener;  // the run's own, as last found
@@ -109,7 +106,8 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   // --- the rhythm ------------------------------------------------------------------------------
 
   static milliseconds pause(const Watch& watch) {
-    if (watch.holds) return std::max(watch.condition.every, shortest_pause);
+    const bool waits_for_nothing = watch.unsure_looks > 0 && watch.purpose == Purpose::liveness;
+    if (watch.holds || waits_for_nothing) return std::max(watch.condition.every, shortest_pause);
     const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - watch.searching_since);
     return std::clamp(elapsed / share_of_elapsed, shortest_pause, longest_pause);
   }
@@ -138,7 +136,12 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   void judge(const Ticket& ticket, Watch& watch, LookResult result) {
     const auto now = Clock::now();
-    if (result.holds) {
+    if (result.verdict == Verdict::cannot_tell) {
+      if (!stay_unsure(ticket, watch, result.detail)) return;
+    } else {
+      watch.unsure_looks = 0;
+    }
+    if (result.verdict == Verdict::yes) {
       watch.failed_looks = 0;
       if (watch.reported && watch.holds) return;
       watch.holds = true;
@@ -155,6 +158,21 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     report(ticket, watch.holds, std::move(result.detail));
   }
 
+  /// The look could not tell. True when it goes on as one that failed: what a service waits for does not hold
+  /// before it was seen to. Else nothing follows, and it is said when it lasts.
+  bool stay_unsure(const Ticket& ticket, Watch& watch, std::string& detail) {
+    watch.failed_looks = 0;  // not in a row
+    ++watch.unsure_looks;
+    detail = "cannot tell: " + detail;
+    if (watch.purpose == Purpose::readiness && !watch.holds) return true;
+    if (watch.unsure_looks == watch.condition.failures && hooks.warn) {
+      hooks.warn(ticket.key.run,
+                 fmt::format("{}: {}; nothing follows from that, it is looked again every {}",
+                             plan::to_text(watch.condition), detail, plan::to_text(watch.condition.every)));
+    }
+    return false;
+  }
+
   /// Always by way of the loop: whoever called us is not called back while it is busy.
   void report(const Ticket& ticket, bool holds, std::string detail) {
     asio::post(io, [weak = weak_from_this(), ticket, holds, detail = std::move(detail)]() mutable {
@@ -168,39 +186,63 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   void look(const Ticket& ticket, Watch& watch) {
     watch.looking = true;
     watch.last_look = Clock::now();
-    std::visit(
-        Overloaded{
-            [&](const plan::HttpCheck& check) {
-              connect(ticket, watch, check.address, check.port, check.listener,
-                      TcpLook::Http{check.path, check.contains});
-            },
-            [&](const plan::TcpCheck& check) {
-              connect(ticket, watch, check.address, check.port, check.listener, std::nullopt);
-            },
-            [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
-            [&](const plan::ExecCheck& check) { start_command(ticket, check); },
-            [&](const plan::FileCheck& check) { finish(ticket, look_at_file(check.path, watch.before)); },
-            // These two come by themselves: there is only the first report to make.
-            [&](const plan::LogCheck& check) {
-              if (!watch.holds)
-                judge(ticket, watch, {false, fmt::format("no line with \"{}\" yet", check.text)});
-            },
-            [&](const plan::NotifyCheck&) {
-              if (!watch.holds) judge(ticket, watch, {false, "no READY=1 yet"});
-            },
-        },
-        watch.condition.check);
+    std::visit(Overloaded{
+                   [&](const plan::HttpCheck& check) { look_by_http(ticket, watch, check); },
+                   [&](const plan::TcpCheck& check) {
+                     connect(ticket, watch, {check.address, check.port, check.listener, ticket.key.run}, {});
+                   },
+                   [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
+                   [&](const plan::ExecCheck& check) { start_command(ticket, check); },
+                   [&](const plan::FileCheck& check) { finish(ticket, look_at_file(check.path, watch.before)); },
+                   // These two come by themselves: there is only the first report to make.
+                   [&](const plan::LogCheck& check) {
+                     if (!watch.holds)
+                       judge(ticket, watch,
+                             {Verdict::no, fmt::format("no line with \"{}\" yet", check.text)});
+                   },
+                   [&](const plan::NotifyCheck&) {
+                     if (!watch.holds) judge(ticket, watch, {Verdict::no, "no READY=1 yet"});
+                   },
+               },
+               watch.condition.check);
   }
 
-  void connect(const Ticket& ticket, Watch& watch, const std::string& address, std::uint16_t port,
-               plan::Listener listener, std::optional<TcpLook::Http> http) {
-    TcpLook wanted{address, port, watch.condition.timeout, std::move(http), nullptr};
-    if (listener == plan::Listener::own) {
-      wanted.refuse = [weak = weak_from_this(), ticket, address, port]() -> std::optional<std::string> {
+  void look_by_http(const Ticket& ticket, Watch& watch, const plan::HttpCheck& check) {
+    Target target{check.address, check.port, check.listener, ticket.key.run};
+    if (!check.of.empty()) {
+      const std::optional<RunKey> asked = hooks.ready_run ? hooks.ready_run(check.of) : std::nullopt;
+      if (!asked) return finish(ticket, {Verdict::cannot_tell, fmt::format("{} is not ready", check.of)});
+      target.listens = *asked;
+      target.asked = Asked::another;
+    }
+    const bool reads = has_holes(check) && hooks.environment;
+    auto question = fill_in(check, reads ? hooks.environment(ticket.key.run) : env::Environment{});
+    if (!question) return finish(ticket, {Verdict::cannot_tell, std::move(question.error())});
+    const bool bare = check.method == plan::Method::head;
+    connect(ticket, watch, target,
+            TcpLook::Http{std::move(question->request), std::move(question->contains),
+                          plan::to_text(check.contains), check.status,
+                          bare ? HttpAnswer::Body::never_follows : HttpAnswer::Body::may_follow});
+  }
+
+  /// Where a connection goes, and whose socket should be there.
+  struct Target {
+    std::string address;
+    std::uint16_t port = 0;
+    plan::Listener listener = plan::Listener::own;
+    RunKey listens;
+    Asked asked = Asked::itself;
+  };
+
+  void connect(const Ticket& ticket, Watch& watch, const Target& target, std::optional<TcpLook::Http> http) {
+    TcpLook wanted{target.address, target.port,     watch.condition.timeout,
+                   target.asked,   std::move(http), nullptr};
+    if (target.listener == plan::Listener::own) {
+      wanted.refuse = [weak = weak_from_this(), ticket, target]() -> std::optional<std::string> {
         const auto self = weak.lock();
         if (!self) return std::nullopt;
-        return self->refuse_foreign(ticket, fmt::format(":{}", port),
-                                    [&] { return tcp_listeners(address, port); });
+        return self->refuse_foreign(ticket, target.listens, fmt::format(":{}", target.port),
+                                    [&] { return find_tcp_listeners(target.address, target.port); });
       };
     }
     watch.look = start_look(io, std::move(wanted), [weak = weak_from_this(), ticket](LookResult result) {
@@ -211,39 +253,57 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   void look_at_socket(const Ticket& ticket, const plan::SocketCheck& check) {
     const std::string path = check.path;
     LookResult result = look_at_unix_socket(path);
-    if (result.holds && check.listener == plan::Listener::own) {
-      if (auto refusal = refuse_foreign(ticket, path, [&] { return unix_listeners(path); })) {
-        result = {false, std::move(*refusal)};
+    if (result.verdict == Verdict::yes && check.listener == plan::Listener::own) {
+      if (auto refusal =
+              refuse_foreign(ticket, ticket.key.run, path, [&] { return find_unix_listeners(path); })) {
+        result = {Verdict::no, std::move(*refusal)};
       }
     }
     finish(ticket, std::move(result));
   }
 
-  /// Why the listener that has just accepted is not the run's own (T1, T7); nothing when it is.
+  /// Why the listener that has just accepted is not of the run `listens` (T1, T7); nothing when it is, or
+  /// when that cannot be told: then what it answers counts, and it is said once.
   template <typename Listeners>
-  std::optional<std::string> refuse_foreign(const Ticket& ticket, const std::string& where,
+  std::optional<std::string> refuse_foreign(const Ticket& ticket, RunKey listens, const std::string& where,
                                             Listeners listeners) {
     if (Watch* watch = find(ticket); !watch || (watch->listener && still_held(*watch->listener)))
       return std::nullopt;
-    const std::vector<pid_t> members = hooks.members(ticket.key.run);
+    const std::vector<pid_t> members = hooks.members(listens);
     Watch* watch = find(ticket);  // the hook may have done anything
     if (watch == nullptr) return std::nullopt;
-    const std::vector<std::uint64_t> inodes = listeners();
-    watch->listener = find_held(members, inodes);
-    if (watch->listener) return std::nullopt;
-    if (inodes.empty()) return fmt::format("{} answers, but nobody is seen to listen there", where);
-    return fmt::format("{} is held by {}", where, to_text(find_holder(inodes), hooks));
+    Whose whose = whose_listener(members, listeners(), [this](const Holder& each) { return name_of(each); });
+    watch->listener = whose.held;
+    switch (whose.is) {
+      case Whose::Is::own: return std::nullopt;
+      case Whose::Is::foreign: return fmt::format("{} {}", where, whose.detail);
+      case Whose::Is::cannot_tell: break;
+    }
+    if (hooks.warn && said_unseen.insert(ticket.key.run.service).second) {
+      hooks.warn(ticket.key.run,
+                 fmt::format("whose socket answers at {} cannot be told, so the answer counts as if "
+                             "it were the right one's (T1, T7): {}",
+                             where, whose.detail));
+    }
+    return std::nullopt;
+  }
+
+  /// "timed (pid 7)": the service, where it is one of ours, for many programs may share one name.
+  std::string name_of(const Holder& holder) const {
+    const std::string service = hooks.service_of ? hooks.service_of(holder.pid) : "";
+    return fmt::format("{} (pid {})", service.empty() ? holder.name : service, holder.pid);
   }
 
   void start_command(const Ticket& ticket, const plan::ExecCheck& check) {
     const plan::ExecCheck copy = check;
-    const pid_t pid = hooks.start_exec(ticket.key.run, copy);
+    const auto started = hooks.start_exec(ticket.key.run, copy);
     Watch* watch = find(ticket);
-    if (pid <= 0) {
-      finish(ticket,
-             {false, fmt::format("cannot start {}", copy.command.empty() ? "it" : copy.command.front())});
+    if (!started) {
+      const NotStarted& trouble = started.error();
+      finish(ticket, {trouble.passing ? Verdict::cannot_tell : Verdict::no, trouble.why});
       return;
     }
+    const pid_t pid = *started;
     commands[pid] = ticket;
     if (watch == nullptr) {
       hooks.kill_exec(pid);
@@ -271,21 +331,22 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     if (watch == nullptr || watch->command != pid) return true;
     watch->command = 0;
     if (watch->command_timed_out) {
-      finish(ticket,
-             {false, fmt::format("killed after {} ms without an end", watch->condition.timeout.count())});
+      finish(ticket, {Verdict::no,
+                      fmt::format("killed after {} ms without an end", watch->condition.timeout.count())});
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-      finish(ticket, {true, {}});
+      finish(ticket, {Verdict::yes, {}});
     } else {
-      finish(ticket, {false, how_it_ended(status)});
+      finish(ticket, {Verdict::no, how_it_ended(status)});
     }
     return true;
   }
 
   // --- coming and going ------------------------------------------------------------------------
 
-  void watch(WatchKey key, const plan::Condition& condition, const std::optional<FileIdentity>& before) {
+  void watch(WatchKey key, const plan::Condition& condition, Purpose purpose,
+             const std::optional<FileIdentity>& before) {
     unwatch(key);
-    const auto [at, added] = watches.try_emplace(key, io, ++last_generation, condition);
+    const auto [at, added] = watches.try_emplace(key, io, ++last_generation, condition, purpose);
     at->second.before = before;
     if (std::holds_alternative<plan::LogCheck>(condition.check)) ++awaited_logs[key.run];
     arm(key, at->second, Clock::now());
@@ -312,7 +373,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     each_of(run, [&](WatchKey key, Watch& watch) {
       const auto* check = std::get_if<plan::LogCheck>(&watch.condition.check);
       if (check == nullptr || watch.holds || !text.contains(check->text)) return;
-      judge(ticket_of(key, watch), watch, {true, {}});
+      judge(ticket_of(key, watch), watch, {Verdict::yes, {}});
       watch.timer.cancel();
       log_is_seen(run);
     });
@@ -321,7 +382,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   void notified(RunKey run) {
     each_of(run, [&](WatchKey key, Watch& watch) {
       if (!std::holds_alternative<plan::NotifyCheck>(watch.condition.check) || watch.holds) return;
-      judge(ticket_of(key, watch), watch, {true, {}});
+      judge(ticket_of(key, watch), watch, {Verdict::yes, {}});
       watch.timer.cancel();
     });
   }
@@ -337,7 +398,8 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   void close() {
     hooks = {[](WatchKey, bool, std::string) {}, [](RunKey) { return std::vector<pid_t>{}; },
-             [](RunKey, const plan::ExecCheck&) { return pid_t{-1}; }, [](pid_t) {}};
+             [](RunKey, const plan::ExecCheck&) { return std::unexpected(NotStarted{"it ends", true}); },
+             [](pid_t) {}};
     for (auto& [key, watch] : watches) {
       if (watch.look) watch.look->cancel();
     }
@@ -349,6 +411,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   std::map<WatchKey, Watch> watches;
   std::map<RunKey, int> awaited_logs;          // log conditions that do not hold yet
   std::unordered_map<pid_t, Ticket> commands;  // of exec conditions, also of those given up
+  std::set<std::uint32_t> said_unseen;         // services whose listener could not be told
   std::uint64_t last_generation = 0;
 };
 
@@ -357,9 +420,9 @@ ConditionWatcher::ConditionWatcher(asio::io_context& io, WatcherHooks hooks)
 
 ConditionWatcher::~ConditionWatcher() { impl_->close(); }
 
-void ConditionWatcher::watch(WatchKey key, const plan::Condition& condition,
+void ConditionWatcher::watch(WatchKey key, const plan::Condition& condition, Purpose purpose,
                              const std::optional<FileIdentity>& before) {
-  impl_->watch(key, condition, before);
+  impl_->watch(key, condition, purpose, before);
 }
 
 void ConditionWatcher::unwatch(WatchKey key) { impl_->unwatch(key); }

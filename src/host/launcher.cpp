@@ -90,7 +90,9 @@ void prepare_start(const plan::Plan& plan, const plan::Service& service) {
                       (!plan.pod.run_dir.empty() && is_below(plan.pod.run_dir, socket->path));
     struct stat status{};
     if (!ours || ::lstat(socket->path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
-    if (unix_listeners(socket->path).empty()) ::unlink(socket->path.c_str());
+    // Only what is known to be stale: where it cannot be told, somebody may listen there.
+    const Inodes listening = find_unix_listeners(socket->path);
+    if (listening && listening->empty()) ::unlink(socket->path.c_str());
   }
 }
 

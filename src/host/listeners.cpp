@@ -71,16 +71,18 @@ std::optional<Ip> parse_ip(std::string_view hex) {
   return ip;
 }
 
+/// False when there is no such table to read.
 template <typename Use>
-void each_line(const char* path, Use use) {
+bool each_line(const char* path, Use use) {
   const auto table = read_whole(path, longest_table_bytes);
-  if (!table) return;
+  if (!table) return false;
   std::string_view rest = *table;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     use(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
+  return true;
 }
 
 struct TcpListener {
@@ -155,13 +157,14 @@ std::optional<std::vector<std::uint64_t>> ask_kernel(const Ip& ip, std::uint16_t
   return std::vector<std::uint64_t>{found.idiag_inode};
 }
 
-std::vector<std::uint64_t> read_tables(const Ip& ip, std::uint16_t port) {
+std::optional<std::vector<std::uint64_t>> read_tables(const Ip& ip, std::uint16_t port) {
   std::vector<TcpListener> listening;
   const auto collect = [&](std::string_view line) {
     if (const auto one = parse_listener(line, port)) listening.push_back(*one);
   };
-  if (is_v4(ip)) each_line("/proc/net/tcp", collect);
-  each_line("/proc/net/tcp6", collect);
+  const bool v4 = is_v4(ip) && each_line("/proc/net/tcp", collect);
+  const bool v6 = each_line("/proc/net/tcp6", collect);  // not there where IPv6 is off
+  if (!v4 && !v6) return std::nullopt;
 
   // As the kernel chooses: the address itself, the wildcard of its family, then "::", which serves
   // IPv4 too unless it is v6only; and it must be v6only when 0.0.0.0 is bound beside it.
@@ -177,24 +180,29 @@ std::vector<std::uint64_t> read_tables(const Ip& ip, std::uint16_t port) {
 
 }  // namespace
 
-std::vector<std::uint64_t> tcp_listeners(const std::string& address, std::uint16_t port) {
+Inodes find_tcp_listeners(const std::string& address, std::uint16_t port) {
   const auto ip = target(address);
-  if (!ip) return {};
-  if (auto inodes = ask_kernel(*ip, port)) return *std::move(inodes);
+  if (!ip) return std::vector<std::uint64_t>{};
+  if (auto inodes = ask_kernel(*ip, port)) return inodes;
   return read_tables(*ip, port);
 }
 
-std::vector<std::uint64_t> tcp_listeners_by_table(const std::string& address, std::uint16_t port) {
+std::vector<std::uint64_t> tcp_listeners(const std::string& address, std::uint16_t port) {
+  return find_tcp_listeners(address, port).value_or(std::vector<std::uint64_t>{});
+}
+
+std::optional<std::vector<std::uint64_t>> tcp_listeners_by_table(const std::string& address,
+                                                                 std::uint16_t port) {
   const auto ip = target(address);
   return ip ? read_tables(*ip, port) : std::vector<std::uint64_t>{};
 }
 
-std::vector<std::uint64_t> unix_listeners(const std::string& path) {
+Inodes find_unix_listeners(const std::string& path) {
   std::vector<std::uint64_t> exact;
   std::vector<std::pair<std::string, std::uint64_t>> others;
   const std::string base = path.substr(path.rfind('/') + 1);
   // `Num RefCount Protocol Flags Type St Inode Path`: proc(5). A path may hold blanks.
-  each_line("/proc/net/unix", [&](std::string_view line) {
+  const bool shown = each_line("/proc/net/unix", [&](std::string_view line) {
     for (int skipped = 0; skipped < 3; ++skipped) take_word(line);
     const auto flags = parse<std::uint32_t>(take_word(line), 16);
     constexpr std::uint32_t accepts_connections = 0x10000;                                   // __SO_ACCEPTCON
@@ -209,6 +217,7 @@ std::vector<std::uint64_t> unix_listeners(const std::string& path) {
       others.emplace_back(bound, *inode);
     }
   });
+  if (!shown) return std::nullopt;
   if (!exact.empty()) return exact;
   // Bound through another spelling of the path: a symbolic link, "//", "..".
   for (const auto& [bound, inode] : others) {
@@ -217,12 +226,16 @@ std::vector<std::uint64_t> unix_listeners(const std::string& path) {
   return exact;
 }
 
+std::vector<std::uint64_t> unix_listeners(const std::string& path) {
+  return find_unix_listeners(path).value_or(std::vector<std::uint64_t>{});
+}
+
 bool holds_any(std::span<const pid_t> pids, std::span<const std::uint64_t> inodes) {
-  return find_held(pids, inodes).has_value();
+  return find_held(pids, inodes).held.has_value();
 }
 
 std::optional<Holder> find_holder(std::span<const std::uint64_t> inodes) {
-  const auto held = find_held(all_processes(), inodes);
+  const auto held = find_held(all_processes(), inodes).held;
   if (!held) return std::nullopt;
   const auto stat = read_stat(held->pid);
   return Holder{held->pid, stat ? stat->name : "?"};

@@ -13,10 +13,10 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/asio/write.hpp>
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,7 +24,6 @@ namespace arizuko::host {
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using boost::system::error_code;
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
@@ -34,73 +33,78 @@ std::string in_time(std::chrono::milliseconds timeout) {
                                      : fmt::format("{}ms", timeout.count());
 }
 
+/// Nothing that can be judged came back. From the service itself that is a no; another one's silence says
+/// nothing about this one.
 LookResult failed(const RunningLook& running, const TcpLook& look, std::string detail) {
-  if (running.timed_out) return {false, "no answer within " + in_time(look.timeout)};
-  return {false, std::move(detail)};
+  if (running.timed_out) detail = "no answer within " + in_time(look.timeout);
+  return {look.asked == Asked::itself ? Verdict::no : Verdict::cannot_tell, std::move(detail)};
 }
 
-http::request<http::empty_body> make_request(const TcpLook& look) {
-  http::request<http::empty_body> request{http::verb::get, look.http->path, 11};
-  // The numeric address: proxyd answers for a virtual host where the name matches one (T30).
-  const bool v6 = look.address.contains(':');
-  request.set(http::field::host,
-              fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), look.address, look.port));
-  request.set(http::field::user_agent, "arizuko-init");
-  request.set(http::field::accept, "*/*");
-  request.set(http::field::connection, "close");
-  return request;
+bool is_right(const std::vector<plan::StatusRange>& ranges, unsigned status) {
+  return std::ranges::any_of(ranges, [status](const plan::StatusRange& range) {
+    return range.first <= status && status <= range.last;
+  });
 }
 
-/// Reads at most longest_body_bytes of the body, and no further than `contains` is found.
-asio::awaitable<LookResult> judge_body(std::shared_ptr<RunningLook> running, const TcpLook& look,
-                                       boost::beast::flat_buffer& buffer,
-                                       http::response_parser<http::buffer_body>& parser) {
-  const std::string& wanted = look.http->contains;
-  std::string body;
-  std::array<char, 4096> part;
-  while (!parser.is_done() && body.size() < longest_body_bytes) {
-    if (!wanted.empty() && body.contains(wanted)) break;
-    parser.get().body().data = part.data();
-    parser.get().body().size = std::min(part.size(), longest_body_bytes - body.size());
-    const std::size_t room = parser.get().body().size;
-    const auto [error, bytes] = co_await http::async_read_some(running->socket, buffer, parser, use_tuple);
-    body.append(part.data(), room - parser.get().body().size);
-    if (error && error != http::error::need_buffer) {
-      if (!wanted.empty() && body.contains(wanted)) break;
-      if (error == http::error::end_of_stream) break;
-      co_return failed(*running, look, "the answer breaks off: " + phrase(error));
-    }
+/// What says something of us, or of the machine, and nothing of whom we ask.
+bool is_our_own(const error_code& error) {
+  switch (error.value()) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+    case EAGAIN: return error.category() == boost::system::system_category();
+    default: return false;
   }
-  if (wanted.empty() || body.contains(wanted)) co_return LookResult{true, {}};
-  co_return LookResult{
-      false, fmt::format("status {}, but the body lacks \"{}\"", parser.get().result_int(), wanted)};
+}
+
+/// "I know nothing of it" is an answer; "who are you?" and "not now" are none.
+bool says_no(unsigned status) {
+  constexpr unsigned not_found = 404;
+  constexpr unsigned gone = 410;
+  return status == not_found || status == gone;
+}
+
+/// Nothing is asked of a body whose end is not told, or far away: it may be a stream without an end.
+bool body_matters(const TcpLook::Http& http, const HttpAnswer& answer) {
+  return !http.contains.empty() || (answer.body_length() && *answer.body_length() <= longest_body_bytes);
+}
+
+/// What is known so far; nothing while more of the answer may change it.
+std::optional<LookResult> judge(const TcpLook& look, const HttpAnswer& answer, const RunningLook& running) {
+  const TcpLook::Http& http = *look.http;
+  const unsigned status = answer.status();
+  if (answer.state() == HttpAnswer::State::head) return std::nullopt;
+  if (status != 0 && !is_right(http.status, status)) {
+    const bool no = look.asked == Asked::itself || says_no(status);
+    return LookResult{no ? Verdict::no : Verdict::cannot_tell, fmt::format("status {}", status)};
+  }
+  if (status != 0 && !http.contains.empty() && answer.body().contains(http.contains))
+    return LookResult{Verdict::yes, {}};
+  if (answer.state() == HttpAnswer::State::broken) return failed(running, look, answer.trouble());
+  if (!body_matters(http, answer)) return LookResult{Verdict::yes, {}};
+  if (answer.state() == HttpAnswer::State::body) return std::nullopt;
+  if (http.contains.empty()) return LookResult{Verdict::yes, {}};
+  const bool cut = answer.body().size() >= longest_body_bytes;
+  if (cut && look.asked == Asked::another)
+    return LookResult{Verdict::cannot_tell, fmt::format("status {}, and a body longer than 64 KiB", status)};
+  return LookResult{Verdict::no, fmt::format("status {}, but the body lacks \"{}\"", status, http.wanted)};
 }
 
 asio::awaitable<LookResult> ask(std::shared_ptr<RunningLook> running, const TcpLook& look) {
-  const http::request<http::empty_body> request = make_request(look);
-  const auto [write_error, written] = co_await http::async_write(running->socket, request, use_tuple);
+  const auto [write_error, written] =
+      co_await asio::async_write(running->socket, asio::buffer(look.http->request), use_tuple);
   if (write_error) co_return failed(*running, look, phrase(write_error));
-
-  boost::beast::flat_buffer buffer;
-  http::response_parser<http::buffer_body> parser;
-  parser.header_limit(longest_body_bytes);
-  parser.body_limit(boost::none);  // judge_body stops where it has seen enough
-  const auto [read_error, bytes] =
-      co_await http::async_read_header(running->socket, buffer, parser, use_tuple);
-  if (read_error == http::error::end_of_stream) {
-    co_return failed(*running, look, "closed the connection without an answer");
+  HttpAnswer answer(look.http->body);
+  std::array<char, 4096> part;
+  for (;;) {
+    const auto [error, bytes] = co_await running->socket.async_read_some(asio::buffer(part), use_tuple);
+    answer.take({part.data(), bytes});
+    if (error == asio::error::eof) answer.close();
+    if (auto known = judge(look, answer, *running)) co_return std::move(*known);
+    if (error) co_return failed(*running, look, phrase(error));
   }
-  if (read_error) {
-    const bool spoke = read_error.category() == make_error_code(http::error::bad_version).category();
-    co_return failed(*running, look, (spoke ? "no HTTP answer: " : "") + phrase(read_error));
-  }
-  const unsigned status = parser.get().result_int();
-  if (status < 200 || status > 399) co_return LookResult{false, fmt::format("status {}", status)};
-  // Nothing asked of the body and its end not told: it may be a stream without an end.
-  const auto length = parser.content_length();
-  if (look.http->contains.empty() && (!length || *length > longest_body_bytes))
-    co_return LookResult{true, {}};
-  co_return co_await judge_body(running, look, buffer, parser);
 }
 
 asio::awaitable<LookResult> run(std::shared_ptr<RunningLook> running, TcpLook look) {
@@ -108,13 +112,14 @@ asio::awaitable<LookResult> run(std::shared_ptr<RunningLook> running, TcpLook lo
   if (running->cancelled) co_return LookResult{};  // its closed socket would be opened again
   error_code error;
   const auto address = asio::ip::make_address(look.address, error);
-  if (error) co_return LookResult{false, fmt::format("{} is no numeric address", look.address)};
+  if (error) co_return failed(*running, look, fmt::format("{} is no numeric address", look.address));
   const auto [connect_error] = co_await running->socket.async_connect({address, look.port}, use_tuple);
+  if (is_our_own(connect_error)) co_return LookResult{Verdict::cannot_tell, phrase(connect_error)};
   if (connect_error) co_return failed(*running, look, phrase(connect_error));
   if (look.refuse) {
-    if (auto refusal = look.refuse()) co_return LookResult{false, std::move(*refusal)};
+    if (auto refusal = look.refuse()) co_return failed(*running, look, std::move(*refusal));
   }
-  if (!look.http) co_return LookResult{true, {}};
+  if (!look.http) co_return LookResult{Verdict::yes, {}};
   co_return co_await ask(running, look);
 }
 
@@ -152,7 +157,7 @@ std::shared_ptr<RunningLook> start_look(asio::io_context& io, TcpLook look,
                    if (running->cancelled) return;
                    error_code ignored;
                    running->socket.close(ignored);
-                   if (fault) result = {false, "the look failed inside arizuko-init"};
+                   if (fault) result = {Verdict::cannot_tell, "the look failed inside arizuko-init"};
                    done(std::move(result));
                  });
   return running;
@@ -161,17 +166,27 @@ std::shared_ptr<RunningLook> start_look(asio::io_context& io, TcpLook look,
 LookResult look_at_unix_socket(const std::string& path) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
-  if (path.size() >= sizeof name.sun_path) return {false, "its path is longer than 107 bytes"};
+  if (path.size() >= sizeof name.sun_path) return {Verdict::no, "its path is longer than 107 bytes"};
   std::ranges::copy(path, name.sun_path);
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int result =
       socket < 0 ? -1 : ::connect(socket, reinterpret_cast<const sockaddr*>(&name), sizeof name);
   const int error = errno;
   if (socket >= 0) ::close(socket);
-  if (result == 0) return {true, {}};
+  if (result == 0) return {Verdict::yes, {}};
+  if (socket < 0) return {Verdict::cannot_tell, phrase(error_code(error, boost::system::system_category()))};
   // unix(7): a full backlog is EAGAIN at once; it is not a connection under way, as with TCP.
-  if (error == EAGAIN && socket >= 0) return {false, "it accepts no connections: its backlog is full"};
-  return {false, phrase(error_code(error, boost::system::system_category()))};
+  if (error == EAGAIN) return {Verdict::no, "it accepts no connections: its backlog is full"};
+  return {Verdict::no, phrase(error_code(error, boost::system::system_category()))};
+}
+
+LookResult look_at_path(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0) return {Verdict::yes, {}};
+  const int error = errno;
+  if (error == ENOENT || error == ENOTDIR) return {Verdict::no, "there is no " + path};
+  const std::string why = phrase(error_code(error, boost::system::system_category()));
+  return {Verdict::cannot_tell, fmt::format("{}: {}", path, why)};
 }
 
 }  // namespace arizuko::host

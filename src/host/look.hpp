@@ -1,6 +1,7 @@
 // One look over a TCP connection: is the port answered, and what does it say. Private to the host layer.
 //
-// Knows nothing of services: who asks and what follows from the answer is ConditionWatcher's matter.
+// Three answers: yes, no, and "cannot tell", which is not no. Knows nothing of services: who asks and what
+// follows from the answer is ConditionWatcher's matter.
 #pragma once
 
 #include <chrono>
@@ -9,31 +10,42 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "arizuko/host/http_answer.hpp"
+#include "arizuko/plan/plan.hpp"
+
 namespace arizuko::host {
 
-/// What of an answer is read.
-inline constexpr std::size_t longest_body_bytes = 64 * 1024;
+enum class Verdict { yes, no, cannot_tell };
 
 struct LookResult {
-  bool holds = false;
-  std::string detail;  // a short phrase for people
+  Verdict verdict = Verdict::no;
+  std::string detail;  // a short phrase for people, without any value
 };
+
+/// Of whom is asked: the service about itself, where silence is a no, or another one, where it is none.
+enum class Asked { itself, another };
 
 struct TcpLook {
   std::string address;  // numeric
   std::uint16_t port = 0;
   std::chrono::milliseconds timeout{};
+  Asked asked = Asked::itself;
   struct Http {
-    std::string path;
-    std::string contains;
+    std::string request;   // as it is sent; may hold secrets
+    std::string contains;  // as it is looked for; likewise
+    std::string wanted;    // what `contains` is called in messages
+    std::vector<plan::StatusRange> status;
+    HttpAnswer::Body body = HttpAnswer::Body::may_follow;
   };
   std::optional<Http> http;  // unset: it is enough that the connection is accepted
-  /// Asked once the connection stands: a reason to refuse it (T1), or nothing.
+  /// Asked once the connection stands, before anything is sent: why it is not the right listener (T1), or
+  /// nothing.
   std::function<std::optional<std::string>()> refuse;
 };
 
@@ -55,6 +67,9 @@ std::shared_ptr<RunningLook> start_look(boost::asio::io_context& io, TcpLook loo
 
 /// A connection to the unix socket at `path` is accepted; at once, without waiting.
 LookResult look_at_unix_socket(const std::string& path);
+
+/// The path exists. What may not be looked at, or cannot be read just now, may exist or not.
+LookResult look_at_path(const std::string& path);
 
 /// "connection refused": the first letter small, as the other details.
 std::string phrase(const boost::system::error_code& error);

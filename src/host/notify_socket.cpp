@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -18,7 +19,6 @@
 namespace arizuko::host {
 namespace {
 
-constexpr std::size_t longest_datagram_bytes = 4096;
 constexpr std::size_t longest_status_bytes = 256;
 constexpr int datagrams_a_turn = 64;  // then the loop gets its turn
 
@@ -65,12 +65,18 @@ std::string clean_status(std::string_view text) {
   return status;
 }
 
-Notification parse(pid_t sender, std::string_view text) {
+/// Without what some senders put behind a line: CR, blanks, the NUL of a C string.
+std::string_view trimmed(std::string_view line) {
+  constexpr std::string_view behind{" \t\r\0", 4};
+  const std::size_t last = line.find_last_not_of(behind);
+  return last == line.npos ? std::string_view{} : line.substr(0, last + 1);
+}
+
+Notification parse(std::string_view text) {
   Notification result;
-  result.sender = sender;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
+    const std::string_view line = trimmed(text.substr(0, end));
     if (line == "READY=1") result.ready = true;
     if (line == "STOPPING=1") result.stopping = true;
     if (line.starts_with("STATUS=")) result.status = clean_status(line.substr(7));
@@ -81,14 +87,14 @@ Notification parse(pid_t sender, std::string_view text) {
 
 /// The sender by its credentials. Descriptors that came along (FDSTORE=1, BARRIER=1) are closed: that is
 /// also what a sender who waits at the barrier waits for.
-pid_t read_control(msghdr& message) {
-  pid_t sender = 0;
+std::optional<ucred> read_control(msghdr& message) {
+  std::optional<ucred> sender;
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET) continue;
     if (part->cmsg_type == SCM_CREDENTIALS) {
       ucred who{};
       std::memcpy(&who, CMSG_DATA(part), sizeof who);
-      sender = who.pid;
+      sender = who;
     } else if (part->cmsg_type == SCM_RIGHTS) {
       const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
       for (std::size_t i = 0; i < count; ++i) {
@@ -119,7 +125,8 @@ struct NotifySocket::Impl : std::enable_shared_from_this<Impl> {
 
   void read() {
     for (int i = 0; i < datagrams_a_turn && socket.is_open(); ++i) {
-      std::array<char, longest_datagram_bytes> text;
+      // Shared by all: the loop has one thread. Untouched pages of it cost nothing.
+      static std::array<char, longest_notification_bytes> text;
       alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(253 * sizeof(int))> control;
       iovec part{text.data(), text.size()};
       msghdr message{};
@@ -127,12 +134,21 @@ struct NotifySocket::Impl : std::enable_shared_from_this<Impl> {
       message.msg_iovlen = 1;
       message.msg_control = control.data();
       message.msg_controllen = control.size();
-      const ssize_t got = ::recvmsg(socket.native_handle(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+      // MSG_TRUNC asks for the whole length, also of what does not fit: recv(2).
+      const ssize_t got =
+          ::recvmsg(socket.native_handle(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return;
-      const pid_t sender = read_control(message);
-      if ((message.msg_flags & MSG_TRUNC) != 0 || sender <= 0) continue;
-      receive(parse(sender, {text.data(), static_cast<std::size_t>(got)}));
+      const std::optional<ucred> sender = read_control(message);
+      if (!sender) continue;  // without SCM_CREDENTIALS nothing reaches a socket with SO_PASSCRED
+      const auto length = static_cast<std::size_t>(got);
+      std::string_view whole(text.data(), std::min(length, text.size()));
+      if (length > text.size()) whole = whole.substr(0, whole.rfind('\n') + 1);  // half a line says nothing
+      Notification told = parse(whole);
+      told.sender = sender->pid;
+      told.uid = sender->uid;
+      told.left_out = length - whole.size();
+      receive(told);
     }
   }
 
@@ -152,5 +168,7 @@ NotifySocket::~NotifySocket() {
 }
 
 const std::string& NotifySocket::address() const { return impl_->address; }
+
+void NotifySocket::drain() { impl_->read(); }
 
 }  // namespace arizuko::host

@@ -1,7 +1,9 @@
 #include "proc_fs.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <unordered_map>
@@ -12,6 +14,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "owners_eyes.hpp"
 
 namespace arizuko::host {
 namespace {
@@ -105,10 +109,14 @@ Families scan_families() {
   return families;
 }
 
+bool is_refusal(int error) { return error == EACCES || error == EPERM; }
+
+/// With errno, where the link cannot be read; errno is 0 where it is no socket.
 std::optional<std::uint64_t> socket_inode(int folder, const char* name) {
   char target[64];
   const ssize_t length = ::readlinkat(folder, name, target, sizeof target);
   if (length <= 0) return std::nullopt;
+  errno = 0;
   std::string_view text(target, static_cast<std::size_t>(length));
   constexpr std::string_view prefix = "socket:[";
   if (!text.starts_with(prefix) || !text.ends_with(']')) return std::nullopt;
@@ -117,9 +125,49 @@ std::optional<std::uint64_t> socket_inode(int folder, const char* name) {
   return to_number<std::uint64_t>(text);
 }
 
+enum class Sight { seen, refused };
+
+/// What may not be looked at may hold anything, but for a zombie: that one holds nothing any more.
+Sight sight_of(pid_t pid, int error) {
+  const bool hidden = error == ENOENT && (::kill(pid, 0) == 0 || errno == EPERM);  // no /proc, or hidepid
+  if (!hidden && !is_refusal(error)) return Sight::seen;
+  const auto stat = read_stat(pid);
+  return !stat || stat->alive() ? Sight::refused : Sight::seen;
+}
+
+/// Looks through the descriptors of one process for a socket among `inodes`.
+Sight look_for_socket(pid_t pid, std::span<const std::uint64_t> inodes, std::optional<HeldSocket>& held) {
+  Folder descriptors(ProcPath(pid, "fd").text);
+  if (!descriptors.open()) return sight_of(pid, errno);
+  Sight sight = Sight::seen;
+  while (const dirent* entry = descriptors.next()) {
+    if (entry->d_name[0] == '.') continue;
+    const auto inode = socket_inode(descriptors.descriptor(), entry->d_name);
+    if (!inode && is_refusal(errno))
+      sight = sight_of(pid, errno);  // the list is shown, the descriptors are not
+    if (!inode || std::ranges::find(inodes, *inode) == inodes.end()) continue;
+    held = HeldSocket{pid, to_number<int>(entry->d_name).value_or(-1), *inode};
+    return Sight::seen;
+  }
+  return sight;
+}
+
+/// `Max realtime timeout     unlimited            unlimited            us`: the first number, or nothing.
+std::optional<std::uint64_t> limit_in_file(pid_t pid, std::string_view name) {
+  const auto text = read_whole(ProcPath(pid, "limits").text, 16 * 1024);
+  if (!text) return std::nullopt;
+  const std::size_t line = text->find(name);
+  if (line == text->npos) return std::nullopt;
+  const std::size_t from = text->find_first_not_of(' ', line + name.size());
+  if (from == text->npos) return std::nullopt;
+  return to_number<std::uint64_t>(
+      std::string_view(*text).substr(from, text->find_first_of(" \n", from) - from));
+}
+
 }  // namespace
 
 std::optional<std::string> read_whole(const char* path, std::size_t limit) {
+  errno = 0;
   const Descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return std::nullopt;
   std::string text;
@@ -163,7 +211,12 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
 }
 
 EnvironmentLook read_environment(pid_t pid, std::string_view name) {
-  const auto text = read_whole(ProcPath(pid, "environ").text, 512 * 1024);
+  constexpr std::size_t longest = 512 * 1024;
+  auto text = read_whole(ProcPath(pid, "environ").text, longest);
+  if (!text && is_refusal(errno)) {
+    const OwnersEyes eyes(pid);
+    if (eyes.open()) text = read_whole(ProcPath(pid, "environ").text, longest);
+  }
   if (!text) return {};
   if (text->empty()) {  // truly empty, or not there yet: the kernel shows nothing before it has laid it out
     const auto stat = read_stat(pid);
@@ -182,9 +235,12 @@ EnvironmentLook read_environment(pid_t pid, std::string_view name) {
 
 std::optional<std::uint64_t> soft_limit(pid_t pid, int resource) {
   rlimit64 limit{};
-  if (::syscall(SYS_prlimit64, pid, resource, nullptr, &limit) != 0) return std::nullopt;
-  return limit.rlim_cur;
+  if (::syscall(SYS_prlimit64, pid, resource, nullptr, &limit) == 0) return limit.rlim_cur;
+  // prlimit(2) wants the same user or CAP_SYS_RESOURCE; the file is for everybody: proc(5).
+  return resource == RLIMIT_RTTIME ? limit_in_file(pid, "Max realtime timeout") : std::nullopt;
 }
+
+bool proc_is_there() { return ::access("/proc/self/stat", F_OK) == 0; }
 
 std::vector<pid_t> all_processes() {
   std::vector<pid_t> pids;
@@ -237,24 +293,29 @@ std::vector<Descendant> descendants(std::span<const pid_t> roots, ChildrenBy by)
   return found;
 }
 
-std::optional<HeldSocket> find_held(std::span<const pid_t> pids, std::span<const std::uint64_t> inodes) {
-  if (inodes.empty()) return std::nullopt;
+HeldLook find_held(std::span<const pid_t> pids, std::span<const std::uint64_t> inodes) {
+  HeldLook look;
+  if (inodes.empty()) return look;
   for (const pid_t pid : pids) {
-    Folder descriptors(ProcPath(pid, "fd").text);
-    if (!descriptors.open()) continue;
-    while (const dirent* entry = descriptors.next()) {
-      const auto inode = socket_inode(descriptors.descriptor(), entry->d_name);
-      if (!inode || std::ranges::find(inodes, *inode) == inodes.end()) continue;
-      return HeldSocket{pid, to_number<int>(entry->d_name).value_or(-1), *inode};
+    Sight sight = look_for_socket(pid, inodes, look.held);
+    if (sight == Sight::refused) {
+      const OwnersEyes eyes(pid);
+      if (eyes.open()) sight = look_for_socket(pid, inodes, look.held);
     }
+    if (look.held) return look;
+    if (sight == Sight::refused && look.unseen == 0) look.unseen = pid;
   }
-  return std::nullopt;
+  return look;
 }
 
 bool still_held(const HeldSocket& held) {
   char rest[32];
   std::snprintf(rest, sizeof rest, "fd/%d", held.descriptor);
-  return socket_inode(AT_FDCWD, ProcPath(held.pid, rest).text) == held.inode;
+  const ProcPath path(held.pid, rest);
+  const auto inode = socket_inode(AT_FDCWD, path.text);
+  if (inode || !is_refusal(errno)) return inode == held.inode;
+  const OwnersEyes eyes(held.pid);
+  return eyes.open() && socket_inode(AT_FDCWD, path.text) == held.inode;
 }
 
 }  // namespace arizuko::host

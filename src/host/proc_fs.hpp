@@ -37,7 +37,7 @@ struct EnvironmentLook {
 };
 EnvironmentLook read_environment(pid_t pid, std::string_view name);
 
-/// The soft limit `resource` of a process; nothing where we may not ask.
+/// The soft limit `resource` of a process; RLIMIT_RTTIME can be asked of everybody's.
 std::optional<std::uint64_t> soft_limit(pid_t pid, int resource);
 
 /// All numeric folders of /proc.
@@ -60,8 +60,10 @@ struct Descendant {
 /// Everything that descends from `roots`, without the roots themselves, parents before children.
 std::vector<Descendant> descendants(std::span<const pid_t> roots, ChildrenBy by);
 
-/// tcp_listeners (listeners.hpp) as it works where sock_diag(7) is not to be had: by /proc/net/tcp and tcp6.
-std::vector<std::uint64_t> tcp_listeners_by_table(const std::string& address, std::uint16_t port);
+/// find_tcp_listeners (listeners.hpp) as it works where sock_diag(7) is not to be had: by /proc/net/tcp and
+/// tcp6.
+std::optional<std::vector<std::uint64_t>> tcp_listeners_by_table(const std::string& address,
+                                                                 std::uint16_t port);
 
 /// A socket found in the hands of a process.
 struct HeldSocket {
@@ -69,7 +71,14 @@ struct HeldSocket {
   int descriptor = -1;
   std::uint64_t inode = 0;
 };
-std::optional<HeldSocket> find_held(std::span<const pid_t> pids, std::span<const std::uint64_t> inodes);
+struct HeldLook {
+  std::optional<HeldSocket> held;
+  /// One of `pids` whose descriptors the kernel does not show to us: it may hold one all the same. 0: none.
+  pid_t unseen = 0;
+};
+HeldLook find_held(std::span<const pid_t> pids, std::span<const std::uint64_t> inodes);
+/// False where no /proc is mounted: then nothing is known of any process.
+bool proc_is_there();
 /// One readlink: is it still the same socket in the same hands?
 bool still_held(const HeldSocket& held);
 

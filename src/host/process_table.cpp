@@ -91,14 +91,9 @@ void ProcessTable::add(RunKey run, pid_t main, std::string mark) {
   sessions_[main] = run;  // spawn() makes it the leader of a session of its own
   limit_marks_[limit_mark(mark)] = run;
   marks_[mark] = run;
-  if (groups_ != nullptr) services_[service_in(mark)] = run;
+  if (groups_ != nullptr && !run.is_check()) services_[service_in(mark)] = run;
   runs_[run] = Run{main, main, std::move(mark), {}};
   std::erase(orphans_, main);
-}
-
-void ProcessTable::add_helper(RunKey run, pid_t helper) {
-  attributed_[helper] = Orphan{.run = run, .helper = true};
-  orphans_known_ = false;
 }
 
 void ProcessTable::forget(RunKey run) {
@@ -113,8 +108,7 @@ void ProcessTable::forget(RunKey run) {
   drop(limit_marks_, limit_mark(gone.mark));
   drop(marks_, gone.mark);
   if (groups_ != nullptr) drop(services_, service_in(gone.mark));
-  std::erase_if(attributed_,
-                [run](const auto& entry) { return entry.second.run == run && !entry.second.helper; });
+  std::erase_if(attributed_, [run](const auto& entry) { return entry.second.run == run; });
   runs_.erase(found);
 }
 
@@ -132,9 +126,8 @@ std::vector<Reaped> ProcessTable::reap() {
       runs_[main->second].main = 0;
       mains_.erase(main);
     } else {
-      const auto orphan = attributed_.find(pid);
-      if (orphan == attributed_.end() || !orphan->second.helper) ++orphans_reaped_;
-      if (orphan != attributed_.end()) attributed_.erase(orphan);
+      ++orphans_reaped_;
+      attributed_.erase(pid);
     }
     ended.push_back(one);
   }
@@ -165,16 +158,25 @@ void ProcessTable::look_for_orphans() {
   orphans_known_ = true;
 }
 
-ProcessTable::Orphan ProcessTable::find_run(pid_t pid) const {
-  if (const auto service = groups_ != nullptr ? groups_->service_of(pid) : std::nullopt) {
-    if (const auto found = services_.find(*service); found != services_.end()) return {found->second};
-  }
+std::optional<RunKey> ProcessTable::find_by_session_or_limit(pid_t pid) const {
   if (const pid_t session = ::getsid(pid); session > 0) {
-    if (const auto found = sessions_.find(session); found != sessions_.end()) return {found->second};
+    if (const auto found = sessions_.find(session); found != sessions_.end()) return found->second;
   }
   if (const auto limit = soft_limit(pid, RLIMIT_RTTIME)) {
-    if (const auto found = limit_marks_.find(*limit); found != limit_marks_.end()) return {found->second};
+    if (const auto found = limit_marks_.find(*limit); found != limit_marks_.end()) return found->second;
   }
+  return std::nullopt;
+}
+
+ProcessTable::Orphan ProcessTable::find_run(pid_t pid) const {
+  if (const auto service = groups_ != nullptr ? groups_->service_of(pid) : std::nullopt) {
+    if (const auto found = services_.find(*service); found != services_.end()) {
+      // A check runs in the group of its service: what it was born with tells it from that.
+      const auto born = find_by_session_or_limit(pid);
+      return {born && born->run() == found->second ? born : std::optional(found->second)};
+    }
+  }
+  if (const auto born = find_by_session_or_limit(pid)) return {born};
   EnvironmentLook mark = read_environment(pid, mark_variable);
   for (int again = 0; mark.in_between && again < longest_wait_turns; ++again) {
     ::usleep(100);
@@ -188,7 +190,7 @@ ProcessTable::Orphan ProcessTable::find_run(pid_t pid) const {
   for (const auto& [key, run] : runs_) {
     if (std::ranges::find(run.seen, pid) != run.seen.end()) return {key};
   }
-  return {.run = std::nullopt, .helper = false, .unclear = mark.in_between};
+  return {.run = std::nullopt, .unclear = mark.in_between};
 }
 
 ProcessTable::Orphan ProcessTable::attribute(pid_t pid) {
@@ -199,12 +201,22 @@ ProcessTable::Orphan ProcessTable::attribute(pid_t pid) {
   return orphan;
 }
 
-std::vector<pid_t> ProcessTable::orphans_of(RunKey run) {
+std::vector<pid_t> ProcessTable::orphans_of(RunKey run, Checks checks) {
   std::vector<pid_t> mine;
   for (const pid_t pid : orphans_) {
-    if (attribute(pid).run == run) mine.push_back(pid);
+    const std::optional<RunKey> owner = attribute(pid).run;
+    if (owner && (owner == run || (checks == Checks::included && owner->run() == run))) mine.push_back(pid);
   }
   return mine;
+}
+
+/// Those whose command still runs.
+std::vector<RunKey> ProcessTable::checks_of(RunKey run) const {
+  std::vector<RunKey> found;
+  for (auto at = runs_.upper_bound(run); at != runs_.end() && at->first.run() == run; ++at) {
+    if (at->second.main != 0) found.push_back(at->first);
+  }
+  return found;
 }
 
 std::vector<pid_t> ProcessTable::unclear_orphans() {
@@ -215,13 +227,19 @@ std::vector<pid_t> ProcessTable::unclear_orphans() {
   return unclear;
 }
 
-std::vector<ProcessTable::Node> ProcessTable::leftover_nodes(RunKey run) {
+std::vector<ProcessTable::Node> ProcessTable::leftover_nodes(RunKey run, Checks checks) {
   const auto found = runs_.find(run);
   const bool main_lives = found != runs_.end() && found->second.main != 0;
-  if (!main_lives && orphans_known_ && orphans_of(run).empty() && unclear_orphans().empty()) return {};
+  const bool no_check = run.is_check() || checks == Checks::apart || checks_of(run).empty();
+  if (!main_lives && no_check && orphans_known_ && orphans_of(run, checks).empty() &&
+      unclear_orphans().empty())
+    return {};
 
   look_for_orphans();
-  const std::vector<pid_t> roots = orphans_of(run);
+  std::vector<pid_t> roots = orphans_of(run, checks);
+  if (!no_check) {
+    for (const RunKey each : checks_of(run)) roots.push_back(runs_[each].main);
+  }
   std::vector<Node> nodes;
   for (const pid_t pid : roots) nodes.push_back({pid, ::getpid()});
   for (const auto& [pid, parent] : descendants(roots, children_by())) nodes.push_back({pid, parent});
@@ -252,7 +270,7 @@ std::vector<ProcessTable::Node> ProcessTable::stray_nodes() {
 
 std::vector<ProcessInfo> ProcessTable::leftovers(RunKey run) {
   std::vector<ProcessInfo> living;
-  for (const Node& node : leftover_nodes(run)) {
+  for (const Node& node : leftover_nodes(run, Checks::included)) {
     if (auto stat = read_stat(node.pid); stat && stat->alive())
       living.push_back({node.pid, std::move(stat->name)});
   }
@@ -270,7 +288,7 @@ std::vector<pid_t> ProcessTable::members(RunKey run) {
   if (const auto found = runs_.find(run); found != runs_.end() && found->second.main != 0) {
     pids.push_back(found->second.main);
   }
-  for (const Node& node : leftover_nodes(run)) pids.push_back(node.pid);
+  for (const Node& node : leftover_nodes(run, Checks::apart)) pids.push_back(node.pid);
   return pids;
 }
 
@@ -298,12 +316,13 @@ int ProcessTable::signal_main(RunKey run, int signal_number) {
 int ProcessTable::signal_leftovers(RunKey run, int signal_number) {
   // In one stroke, so that nothing escapes by forking. What has left its group is found by the walk.
   const auto found = runs_.find(run);
-  if (groups_ != nullptr && signal_number == SIGKILL && found != runs_.end() && found->second.main == 0) {
+  const bool whole_group = !run.is_check() && found != runs_.end() && found->second.main == 0;
+  if (groups_ != nullptr && signal_number == SIGKILL && whole_group) {
     groups_->kill(service_in(found->second.mark));
   }
   return signal_tree(signal_number, [&] {
     orphans_known_ = false;
-    return leftover_nodes(run);
+    return leftover_nodes(run, Checks::included);
   });
 }
 

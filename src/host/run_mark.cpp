@@ -75,8 +75,10 @@ std::uint32_t instance_mark(const std::string& data_dir) {
   return std::max<std::uint32_t>(1, static_cast<std::uint32_t>((hash >> instance_bits) & instance_mask));
 }
 
-std::string run_mark(std::string_view service, std::uint32_t spawn, std::uint32_t instance) {
-  return fmt::format("{}/{}/{:07x}", service, spawn, instance);
+std::string run_mark(std::string_view service, std::uint32_t spawn, std::uint32_t instance,
+                     std::uint32_t check) {
+  const std::string number = check == 0 ? std::to_string(spawn) : fmt::format("{}.{}", spawn, check);
+  return fmt::format("{}/{}/{:07x}", service, number, instance);
 }
 
 std::uint64_t limit_mark(std::string_view mark) {

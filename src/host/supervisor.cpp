@@ -59,23 +59,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
       engine(options.plan),
       timer(loop),
       signals(loop, SIGCHLD, SIGTERM, SIGINT),
-      watcher(loop, WatcherHooks{
-                        .report =
-                            [this](WatchKey key, bool holds, std::string detail) {
-                              // May come from the middle of a log pipe: the engine hears it after that.
-                              inbox.push_back(engine::ConditionChanged{key.run.service, key.run.spawn,
-                                                                       key.watch, holds, std::move(detail)});
-                              pump_soon();
-                            },
-                        .members = [this](RunKey run) { return table.members(run); },
-                        .start_exec = [this](RunKey run,
-                                             const plan::ExecCheck& check) { return start_exec(run, check); },
-                        .kill_exec = [](pid_t pid) { ::kill(pid, SIGKILL); },
-                        .service_of = [this](pid_t pid) -> std::string {
-                          const std::optional<RunKey> run = table.owner_of(pid);
-                          return run ? service(run->service).name : "";
-                        },
-                    }),
+      watcher(loop, watcher_hooks()),
       marks(options.state_dir),
       guarded_timer(loop),
       output(loop, options.log_descriptor, options.formatter),

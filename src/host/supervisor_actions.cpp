@@ -75,7 +75,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     close_pipe(err);
     return failed(error);
   }
-  const RunFacts facts{run_mark(what.name, action.spawn, instance), notify_address(what), out.write_end,
+  const RunFacts facts{run_mark(what.name, action.spawn, instance), notify_address(run), out.write_end,
                        err.write_end, group->descriptor()};
   files_before[run] = ready_files(what);
   const std::expected<pid_t, SpawnError> pid =
@@ -85,6 +85,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
   if (!pid) {
     ::close(out.read_end);
     ::close(err.read_end);
+    notify.erase(run);
     return failed(pid.error());
   }
   table.add(run, *pid, facts.mark);
@@ -104,21 +105,19 @@ std::expected<pid_t, SpawnError> Supervisor::Impl::spawn_child(const plan::Servi
   return spawn(*spec);
 }
 
-std::string Supervisor::Impl::notify_address(const plan::Service& of) {
-  if (!wants_notify(of)) return "";
-  if (!notify) {
-    try {
-      notify = std::make_unique<NotifySocket>(io, [this](const Notification& told) {
-        const std::optional<RunKey> run = table.owner_of(told.sender);
-        if (run && told.ready) watcher.notified(*run);
-      });
-    } catch (const boost::system::system_error& error) {
-      log(Level::error,
-          fmt::format("no socket for sd_notify: {}; notify conditions will not hold", error.what()));
-      return "";
-    }
+std::string Supervisor::Impl::notify_address(RunKey run) {
+  if (!wants_notify(service(run.service))) return "";
+  try {
+    RunNotify& mine = notify[run];
+    mine.socket = std::make_unique<NotifySocket>(
+        io, [this, run](const Notification& told) { take_notification(run, told); });
+    return mine.socket->address();
+  } catch (const boost::system::system_error& error) {
+    notify.erase(run);
+    log(Level::error, fmt::format("{}: no socket for sd_notify: {}; its notify condition will not hold",
+                                  service(run.service).name, error.what()));
+    return "";
   }
-  return notify->address();
 }
 
 void Supervisor::Impl::carry_out(const engine::Signal& action) {
@@ -143,7 +142,11 @@ void Supervisor::Impl::carry_out(const engine::Watch& action) {
     return;
   }
   const RunKey run{action.service, action.spawn};
-  watcher.watch({run, action.watch}, engine::watched_condition(what, action.watch),
+  const engine::WatchNumbers numbers = engine::watch_numbers(what);
+  const Purpose purpose = action.watch < numbers.live      ? Purpose::readiness
+                          : action.watch < numbers.creates ? Purpose::liveness
+                                                           : Purpose::whether_done;
+  watcher.watch({run, action.watch}, engine::watched_condition(what, action.watch), purpose,
                 file_before(run, action.watch));
 }
 
@@ -174,26 +177,6 @@ std::optional<FileIdentity> Supervisor::Impl::file_before(RunKey run, std::uint3
   if (files == files_before.end()) return std::nullopt;
   const auto file = files->second.find(watch);
   return file == files->second.end() ? std::nullopt : std::optional(file->second);
-}
-
-pid_t Supervisor::Impl::start_exec(RunKey run, const plan::ExecCheck& check) {
-  const auto snapshot = values.find(run);
-  if (snapshot == values.end()) return -1;
-  const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  if (null < 0) return -1;
-  const plan::Service& what = service(run.service);
-  const auto group = group_of(what);
-  const auto pid = spawn_child(what, check_spec(*engine.plan(), what, check, *snapshot->second,
-                                                {run_mark(what.name, run.spawn, instance), "", null, null,
-                                                 group ? group->descriptor() : -1}));
-  ::close(null);
-  if (!pid) {
-    log(Level::warn,
-        fmt::format("{}: an exec condition cannot be looked at: {}", what.name, to_text(pid.error())));
-    return -1;
-  }
-  table.add_helper(run, *pid);
-  return *pid;
 }
 
 // Processes that could not be attributed to any service, and outlived all of them.

@@ -3,6 +3,7 @@
 //   supervisor.cpp            the loop: events in, actions out, timer, signals
 //   supervisor_actions.cpp    carries out each action
 //   supervisor_observe.cpp    what is seen of processes, logs and conditions
+//   supervisor_checks.cpp     what conditions need: commands, values, who is ready, sd_notify
 //   supervisor_groups.cpp     control groups of the services
 //   supervisor_report.cpp     what people and Kubernetes are told
 //   supervisor_values.cpp     values and plans that change
@@ -31,6 +32,7 @@
 #include "locked_memory.hpp"
 #include "log_pipe.hpp"
 #include "memory_events.hpp"
+#include "run_notify.hpp"
 #include "task_marks.hpp"
 
 namespace arizuko::host {
@@ -67,8 +69,7 @@ struct Supervisor::Impl {
   void carry_out(const engine::Exit& action);
   std::expected<pid_t, SpawnError> spawn_child(const plan::Service& what,
                                                std::expected<ChildSpec, SpawnError> spec);
-  std::string notify_address(const plan::Service& of);
-  pid_t start_exec(RunKey run, const plan::ExecCheck& check);
+  std::string notify_address(RunKey run);
   std::optional<FileIdentity> file_before(RunKey run, std::uint32_t watch) const;
   void end_strays();
   void finish(const engine::Exit& action);
@@ -80,6 +81,14 @@ struct Supervisor::Impl {
   std::shared_ptr<LogPipe> add_pipe(RunKey run, Stream stream, int descriptor);
   void drain_pipes(RunKey run);
   void take_line(RunKey run, Stream stream, LogHistory::Handle handle, const Line& line);
+
+  // --- supervisor_checks.cpp
+  WatcherHooks watcher_hooks();
+  std::expected<pid_t, NotStarted> start_exec(RunKey run, const plan::ExecCheck& check);
+  void kill_exec(pid_t pid);
+  void check_ended(RunKey check, pid_t pid, int wait_status);
+  void end_trees_of_checks();
+  void take_notification(RunKey run, const Notification& told);
 
   // --- supervisor_groups.cpp
   void begin_groups();
@@ -137,7 +146,7 @@ struct Supervisor::Impl {
 
   ProcessTable table;
   ConditionWatcher watcher;
-  std::unique_ptr<NotifySocket> notify;
+  std::map<RunKey, RunNotify> notify;  // of each run with a notify condition
   TaskMarks marks;
   std::optional<GuardedStore> guarded;  // from the start on
   boost::asio::steady_timer guarded_timer;
@@ -148,6 +157,8 @@ struct Supervisor::Impl {
   std::map<RunKey, std::map<std::uint32_t, FileIdentity>> files_before;  // of ready.file, by watch number
   std::map<RunKey, env::SnapshotPtr> values;  // of each living run: for exec conditions
   std::set<RunKey> emptying;                  // main process gone, leftovers not
+  std::set<RunKey> ended_checks;              // their command is gone, what it has started is not
+  std::uint32_t last_check = 0;
   using OpenPipes = std::multimap<RunKey, std::shared_ptr<LogPipe>>;
   OpenPipes pipes;
 

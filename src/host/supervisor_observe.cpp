@@ -40,12 +40,14 @@ std::string names_of(const std::vector<ProcessInfo>& processes) {
 
 void Supervisor::Impl::reap() {
   for (const Reaped& each : table.reap()) {
-    if (each.main) {
-      main_ended(*each.main, each.wait_status);
+    if (!each.main) continue;
+    if (each.main->is_check()) {
+      check_ended(*each.main, each.pid, each.wait_status);
     } else {
-      watcher.exec_ended(each.pid, each.wait_status);
+      main_ended(*each.main, each.wait_status);
     }
   }
+  end_trees_of_checks();
   look_for_empty_trees();
   pump();
 }
@@ -55,6 +57,7 @@ void Supervisor::Impl::main_ended(RunKey run, int wait_status) {
   watcher.unwatch_run(run);
   values.erase(run);
   files_before.erase(run);
+  notify.erase(run);
   const std::string leftovers = names_of(table.leftovers(run));
   if (leftovers.empty()) {
     table.forget(run);

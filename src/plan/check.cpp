@@ -309,6 +309,7 @@ void check(const Node& root, Draft& draft, Problems& problems) {
   check_ready_when(draft, problems);
   check_bound_to_tasks(draft, problems);
   check_foreground(draft, problems);
+  check_conditions(root, draft, problems);
   if (!CycleSearch{draft, problems}.run()) check_grace(root, draft, problems);
 }
 

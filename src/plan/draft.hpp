@@ -62,6 +62,9 @@ void read_links(Draft& draft, const Scope& scope, Problems& problems);
 /// What concerns more than one key: ports, cycles, the stop chain against grace, names of ready_when.
 void check(const Node& root, Draft& draft, Problems& problems);
 
+/// Part of it: whom http conditions ask, and which values they take.
+void check_conditions(const Node& root, const Draft& draft, Problems& problems);
+
 /// Start order: what a service comes after is before it, else as in the file. Needs no cycle.
 std::vector<std::size_t> start_order(const std::vector<ServiceDraft>& services);
 

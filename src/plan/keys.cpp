@@ -68,14 +68,19 @@ class KeyCheck {
       const auto found = std::ranges::find_if(schema(), [&](const Key& candidate) {
         return candidate.section == Section::look && candidate.name == entry.name;
       });
-      if (entry.value.kind != Node::Kind::table || found == schema().end() || found->parts.empty()) continue;
+      if (found == schema().end() || found->parts.empty()) continue;
       std::vector<std::string_view> names{condition_keys().begin(), condition_keys().end()};
       for (const auto part : std::views::split(found->parts, ' '))
         names.emplace_back(part.begin(), part.end());
-      for (const Entry& inner : entry.value.entries) {
-        if (std::ranges::find(names, inner.name) == names.end())
-          unknown(inner, key + "." + entry.name, names, {});
-      }
+      condition(entry.value, key + "." + entry.name, names);
+      for (const Node& item : entry.value.items) condition(item, key + "." + entry.name, names);
+    }
+  }
+
+  void condition(const Node& node, const std::string& key, const std::vector<std::string_view>& names) {
+    if (node.kind != Node::Kind::table) return;
+    for (const Entry& inner : node.entries) {
+      if (std::ranges::find(names, inner.name) == names.end()) unknown(inner, key, names, {});
     }
   }
 

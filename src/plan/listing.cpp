@@ -22,8 +22,11 @@ struct CheckWriter {
   JsonWriter& json;
 
   void operator()(const HttpCheck& check) const {
-    json.field("type", "http").field("url", check.url).field("contains", check.contains);
+    json.field("type", "http").field("url", check.url).field("contains", to_text(check.contains));
     json.field("listener", word_of(listener_words, check.listener));
+    if (!check.of.empty()) json.field("of", check.of);
+    json.field("method", word_of(method_words, check.method)).field("status", status_text(check.status));
+    if (!check.headers.empty()) json.field("headers", header_names(check));
   }
   void operator()(const TcpCheck& check) const {
     json.field("type", "tcp").field("address", address_text({check.address, check.port}));
@@ -49,6 +52,8 @@ void add_conditions(JsonWriter& json, std::string_view name, const std::vector<C
     json.field("every", to_text(condition.every)).field("timeout", to_text(condition.timeout));
     json.field("failures", condition.failures);
     if (condition.wait) json.field("wait", to_text(*condition.wait));
+    if (condition.looked_at == LookedAt::while_ready)
+      json.field("while", word_of(looked_at_words, condition.looked_at));
     json.close('}');
   }
   json.close(']');

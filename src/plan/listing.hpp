@@ -14,5 +14,7 @@ std::string source_text(const Source& source);                        // "dotenv
 std::string change_text(const Service& service);                      // "signal:HUP"
 std::vector<std::string> enabled_when_texts(const Service& service);  // "NAME=value"
 std::string escaped(std::string_view text);                           // ${ as $${
+std::vector<std::string> header_names(const HttpCheck& check);        // never their values
+std::string status_text(const std::vector<StatusRange>& ranges);      // "200-299, 404"
 
 }  // namespace arizuko::plan

@@ -5,6 +5,12 @@
 
 namespace arizuko::plan {
 
+Template literal(std::string text) {
+  Template out;
+  if (!text.empty()) out.parts.emplace_back(std::move(text));
+  return out;
+}
+
 bool Service::operator==(const Service& other) const {
   const auto all = [](const Service& s) {
     return std::tie(s.name, s.kind, s.description, s.command, s.executable, s.cwd, s.port, s.after,

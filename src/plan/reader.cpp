@@ -15,6 +15,10 @@ Reader Reader::table(std::string_view name) const {
   return {find(name), key_of(name), *scope_, variables_, *problems_};
 }
 
+Reader Reader::at(const Node& node, std::string key) const {
+  return {&node, std::move(key), *scope_, variables_, *problems_};
+}
+
 void Reader::report(const Location& where, std::string key, std::string what, std::string fix) const {
   problems_->push_back({Severity::error, where, std::move(key), std::move(what), std::move(fix)});
 }
@@ -34,7 +38,7 @@ bool Reader::is(const Node& node, Node::Kind kind, const std::string& key, std::
   return false;
 }
 
-bool Reader::string(const Node& node, const std::string& key, std::string& out) const {
+bool Reader::plain(const Node& node, const std::string& key) const {
   if (!is(node, Node::Kind::string, key, "it in quotes")) return false;
   if (node.text.size() > longest_string_bytes) {
     report(node.where, key, fmt::format("is longer than {} bytes", longest_string_bytes),
@@ -45,6 +49,23 @@ bool Reader::string(const Node& node, const std::string& key, std::string& out) 
     report(node.where, key, "holds a NUL character, which cannot be handed to a process", "remove it");
     return false;
   }
+  return true;
+}
+
+bool Reader::holed(const Node& node, const std::string& key, Template& out) const {
+  if (!plain(node, key)) return false;
+  const auto pieces = parse_references(node.text);
+  auto text = pieces ? expand_fields(*pieces, *scope_) : std::unexpected(pieces.error());
+  if (!text) {
+    report(node.where, key, text.error().what, text.error().fix);
+    return false;
+  }
+  out = std::move(*text);
+  return true;
+}
+
+bool Reader::string(const Node& node, const std::string& key, std::string& out) const {
+  if (!plain(node, key)) return false;
   const auto pieces = parse_references(node.text);
   auto text = pieces ? expand(*pieces, *scope_, variables_) : std::unexpected(pieces.error());
   if (!text) {

@@ -32,6 +32,8 @@ class Reader {
       : table_(table), key_(std::move(key)), scope_(&scope), variables_(variables), problems_(&problems) {}
 
   Reader table(std::string_view name) const;
+  /// A table that stands somewhere inside this one, as in a list.
+  Reader at(const Node& node, std::string key) const;
   const Node* find(std::string_view name) const;
   std::string key_of(std::string_view name) const { return key_ + "." + std::string{name}; }
 
@@ -109,6 +111,8 @@ class Reader {
 
   /// The string in `node`, references replaced.
   bool string(const Node& node, const std::string& key, std::string& out) const;
+  /// Likewise, but values of the environment stay holes.
+  bool holed(const Node& node, const std::string& key, Template& out) const;
 
   /// `"5 sec" is not a duration; write ...`: quotes what stands in the plan, never a resolved value.
   void wrong(const Location& where, std::string key, std::string_view written, const Wrong& wrong) const;
@@ -120,6 +124,7 @@ class Reader {
   Problems& problems() const { return *problems_; }
 
  private:
+  bool plain(const Node& node, const std::string& key) const;
   std::optional<std::int64_t> whole(std::string_view name, std::int64_t least, std::int64_t most) const;
   void not_one_of(const Node& node, const std::string& key, const std::vector<std::string_view>& words) const;
   std::vector<Placed> placed(const Node& node, const std::string& key) const;

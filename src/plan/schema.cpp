@@ -71,8 +71,8 @@ constexpr std::array keys{
     Key{unit, "restart", "table", "", "what happens after its main process ended"},
     Key{unit, "stop", "table", "", "how it is stopped"},
 
-    Key{look, "http", "url, or { url, contains, listener }", "", "GET answers 200-399",
-        "url contains listener"},
+    Key{look, "http", "url, or { url, contains, listener, of, method, status, headers }, or a list of these",
+        "", "GET answers 200-399", "url contains listener of method status headers"},
     Key{look, "tcp", "address, or { address, listener }", "", "a connection is accepted", "address listener"},
     Key{look, "socket", "path, or { path, listener }", "", "the unix socket accepts", "path listener"},
     Key{look, "log", "string, or { contains }", "", "a line of this run contains the text", "contains"},
@@ -104,7 +104,8 @@ constexpr std::array keys{
     Key{task, "within", "duration", "\"5m\"", "it must end by then"},
 };
 
-constexpr std::array<std::string_view, 4> common_condition_keys{"every", "timeout", "failures", "wait"};
+constexpr std::array<std::string_view, 5> common_condition_keys{"every", "timeout", "failures", "wait",
+                                                                "while"};
 
 }  // namespace
 

@@ -21,6 +21,18 @@ struct Overloaded : Visitors... {
 
 std::string listener_note(Listener listener) { return listener == Listener::any ? " (any listener)" : ""; }
 
+/// What it asks and of whom, without a value of a header: "http http://... with Authorization of gated".
+std::string http_text(const HttpCheck& check) {
+  std::string text = "http ";
+  if (check.method != Method::get) text += fmt::format("{} ", word_of(method_words, check.method));
+  text += check.url;
+  if (!check.of.empty()) text += " of " + check.of;
+  if (!check.headers.empty()) text += fmt::format(" with {}", fmt::join(header_names(check), ", "));
+  if (check.status != std::vector{StatusRange{}}) text += " answers " + status_text(check.status);
+  if (!check.contains.empty()) text += " contains " + json_string(to_text(check.contains));
+  return text + listener_note(check.listener);
+}
+
 /// As one would type it in a shell, quoted where a blank or a sign would mislead.
 std::string command_line(const std::vector<std::string>& command) {
   constexpr std::string_view plain =
@@ -143,6 +155,21 @@ std::string to_text(const Template& text) {
   return out;
 }
 
+std::vector<std::string> header_names(const HttpCheck& check) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : check.headers) names.push_back(name);
+  return names;
+}
+
+std::string status_text(const std::vector<StatusRange>& ranges) {
+  std::string out;
+  for (const auto& [first, last] : ranges) {
+    out += fmt::format("{}{}", out.empty() ? "" : ", ", first);
+    if (last != first) out += fmt::format("-{}", last);
+  }
+  return out;
+}
+
 std::string to_text(Duration duration) {
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> units{
       {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
@@ -175,12 +202,7 @@ std::string to_text(const GroupLimits& limits) {
 
 std::string to_text(const Condition& condition) {
   auto text = std::visit(Overloaded{
-                             [](const HttpCheck& check) {
-                               return fmt::format(
-                                   "http {}{}{}", check.url,
-                                   check.contains.empty() ? "" : " contains " + json_string(check.contains),
-                                   listener_note(check.listener));
-                             },
+                             [](const HttpCheck& check) { return http_text(check); },
                              [](const TcpCheck& check) {
                                return fmt::format("tcp {}{}", address_text({check.address, check.port}),
                                                   listener_note(check.listener));
@@ -194,6 +216,7 @@ std::string to_text(const Condition& condition) {
                              [](const FileCheck& check) { return "file " + check.path; },
                          },
                          condition.check);
+  if (condition.looked_at == LookedAt::while_ready) text += ", while ready";
   return condition.wait ? fmt::format("{}, dropped after {}", text, to_text(*condition.wait)) : text;
 }
 

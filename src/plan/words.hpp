@@ -25,6 +25,16 @@ inline constexpr Words<Listener, 2> listener_words{{
     {"own", Listener::own},
     {"any", Listener::any},
 }};
+inline constexpr Words<LookedAt, 2> looked_at_words{{
+    {"running", LookedAt::while_running},
+    {"ready", LookedAt::while_ready},
+}};
+inline constexpr Words<Method, 4> method_words{{
+    {"GET", Method::get},
+    {"HEAD", Method::head},
+    {"OPTIONS", Method::options},
+    {"POST", Method::post},
+}};
 inline constexpr Words<LogFormat, 3> log_words{{
     {"console", LogFormat::console},
     {"json", LogFormat::json},

@@ -292,11 +292,82 @@ TEST_CASE("engine: liveness that failed restarts; liveness that never held gets 
   unwatch gated/1 #0
   unwatch gated/1 #1
   unwatch gated/1 #2
-  gated: ready -> stopping: its liveness never held
+  gated: ready -> stopping: its liveness never held: file /live
   signal gated/1 SIGTERM main
-  gated: [signal] SIGTERM to its main process: its liveness never held
+  gated: [signal] SIGTERM to its main process: its liveness never held: file /live
 )");
   }
+}
+
+TEST_CASE("engine: what is looked at only while the service is ready restarts nobody who is not (T41)") {
+  PlanBuilder plan;
+  plan.service("teled").live = {file_exists("/alive"), file_exists("/registered")};
+  plan["teled"].live[1].looked_at = plan::LookedAt::while_ready;
+  for (plan::Condition& live : plan["teled"].live) live.every = milliseconds(1000);
+  Bench bench(plan);
+  bench.values({});
+  bench.up("teled");
+  bench.condition("teled", 1, true);
+  bench.condition("teled", 2, true);
+  bench.log();
+  SUBCASE("its platform is away: it is not asked, and what it said before is nothing") {
+    bench.condition("teled", 0, false, "status 503");
+    CHECK_TEXT(bench.log(), R"(
+0.000 condition teled/1 #0 fails
+  teled: [condition] file /teled ceased to hold: status 503
+  teled: ready -> unready: a readiness condition does not hold any more
+  unwatch teled/1 #2
+)");
+    CHECK(bench.view("teled").liveness[1].is == ConditionView::Is::unknown);
+    bench.condition("teled", 2, false, "too late");
+    CHECK_EQ(bench.states(), "teled unready");
+    bench.log();
+    bench.condition("teled", 0, true);
+    CHECK_TEXT(bench.log(), R"(
+0.000 condition teled/1 #0 holds
+  teled: [condition] file /teled holds
+  teled: unready -> ready: all its readiness conditions hold
+  watch teled/1 #2
+)");
+    bench.condition("teled", 2, false, "not there");
+    CHECK_EQ(bench.deadline(), 3.0);
+    SUBCASE("well again, but forgotten meanwhile: after the allowed failures it is started again") {
+      bench.tick();
+      CHECK_EQ(bench.states(), "teled stopping");
+      CHECK(bench.view("teled").cause ==
+            "its liveness never held: file /registered, while ready (not there)");
+    }
+    SUBCASE("away again before that: nothing follows") {
+      bench.condition("teled", 0, false, "status 503");
+      CHECK_EQ(bench.deadline(), -1);
+      CHECK_EQ(bench.states(), "teled unready");
+    }
+  }
+  SUBCASE("ready and forgotten: it is started again") {
+    bench.condition("teled", 2, false, "not there");
+    CHECK_EQ(bench.states(), "teled stopping");
+  }
+}
+
+TEST_CASE("engine: a run whose liveness never held was not a stable one: the pauses grow") {
+  PlanBuilder plan;
+  plan.service("teled").live = {file_exists("/registered")};
+  plan["teled"].live[0].every = milliseconds(20'000);
+  plan["teled"].restart.stable = milliseconds(30'000);
+  plan["teled"].restart.budget = 0;
+  plan["teled"].restart.jitter = 0;
+  Bench bench(plan);
+  bench.values({});
+  std::vector<double> pauses;
+  for (int round = 0; round < 4; ++round) {
+    bench.up("teled");
+    bench.condition("teled", 1, false, "not there");
+    bench.tick();  // a minute later
+    bench.exited("teled", 0);
+    pauses.push_back(bench.deadline());
+    bench.tick();
+  }
+  CHECK(pauses == std::vector<double>{0.5, 1, 2, 4});
 }
 
 TEST_CASE("engine: late events of a run that is over are ignored") {

@@ -1,11 +1,12 @@
 #include "arizuko/host/condition_watcher.hpp"
 
 #include <csignal>
-#include <deque>
-#include <map>
-#include <optional>
+#include <filesystem>
+#include <functional>
 
 #include <doctest/doctest.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <boost/asio/ip/tcp.hpp>
@@ -14,7 +15,7 @@
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 
-#include "host_test_tools.hpp"
+#include "watcher_bench.hpp"
 
 using namespace arizuko::host;
 using namespace arizuko::host::testing;
@@ -24,100 +25,6 @@ namespace plan = arizuko::plan;
 using asio::ip::tcp;
 
 namespace {
-
-constexpr RunKey run{1, 1};
-constexpr WatchKey key{run, 0};
-
-struct Report {
-  WatchKey key;
-  bool holds = false;
-  std::string detail;
-};
-
-struct Bench {
-  asio::io_context io{1};
-  std::vector<Report> reports;
-  std::vector<pid_t> members{::getpid()};
-  std::vector<pid_t> killed;
-  std::deque<pid_t> to_start;
-  int started = 0;
-  std::function<void(const Report&)> on_report = [](const Report&) {};
-  std::optional<ConditionWatcher> watcher;
-
-  Bench() {
-    WatcherHooks hooks;
-    hooks.report = [this](WatchKey which, bool holds, std::string detail) {
-      reports.push_back({which, holds, std::move(detail)});
-      on_report(Report(reports.back()));
-    };
-    hooks.members = [this](RunKey) { return members; };
-    hooks.start_exec = [this](RunKey, const plan::ExecCheck&) {
-      ++started;
-      if (to_start.empty()) return pid_t{-1};
-      const pid_t pid = to_start.front();
-      to_start.pop_front();
-      return pid;
-    };
-    hooks.kill_exec = [this](pid_t pid) { killed.push_back(pid); };
-    watcher.emplace(io, std::move(hooks));
-  }
-
-  bool until(const std::function<bool()>& done) {
-    return eventually([&] { return io.restart(), io.poll(), done(); });
-  }
-  bool reports_reach(std::size_t count) {
-    return until([&] { return reports.size() >= count; });
-  }
-  void turn(std::chrono::milliseconds time) { io.restart(), io.run_for(time); }
-};
-
-/// Answers each connection with `answer`, after its request; keeps what was asked.
-struct Server {
-  explicit Server(asio::io_context& io)
-      : acceptor(io, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)) {
-    next();
-  }
-  void next() {
-    acceptor.async_accept([this](auto error, tcp::socket socket) {
-      if (error) return;
-      ++connections;
-      auto held = std::make_shared<tcp::socket>(std::move(socket));
-      auto buffer = std::make_shared<asio::streambuf>();
-      asio::async_read_until(*held, *buffer, "\r\n\r\n", [this, held, buffer](auto failed, std::size_t) {
-        if (failed) return;
-        request.assign(asio::buffers_begin(buffer->data()), asio::buffers_end(buffer->data()));
-        if (silent) {
-          kept.push_back(held);
-          return;
-        }
-        auto text = std::make_shared<std::string>(answer);
-        asio::async_write(*held, asio::buffer(*text), [held, text](auto, std::size_t) {});
-      });
-      next();
-    });
-  }
-  std::uint16_t port() const { return acceptor.local_endpoint().port(); }
-  tcp::acceptor acceptor;
-  std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}";
-  std::string request;
-  bool silent = false;
-  int connections = 0;
-  std::vector<std::shared_ptr<tcp::socket>> kept;
-};
-
-plan::Condition condition(plan::Check check, plan::Duration every = 20ms) {
-  plan::Condition result;
-  result.check = std::move(check);
-  result.every = every;
-  result.timeout = 200ms;
-  result.failures = 3;
-  return result;
-}
-
-plan::HttpCheck http_check(std::uint16_t port, std::string contains = {},
-                           plan::Listener listener = plan::Listener::own) {
-  return {"", "127.0.0.1", port, "/health?x=1", std::move(contains), listener};
-}
 
 std::uint16_t free_port() {
   asio::io_context io;
@@ -140,6 +47,48 @@ struct Foreign {
   }
   pid_t pid = 0;
 };
+
+/// What `look` says in a process of its own that is not root.
+bool as_nobody(const std::function<bool()>& look) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr uid_t nobody = 65534;
+    const bool root = ::geteuid() == 0;
+    if (root && (::setresgid(nobody, nobody, nobody) != 0 || ::setresuid(nobody, nobody, nobody) != 0))
+      ::_exit(2);
+    ::_exit(look() ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  return status == 0;
+}
+
+/// Likewise beside a process that holds a listening socket and shows what it has open to nobody.
+bool beside_a_hidden_listener(const std::function<bool(pid_t holder, std::uint16_t port)>& look) {
+  return as_nobody([&] {
+    asio::io_context io;
+    tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0));
+    const std::uint16_t port = acceptor.local_endpoint().port();
+    int hidden[2];
+    if (::pipe(hidden) != 0) return false;
+    const pid_t holder = ::fork();
+    if (holder == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::prctl(PR_SET_DUMPABLE, 0);
+      ::close(hidden[0]);
+      ::close(hidden[1]);
+      ::pause();
+      ::_exit(0);
+    }
+    ::close(hidden[1]);
+    char none = 0;
+    if (::read(hidden[0], &none, 1) != 0) return false;  // its end comes when the holder is ready
+    acceptor.close();
+    const bool good = look(holder, port);
+    ::kill(holder, SIGKILL);
+    return good;
+  });
+}
 
 }  // namespace
 
@@ -180,6 +129,9 @@ TEST_CASE("watcher: an http condition that does not hold says why") {
             .starts_with("status 200, but"));
   CHECK(first_answer("HTTP/1.1 200 OK\r\n\r\n" + std::string(60'000, '.') + "ok" + std::string(60'000, '.'),
                      "ok") == "holds ");
+  CHECK(first_answer("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\nok", "ok") ==
+        "holds ");
+  CHECK(first_answer("HTTP/1.1 200\nContent-Length: 2\n\nok", "ok") == "holds ");
   CHECK(first_answer("SSH-2.0-OpenSSH_9.2\r\n\r\n").starts_with("no HTTP answer: "));
   CHECK(first_answer("") == "closed the connection without an answer");
   CHECK(first_answer("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort", "ok")
@@ -223,6 +175,28 @@ TEST_CASE("watcher: a listener of another process is refused and named (T1, T7)"
   REQUIRE(bench.reports_reach(3));
   CHECK(bench.reports[2].key == key);
   CHECK(bench.reports[2].holds);
+}
+
+TEST_CASE(
+    "watcher: where it cannot be seen whose the listener is, its answer counts, and that is said once") {
+  CHECK(beside_a_hidden_listener([](pid_t holder, std::uint16_t port) {
+    Bench bench;
+    bench.members = {holder};
+    bench.watcher->watch(key, condition(plan::TcpCheck{"127.0.0.1", port, plan::Listener::own}));
+    bench.watcher->watch({run, 1}, condition(plan::TcpCheck{"127.0.0.1", port, plan::Listener::own}));
+    return bench.reports_reach(2) && bench.reports[0].holds && bench.reports[1].holds &&
+           bench.warnings.size() == 1 && bench.warnings[0].contains("cannot be told") &&
+           bench.warnings[0].contains("CAP_SYS_PTRACE");
+  }));
+}
+
+TEST_CASE("watcher: a listener that none of the run's own processes has is not the run's, seen or not") {
+  CHECK(beside_a_hidden_listener([](pid_t, std::uint16_t port) {
+    Bench bench;  // its only process is this one, which can be seen
+    bench.watcher->watch(key, condition(plan::TcpCheck{"127.0.0.1", port, plan::Listener::own}));
+    return bench.reports_reach(1) && !bench.reports[0].holds && bench.warnings.empty() &&
+           bench.reports[0].detail.contains("by none of its processes");
+  }));
 }
 
 TEST_CASE("watcher: what held ceases to hold only after `failures` looks in a row") {
@@ -271,6 +245,27 @@ TEST_CASE("watcher: a file condition holds when the path is there") {
   write_text(scratch / "flag", "");
   REQUIRE(bench.reports_reach(2));
   CHECK(bench.reports[1].holds);
+}
+
+TEST_CASE("watcher: a path that may not be looked at is neither there nor not (T12)") {
+  Scratch scratch;
+  const std::string closed = scratch / "closed";
+  std::filesystem::create_directory(closed);
+  ::chmod(closed.c_str(), 0);
+  CHECK(as_nobody([&] {
+    Bench bench;
+    plan::Condition done = condition(plan::FileCheck{closed + "/messages.db"});
+    done.failures = 2;
+    bench.watcher->watch(key, done, Purpose::whether_done);
+    return bench.until([&] { return !bench.warnings.empty(); }) && bench.reports.empty() &&
+           bench.warnings[0].contains("cannot tell: " + closed + "/messages.db: permission denied");
+  }));
+  CHECK(as_nobody([&] {
+    Bench bench;
+    bench.watcher->watch(key, condition(plan::FileCheck{closed + "/ready"}));
+    return bench.reports_reach(1) && !bench.reports[0].holds &&
+           bench.reports[0].detail == "cannot tell: " + closed + "/ready: permission denied";
+  }));
 }
 
 TEST_CASE("watcher: a log condition holds from its line on, for its own run, and is then free") {
@@ -356,7 +351,27 @@ TEST_CASE("watcher: a command that cannot be started is a condition that does no
   Bench bench;
   bench.watcher->watch(key, condition(plan::ExecCheck{{"check-it"}}));
   REQUIRE(bench.reports_reach(1));
-  CHECK(bench.reports[0].detail == "cannot start check-it");
+  CHECK(bench.reports[0].detail == "executing check-it: no such file");
+}
+
+TEST_CASE(
+    "watcher: a command that the machine cannot start now says nothing of the liveness that it asks for") {
+  Bench bench;
+  bench.to_start = {101};
+  plan::Condition asks = condition(plan::ExecCheck{{"check-it"}}, 10ms);
+  asks.failures = 2;
+  bench.watcher->watch(key, asks, Purpose::liveness);
+  REQUIRE(bench.until([&] { return bench.started == 1; }));
+  CHECK(bench.watcher->exec_ended(101, 0));
+  REQUIRE(bench.reports_reach(1));
+  bench.not_started = {"forking: EAGAIN", true};
+  REQUIRE(bench.until([&] { return bench.started > 6; }));
+  CHECK(bench.reports.size() == 1);
+  REQUIRE(bench.warnings.size() == 1);
+  CHECK(bench.warnings[0].starts_with("exec check-it: cannot tell: forking: EAGAIN"));
+  bench.not_started.passing = false;
+  REQUIRE(bench.reports_reach(2));
+  CHECK_FALSE(bench.reports[1].holds);
 }
 
 TEST_CASE(

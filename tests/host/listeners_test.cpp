@@ -116,7 +116,7 @@ TEST_CASE("listeners: the holder in another process is named") {
   REQUIRE(holder.has_value());
   CHECK(holder->pid == child);
   CHECK_FALSE(holder->name.empty());
-  const auto held = find_held(children, inodes);
+  const auto held = find_held(children, inodes).held;
   REQUIRE(held.has_value());
   CHECK(still_held(*held));
   ::kill(child, SIGKILL);

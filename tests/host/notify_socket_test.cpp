@@ -73,14 +73,58 @@ TEST_CASE("notify socket: READY=1 arrives with the sender that the kernel names"
   CHECK(receiver.received[0].status == "up and[31m well");
 }
 
-TEST_CASE("notify socket: a message that is too long is ignored, the next one is not") {
+TEST_CASE(
+    "notify socket: READY=1 is read before CR LF, blanks and the NUL of a C string, and is not read into "
+    "words") {
   Receiver receiver;
-  CHECK(send_to(receiver.socket.address(), "READY=1\n" + std::string(5000, 'x')));
-  CHECK(send_to(receiver.socket.address(), "STOPPING=1\nSTATUS=" + std::string(255, 's') + "\u20ac"));
+  for (const std::string& text :
+       {std::string("READY=1\r\n"), std::string("STATUS=up\r\nREADY=1\r\n"), std::string("READY=1 \n"),
+        std::string("READY=1\0", 8), std::string("READY=1\n\0", 9)}) {
+    receiver.received.clear();
+    CHECK(send_to(receiver.socket.address(), text));
+    REQUIRE(receiver.receives(1));
+    CHECK(receiver.received[0].ready);
+    CHECK(receiver.received[0].uid == ::geteuid());
+  }
+  receiver.received.clear();
+  CHECK(send_to(receiver.socket.address(), "READY=10\nXREADY=1\nSTATUS=READY=1"));
   REQUIRE(receiver.receives(1));
   CHECK_FALSE(receiver.received[0].ready);
-  CHECK(receiver.received[0].stopping);
-  CHECK(receiver.received[0].status == std::string(255, 's'));
+}
+
+TEST_CASE("notify socket: READY=1 behind a STATUS of 20 kB is read") {
+  Receiver receiver;
+  CHECK(send_to(receiver.socket.address(), "STATUS=" + std::string(20'000, 's') + "\nREADY=1"));
+  CHECK(send_to(receiver.socket.address(), "STOPPING=1\nSTATUS=" + std::string(255, 's') + "\u20ac"));
+  REQUIRE(receiver.receives(2));
+  CHECK(receiver.received[0].ready);
+  CHECK(receiver.received[0].left_out == 0);
+  CHECK(receiver.received[0].status == std::string(256, 's'));
+  CHECK_FALSE(receiver.received[1].ready);
+  CHECK(receiver.received[1].stopping);
+  CHECK(receiver.received[1].status == std::string(255, 's'));
+}
+
+TEST_CASE(
+    "notify socket: of a message that is too long the whole lines before the cut are read, and the rest is "
+    "counted") {
+  Receiver receiver;
+  const std::string status = "STATUS=" + std::string(longest_notification_bytes, 's');
+  CHECK(send_to(receiver.socket.address(), "READY=1\n" + status));
+  CHECK(send_to(receiver.socket.address(), status + "\nREADY=1"));
+  REQUIRE(receiver.receives(2));
+  CHECK(receiver.received[0].ready);
+  CHECK(receiver.received[0].left_out == status.size());
+  CHECK_FALSE(receiver.received[1].ready);
+  CHECK(receiver.received[1].left_out == status.size() + 8);
+}
+
+TEST_CASE("notify socket: what has come in can be read without waiting for the loop") {
+  Receiver receiver;
+  CHECK(send_to(receiver.socket.address(), "READY=1"));
+  receiver.socket.drain();
+  REQUIRE(receiver.received.size() == 1);
+  CHECK(receiver.received[0].ready);
 }
 
 TEST_CASE("notify socket: a descriptor that comes along is closed, so that BARRIER=1 returns") {

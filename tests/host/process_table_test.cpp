@@ -36,7 +36,8 @@ struct World {
   enum class Limit { unmarked, marked };
 
   pid_t start(RunKey run, const std::string& script, Limit limit = Limit::unmarked) {
-    const std::string mark = std::to_string(run.service) + "/" + std::to_string(run.spawn);
+    std::string mark = std::to_string(run.service) + "/" + std::to_string(run.spawn);
+    if (run.is_check()) mark += "." + std::to_string(run.check);
     ChildSpec spec = shell(script, {std::string(mark_variable) + "=" + mark});
     if (limit == Limit::marked) spec.limit_mark = limit_mark(mark);
     const auto child = spawn(spec);
@@ -239,17 +240,39 @@ TEST_CASE("process table: the main process alone is signalled, not its children 
   CHECK(world.table.leftovers(one).size() == 1);
 }
 
-TEST_CASE("process table: a helper is a member but no orphan") {
+TEST_CASE("process table: a check is a tree of its own, and what it leaves is killed wherever it went") {
   World world;
-  world.start(one, "exec sleep 1000");
-  const auto helper = spawn(shell("exec sleep 1000"));  // no mark, a session of its own
-  REQUIRE(helper.has_value());
-  world.table.add_helper(one, *helper);
-  CHECK(world.table.members(one).size() == 2);
-  ::kill(*helper, SIGKILL);
-  CHECK(eventually([&] { return world.table.reap().size() == 1; }));
+  Scratch scratch;
+  const pid_t main = world.start(one, "exec sleep 1000");
+  constexpr RunKey check{1, 1, 1};
+  world.start(check,
+              "sleep 777 & setsid -f env -i PATH=$PATH sh -c 'echo $$ > " + (scratch / "pid") +
+                  "; exec sleep 777'; while [ ! -s " + (scratch / "pid") + " ]; do :; done; exit 0",
+              World::Limit::marked);
+  CHECK(WEXITSTATUS(world.await_main(check)) == 0);
   CHECK(world.table.orphans_reaped() == 0);
-  CHECK(world.table.members(one).size() == 1);
+  CHECK(world.table.leftovers(check).size() == 2);
+  CHECK(world.table.leftovers(one).size() == 2);                // the next run has to wait for them
+  CHECK(world.table.members(one) == std::vector<pid_t>{main});  // but they do not serve for it
+  CHECK(world.table.signal_leftovers(check, SIGKILL) == 2);
+  CHECK(world.empties(check));
+  CHECK(world.table.leftovers(one).empty());
+  CHECK(::kill(main, 0) == 0);
+}
+
+TEST_CASE("process table: a check that still runs is a leftover of its run, with what it has started") {
+  World world;
+  Scratch scratch;
+  world.start(one, "exec sleep 1000");
+  constexpr RunKey check{1, 1, 1};
+  world.start(check, "sleep 777 & echo $! > " + (scratch / "pid") + "; wait");
+  await_pid(scratch / "pid");
+  world.table.signal_main(one, SIGKILL);
+  world.await_main(one);
+  CHECK(world.table.leftovers(one).size() == 2);
+  world.table.signal_leftovers(one, SIGKILL);
+  world.await_main(check);
+  CHECK(world.empties(one));
 }
 
 TEST_CASE("process table: the next run of a service does not inherit what the last one left behind") {

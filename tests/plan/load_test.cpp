@@ -66,8 +66,9 @@ TEST_CASE("plan: the sample of design.md loads without a warning, in start order
   CHECK(plan->env.sources.front() == Source{Source::Kind::dotenv, "/srv/data/arizuko_demo/.env"});
   const Service& gated = service(*plan, "gated");
   REQUIRE(gated.ready.size() == 3);
-  CHECK(std::get<HttpCheck>(gated.ready[0].check) ==
-        HttpCheck{"http://127.0.0.1:9080/health", "127.0.0.1", 9080, "/health", "ok", Listener::own});
+  CHECK(std::get<HttpCheck>(gated.ready[0].check) == HttpCheck{"http://127.0.0.1:9080/health", "127.0.0.1",
+                                                               9080, "/health", literal("ok"),
+                                                               Listener::own});
   CHECK(gated.ready[1].wait == Duration{3000});
   CHECK(gated.live.at(0).failures == 6);
   CHECK(gated.restart.verdict == Verdict::end_pod);

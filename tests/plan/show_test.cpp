@@ -59,10 +59,13 @@ TEST_CASE("plan: a condition is one short line") {
   CHECK(to_text(condition("http = { url = \"http://[::1]/x?y#z\", contains = \"o\\\"k\", wait = \"3s\" }")) ==
         "http http://[::1]/x?y#z contains \"o\\\"k\", dropped after 3s");
   CHECK(std::get<HttpCheck>(condition("http = \"http://[::1]/x?y#z\"").check) ==
-        HttpCheck{"http://[::1]/x?y#z", "::1", 80, "/x?y", "", Listener::own});
+        HttpCheck{"http://[::1]/x?y#z", "::1", 80, "/x?y", {}, Listener::own});
   CHECK(std::get<HttpCheck>(condition("http = \"http://127.0.0.1:81?y\"").check).path == "/?y");
   CHECK(to_text(condition("tcp = { address = \"[::ffff:1.2.3.4]:80\", listener = \"any\" }")) ==
         "tcp [::ffff:1.2.3.4]:80 (any listener)");
+  CHECK(to_text(condition(
+            "http = { url = \"http://127.0.0.1:80/\", method = \"POST\", status = [204, \"400-499\"] }")) ==
+        "http POST http://127.0.0.1:80/ answers 204, 400-499");
   CHECK(to_text(condition("socket = \"/run/x.sock\"")) == "socket /run/x.sock");
   CHECK(to_text(condition("log = { contains = \"up\" }")) == "log \"up\"");
   CHECK(to_text(condition("notify = true")) == "notify");
@@ -127,6 +130,34 @@ TEST_CASE("plan: two services are equal wherever they stand") {
   const auto different = load_text("[service.a]\ncommand = [\"a\"]\nnofile = 20\n");
   CHECK(one->services == other->services);
   CHECK_FALSE(one->services == different->services);
+}
+
+TEST_CASE("plan: no value of a header is shown, by name or by letter, in any form of the plan") {
+  const auto plan = load_text(
+      "[service.gated]\ncommand = [\"gated\"]\nport = 9080\n"
+      "[service.teled]\ncommand = [\"teled\"]\nneed = [\"CHANNEL_SECRET\"]\n"
+      "env = { CHANNEL_NAME = \"telegram\" }\n"
+      "[service.teled.live]\n"
+      "http = [\"http://127.0.0.1:1/\", { url = \"${gated.url}/v1/channels\", of = \"gated\", while = "
+      "\"ready\", "
+      "contains = '\"name\":\"${CHANNEL_NAME}\"', headers = { Authorization = \"Bearer ${CHANNEL_SECRET}\", "
+      "X-Key = \"letters\" } }]\n",
+      {}, {{"CHANNEL_SECRET", "hidden"}});
+  REQUIRE_MESSAGE(plan, lines(plan ? Problems{} : plan.error()));
+  const Service& teled = plan->services.at(*plan->find("teled"));
+  REQUIRE(teled.live.size() == 2);
+  CHECK(to_text(teled.live[1]) ==
+        "http http://127.0.0.1:9080/v1/channels of gated with Authorization, X-Key contains "
+        "\"\\\"name\\\":\\\"${CHANNEL_NAME}\\\"\", while ready");
+  const auto& check = std::get<HttpCheck>(teled.live[1].check);
+  CHECK(check.headers.at(0).second.parts.size() == 2);
+  CHECK(teled.live[1].looked_at == LookedAt::while_ready);
+  for (const std::string& shown : {to_text(*plan), to_json(*plan)}) {
+    CHECK(shown.find("hidden") == std::string::npos);
+    CHECK(shown.find("letters") == std::string::npos);
+    CHECK(shown.find("Bearer") == std::string::npos);
+    CHECK(shown.find("Authorization") != std::string::npos);
+  }
 }
 
 }  // namespace arizuko::plan

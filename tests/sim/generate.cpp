@@ -105,6 +105,7 @@ plan::Service random_service(Random& random, ServiceId id, const std::string& na
   }
   for (std::uint32_t i = random.below(5); i > 2; --i) {
     service.live.push_back(random_condition(random, fmt::format("/live/{}/{}", name, i)));
+    if (random.chance(40)) service.live.back().looked_at = plan::LookedAt::while_ready;
   }
   service.on_change = random.one_of<plan::OnChange>(
       {plan::OnChange::restart, plan::OnChange::restart, plan::OnChange::signal, plan::OnChange::ignore});

@@ -357,7 +357,7 @@ void Invariants::see_state(ServiceId id, const Note& note) {
       return;
     case State::stopping:
       run.stop_cause = note.cause;
-      if (note.cause == "its liveness never held" && run.never_live_since.empty()) {
+      if (note.cause.starts_with("its liveness never held") && run.never_live_since.empty()) {
         broken(id, "it was stopped for its liveness, and no condition fails");
       }
       run.plan_changed_while_stopping = plan_changed_in_step_;

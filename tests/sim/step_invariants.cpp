@@ -129,6 +129,14 @@ void Invariants::check_live(ServiceId id) {
   plan::Duration longest{};
   for (const plan::Condition& live : service(id).live)
     longest = std::max(longest, live.every * live.failures);
+  const std::uint32_t first = watch_numbers(service(id)).live;
+  for (std::uint32_t i = 0; i < service(id).live.size(); ++i) {
+    const bool only_then = service(id).live[i].looked_at == plan::LookedAt::while_ready;
+    if (only_then && runs(run.state) && run.state != State::ready && run.watching.contains(first + i))
+      broken(id, "what says something only while it is ready is looked at while it is not");
+    if (only_then && run.state == State::ready && run.main && !run.watching.contains(first + i))
+      broken(id, "it is ready, and what is looked at then is not");
+  }
   for (const auto& [watch, since] : run.never_live_since) {
     if (run.watching.contains(watch) && now_ >= since + longest)
       broken(id, "its liveness never held and nothing follows");

@@ -6,10 +6,16 @@
 // way. Nothing is watched, nothing wakes up.
 //
 // http, tcp and socket conditions with Listener::own hold only when the listening socket belongs to a
-// process of the run itself; otherwise the detail says who holds it.
+// process of the run itself, or of the service that `of` names; otherwise the detail says who holds it.
+//
+// A look may also end with "cannot tell": whose the socket is cannot be seen, the service that is asked about
+// this one does not serve, we have no descriptor left. That is not "no". Where the socket cannot be seen the
+// answer counts; in all other cases nothing changes, but for a readiness condition, which does not hold
+// before it was seen to hold. It is said once.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +25,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "arizuko/env/scope.hpp"
 #include "arizuko/host/file_identity.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/plan/plan.hpp"
@@ -31,6 +38,19 @@ struct WatchKey {
   auto operator<=>(const WatchKey&) const = default;
 };
 
+/// What a condition is looked at for.
+enum class Purpose {
+  readiness,     // until it was seen to hold, it does not
+  liveness,      // what cannot be told is not reported at all
+  whether_done,  // nor here: a task that may be done is not run again for it (T12)
+};
+
+/// Why the command of an exec condition could not be started.
+struct NotStarted {
+  std::string why;
+  bool passing = false;  // the machine's trouble, which says nothing of the condition
+};
+
 /// What the watcher needs to know and to do, given by its owner; everything is called on the loop.
 struct WatcherHooks {
   /// A condition began or ceased to hold. Called for the first look too, holding or not. `detail` is
@@ -39,13 +59,19 @@ struct WatcherHooks {
   std::function<void(WatchKey, bool holds, std::string detail)> report;
   /// The living processes of a run (main first).
   std::function<std::vector<pid_t>(RunKey)> members;
-  /// Starts the command of an exec condition with the run's environment, output thrown away. Returns
-  /// its process id, or -1. Its end comes back through exec_ended.
-  std::function<pid_t(RunKey, const plan::ExecCheck&)> start_exec;
-  /// Kills an exec condition's command that took too long.
+  /// Starts the command of an exec condition with the run's environment, output thrown away. Its end comes
+  /// back through exec_ended.
+  std::function<std::expected<pid_t, NotStarted>(RunKey, const plan::ExecCheck&)> start_exec;
+  /// Kills an exec condition's command that took too long, with everything that it has started.
   std::function<void(pid_t)> kill_exec;
   /// The service that a process belongs to, to name who holds a port; empty: none of ours. May be unset.
   std::function<std::string(pid_t)> service_of = {};
+  /// The present run of the service called so, if it is ready. May be unset: then nobody is.
+  std::function<std::optional<RunKey>(std::string_view)> ready_run = {};
+  /// What the run's processes see, for the holes of an http condition. May be unset: nothing.
+  std::function<env::Environment(RunKey)> environment = {};
+  /// What people should know about a look that could not tell. May be unset.
+  std::function<void(RunKey, std::string)> warn = {};
 };
 
 class ConditionWatcher {
@@ -56,7 +82,7 @@ class ConditionWatcher {
   ConditionWatcher& operator=(const ConditionWatcher&) = delete;
 
   /// `before`: the file of a file condition as it was before the run began; that one does not count.
-  void watch(WatchKey key, const plan::Condition& condition,
+  void watch(WatchKey key, const plan::Condition& condition, Purpose purpose = Purpose::readiness,
              const std::optional<FileIdentity>& before = std::nullopt);
   void unwatch(WatchKey key);
   void unwatch_run(RunKey run);

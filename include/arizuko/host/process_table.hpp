@@ -25,17 +25,22 @@ namespace arizuko::host {
 
 class ControlGroups;
 
-/// One run of one service.
+/// One run of one service, or one command that was started for it (an exec condition): its own tree of
+/// processes, with a session and a mark of its own.
 struct RunKey {
   std::uint32_t service = 0;
   std::uint32_t spawn = 0;  // counts from 1
+  std::uint32_t check = 0;  // counts from 1; 0: the run itself
+  bool is_check() const { return check != 0; }
+  /// The run that this is part of.
+  RunKey run() const { return {service, spawn}; }
   auto operator<=>(const RunKey&) const = default;
 };
 
 struct Reaped {
   pid_t pid = 0;
   int wait_status = 0;         // as waitpid gives it
-  std::optional<RunKey> main;  // set when it was the main process of this run; else an orphan
+  std::optional<RunKey> main;  // set when it was the main process of this run or check; else an orphan
 };
 
 struct ProcessInfo {
@@ -55,20 +60,18 @@ class ProcessTable {
   /// `groups` outlives this.
   void use(ControlGroups& groups) { groups_ = &groups; }
 
-  /// A main process was started for this run; `mark` is what its environment carries.
+  /// A main process was started for this run or check; `mark` is what its environment carries.
   void add(RunKey run, pid_t main, std::string mark);
-  /// A command was started for this run beside its main process (an exec condition). It is a member of
-  /// the run like any other, but its end is not counted in orphans_reaped().
-  void add_helper(RunKey run, pid_t helper);
   /// The run is over and has no leftovers: forget it.
   void forget(RunKey run);
 
   /// Collects every child that has ended (waitpid until nothing is left).
   std::vector<Reaped> reap();
 
-  /// The living processes of the run beside its main process. One small read when there are none.
+  /// The living processes of the run beside its main process, those of its checks too. One small read when
+  /// there are none.
   std::vector<ProcessInfo> leftovers(RunKey run);
-  /// The main process, if it lives, and all leftovers.
+  /// The main process, if it lives, and all leftovers; without the checks, which do not serve for it.
   std::vector<pid_t> members(RunKey run);
   /// The run that `pid` belongs to, if it is one of ours (walks up its parents).
   std::optional<RunKey> owner_of(pid_t pid);
@@ -93,8 +96,7 @@ class ProcessTable {
   };
   struct Orphan {
     std::optional<RunKey> run;  // unset: a stray
-    bool helper = false;
-    bool unclear = false;  // in the middle of execve or exit; may be anybody's, so never kept
+    bool unclear = false;       // in the middle of execve or exit; may be anybody's, so never kept
   };
   struct Node {
     pid_t pid = 0;
@@ -104,9 +106,12 @@ class ProcessTable {
   void look_for_orphans();
   Orphan attribute(pid_t pid);
   Orphan find_run(pid_t pid) const;
-  std::vector<pid_t> orphans_of(RunKey run);
+  std::optional<RunKey> find_by_session_or_limit(pid_t pid) const;
+  enum class Checks { included, apart };
+  std::vector<pid_t> orphans_of(RunKey run, Checks checks);
   std::vector<pid_t> unclear_orphans();
-  std::vector<Node> leftover_nodes(RunKey run);
+  std::vector<Node> leftover_nodes(RunKey run, Checks checks);
+  std::vector<RunKey> checks_of(RunKey run) const;
   std::vector<Node> stray_nodes();
 
   std::map<RunKey, Run> runs_;

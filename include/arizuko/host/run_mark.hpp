@@ -22,8 +22,9 @@ inline constexpr std::string_view mark_variable = "ARIZUKO_INIT_SERVICE";
 /// A data directory as a number of 28 bits, made of its device and inode; 0: it cannot be looked at.
 std::uint32_t instance_mark(const std::string& data_dir);
 
-/// "gated/3/0a1b2c3"
-std::string run_mark(std::string_view service, std::uint32_t spawn, std::uint32_t instance);
+/// "gated/3/0a1b2c3"; of the seventh command that looks at a condition "gated/3.7/0a1b2c3".
+std::string run_mark(std::string_view service, std::uint32_t spawn, std::uint32_t instance,
+                     std::uint32_t check = 0);
 
 /// `mark` as a soft RLIMIT_RTTIME: a prefix, the instance (0 when `mark` names none), a hash of the rest.
 /// Every process inherits it, nobody sets it, and it would end only a real-time process that has not slept

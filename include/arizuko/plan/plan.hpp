@@ -39,26 +39,48 @@ struct EnvReference {
 /// Text with holes: literal pieces and environment references, in order.
 struct Template {
   std::vector<std::variant<std::string, EnvReference>> parts;
+  bool empty() const { return parts.empty(); }
   bool operator==(const Template&) const = default;
 };
+/// Text without holes.
+Template literal(std::string text);
 
 // ---------------------------------------------------------------------------------------------
 // Conditions: how one sees that a service serves
 
 /// Who must hold the listening socket that answers.
 enum class Listener {
-  own,  // a process of this very service (traps T1 and T7); the default
+  own,  // a process of this very service (traps T1 and T7), or of the one that `of` names; the default
   any,  // whoever answers
 };
 
-/// GET url: status 200-399 and, if given, a body that contains `contains` in its first 64 KiB.
+enum class Method { get, head, options, post };
+
+struct StatusRange {
+  std::uint16_t first = 200;
+  std::uint16_t last = 399;
+  bool operator==(const StatusRange&) const = default;
+};
+
+/// A request to `url` is answered by one of `status` and, if given, by a body that contains `contains` in its
+/// first 64 KiB.
+///
+/// With `of` the question goes to another service, about this one ("is it registered with you?"). Then only
+/// that service's own clear answer is a no: it serves, its own socket answers, with an expected status and
+/// without `contains`, or with 404 or 410. Anything else cannot tell, and what cannot be told restarts
+/// nobody.
 struct HttpCheck {
   std::string url;      // as written, resolved: "http://127.0.0.1:9080/health"
   std::string address;  // numeric IPv4 or IPv6, without brackets
   std::uint16_t port = 0;
-  std::string path;      // with query, begins with '/'
-  std::string contains;  // empty: any body
+  std::string path;   // with query, begins with '/'
+  Template contains;  // empty: any body; its holes are filled in as those of `headers`
   Listener listener = Listener::own;
+  std::string of{};  // name of the service whose listener answers; empty: the condition's own
+  Method method = Method::get;
+  std::vector<StatusRange> status{StatusRange{}};
+  // Values may be secrets: never shown. Filled in from the environment of the service's present run.
+  std::vector<std::pair<std::string, Template>> headers{};
   bool operator==(const HttpCheck&) const = default;
 };
 
@@ -102,6 +124,12 @@ struct FileCheck {
 
 using Check = std::variant<HttpCheck, TcpCheck, SocketCheck, LogCheck, NotifyCheck, ExecCheck, FileCheck>;
 
+/// When a liveness condition is looked at.
+enum class LookedAt {
+  while_running,  // from the first time that the service is ready until it ends
+  while_ready,    // only while it is ready: what fails because the service is not well restarts nobody
+};
+
 struct Condition {
   Check check;
   Duration every{10'000};      // pause between two looks once the service is ready (T29)
@@ -109,6 +137,7 @@ struct Condition {
   std::uint32_t failures = 3;  // looks in a row that must fail before "held" becomes "fails"
   // When set, the condition is dropped, loudly, this long after the spawn if it never held.
   std::optional<Duration> wait;
+  LookedAt looked_at = LookedAt::while_running;  // .live only
   bool operator==(const Condition&) const = default;
 };
 
