@@ -4,12 +4,17 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
+
+#include <fmt/format.h>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arizuko/host/process_table.hpp"
 #include "files.hpp"
 
 namespace arizuko::doctor {
@@ -27,6 +32,61 @@ bool take_output(int pipe, std::string& output) {
   output.append(buffer.data(), std::min(room, static_cast<std::size_t>(got)));
   return got > 0;
 }
+
+/// The command with everything that it starts. Whatever leaves its session, or outlives its parent, comes to
+/// us as a child and bears the mark: so nothing outlives the command.
+class Tree {
+ public:
+  Tree() : was_reaper_(is_reaper()) {
+    host::ProcessTable::become_reaper();
+    std::signal(SIGCHLD, SIG_DFL);  // ignored, as some parents leave it, no end would be told: waitpid(2)
+  }
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
+  ~Tree() {
+    if (!was_reaper_) ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+  }
+
+  std::expected<pid_t, host::SpawnError> start(host::ChildSpec spec) {
+    static unsigned number = 0;
+    const std::string mark = fmt::format("doctor/{}.{}", ::getpid(), ++number);
+    spec.environment.push_back(fmt::format("{}={}", host::mark_variable, mark));
+    spec.limit_mark = host::limit_mark(mark);
+    auto pid = host::spawn(spec);
+    if (pid) table_.add(key, *pid, mark);
+    return pid;
+  }
+
+  /// The status of the command, once it has ended.
+  std::optional<int> ended() {
+    for (const host::Reaped& each : table_.reap()) {
+      if (each.main) status_ = each.wait_status;
+    }
+    return status_;
+  }
+
+  /// Until nothing of it is left, or SIGKILL has not helped for a second.
+  void kill() {
+    constexpr int most_rounds = 200;
+    constexpr int pause_ms = 5;
+    for (int round = 0; round < most_rounds; ++round) {
+      table_.signal_main(key, SIGKILL);
+      table_.signal_leftovers(key, SIGKILL);
+      if (ended() && table_.leftovers(key).empty()) return;
+      ::poll(nullptr, 0, pause_ms);
+    }
+  }
+
+ private:
+  static bool is_reaper() {
+    int is = 0;
+    return ::prctl(PR_GET_CHILD_SUBREAPER, &is, 0, 0, 0) == 0 && is != 0;
+  }
+  static constexpr host::RunKey key{0, 1};
+  bool was_reaper_;
+  host::ProcessTable table_;
+  std::optional<int> status_;
+};
 
 }  // namespace
 
@@ -46,7 +106,8 @@ std::expected<CommandResult, host::SpawnError> run_command(const std::string& ex
   spec.environment = environment;
   spec.cwd = "/";
   spec.out = spec.err = writing.get();
-  const auto child = host::spawn(spec);
+  Tree tree;
+  const auto child = tree.start(std::move(spec));
   if (!child) return std::unexpected(child.error());
   writing.close();
 
@@ -58,19 +119,19 @@ std::expected<CommandResult, host::SpawnError> run_command(const std::string& ex
     pollfd wait{open ? reading.get() : -1, POLLIN, 0};
     constexpr int slice_ms = 10;
     if (::poll(&wait, 1, slice_ms) > 0) open = take_output(reading.get(), result.output);
-    int status = 0;
-    const pid_t ended = ::waitpid(*child, &status, WNOHANG);
-    if (ended == *child || (ended < 0 && errno == ECHILD)) {
-      while (open && ::poll(&wait, 1, 0) > 0) open = take_output(reading.get(), result.output);
-      result.end = WIFSIGNALED(status) ? CommandResult::End::signalled : CommandResult::End::exited;
-      result.number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-      return result;
+    if (const auto status = tree.ended()) {
+      // What it left behind may go on writing: no more than is kept.
+      while (open && result.output.size() < longest_output_bytes && ::poll(&wait, 1, 0) > 0)
+        open = take_output(reading.get(), result.output);
+      result.end = WIFSIGNALED(*status) ? CommandResult::End::signalled : CommandResult::End::exited;
+      result.number = WIFSIGNALED(*status) ? WTERMSIG(*status) : WEXITSTATUS(*status);
+      break;
     }
-    if (Clock::now() >= deadline) break;
+    if (Clock::now() < deadline) continue;
+    result.end = CommandResult::End::timed_out;
+    break;
   }
-  ::kill(-*child, SIGKILL);  // spawn() made it the leader of a session, and so of a group
-  ::waitpid(*child, nullptr, 0);
-  result.end = CommandResult::End::timed_out;
+  tree.kill();
   return result;
 }
 

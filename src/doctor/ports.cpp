@@ -6,9 +6,9 @@
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/env/scope.hpp"
 #include "arizuko/host/listeners.hpp"
-#include "arizuko/host/process_table.hpp"
 #include "files.hpp"
 #include "holder.hpp"
+#include "whose_run.hpp"
 
 namespace arizuko::doctor {
 
@@ -33,37 +33,25 @@ std::vector<Wanted> wanted_ports(const Context& context) {
   return wanted;
 }
 
-/// Whose process it is, by the mark that every child of arizuko-init carries; empty when nobody's, or when
-/// we may not look.
-std::string mark_of(pid_t pid) {
-  constexpr std::size_t longest = 1024 * 1024;
-  const std::string environment = read_bounded(fmt::format("/proc/{}/environ", pid), longest).value_or("");
-  const std::string name = fmt::format("{}=", host::mark_variable);
-  for (std::size_t at = 0; at < environment.size();) {
-    const std::size_t end = std::min(environment.find('\0', at), environment.size());
-    const std::string_view entry = std::string_view(environment).substr(at, end - at);
-    if (entry.starts_with(name)) return std::string(entry.substr(name.size()));
-    at = end + 1;
-  }
-  return {};
-}
-
 /// Whether what the instance's processes hold can be seen by us: as the same user or root, in its namespace.
 bool sees(const LockHolder& instance) {
   return instance.pid && ::access(fmt::format("/proc/{}/fd", *instance.pid).c_str(), R_OK) == 0;
 }
 
-bool is_of_an_instance(const host::Holder& holder) {
-  return holder.name == "arizuko-init" || !mark_of(holder.pid).empty();
+/// Where the instance's processes cannot be seen, one who does not show himself beside it is taken for one of
+/// them; where they can, he is somebody else.
+RunOf whose(const std::optional<host::Holder>& holder, const std::optional<LockHolder>& instance) {
+  if (holder) return run_of(holder->pid, instance);
+  return instance && !sees(*instance) ? RunOf::untold : RunOf::nobody;
 }
 
-/// True for arizuko-init itself and its children. Where they cannot be seen, one who does not show himself
-/// beside a running instance is taken for one of them; where they can, he is somebody else.
-bool is_ours(const std::optional<host::Holder>& holder, const std::optional<LockHolder>& instance) {
-  if (!instance) return false;
-  if (!holder) return !sees(*instance);
-  return holder->pid == instance->pid || is_of_an_instance(*holder);
+std::string named(const std::optional<host::Holder>& holder) {
+  return holder ? fmt::format("{} (pid {})", holder->name, holder->pid)
+                : "a process that cannot be seen from here (another user or container)";
 }
+
+constexpr std::string_view without_its_port =
+    "gated, timed and onbod run on without their port, deaf; the others exit (T1, T7)";
 
 }  // namespace
 
@@ -72,24 +60,29 @@ Findings check_ports(const Context& context) {
   Findings found;
   std::size_t held_by_us = 0;
   std::size_t held_by_another = 0;
+  std::size_t untold = 0;
   for (const Wanted& each : wanted_ports(context)) {
     const std::vector<std::uint64_t> sockets = host::tcp_listeners(each.address, each.port);
     if (sockets.empty()) continue;
     const auto holder = host::find_holder(sockets);
-    if (is_ours(holder, instance)) {
-      ++held_by_us;
-      continue;
+    switch (whose(holder, instance)) {
+      case RunOf::this_instance: ++held_by_us; break;
+      case RunOf::another_instance: ++held_by_another; break;
+      case RunOf::untold: ++untold; break;
+      case RunOf::dead_instance:
+        add(found, Severity::error, "ports", each.where, each.key,
+            fmt::format("port {} is held by {}, which an arizuko-init that is gone has left behind",
+                        each.port, named(holder)),
+            std::string(without_its_port),
+            fmt::format("end what it left: kill {}; then restart the service that wants the port",
+                        holder->pid));
+        break;
+      case RunOf::nobody:
+        add(found, Severity::error, "ports", each.where, each.key,
+            fmt::format("port {} is held by {}", each.port, named(holder)), std::string(without_its_port),
+            "end that process, or give another port in a drop-in");
+        break;
     }
-    if (holder && is_of_an_instance(*holder)) {
-      ++held_by_another;
-      continue;
-    }
-    const std::string who = holder ? fmt::format("{} (pid {})", holder->name, holder->pid)
-                                   : "a process that cannot be seen from here (another user or container)";
-    add(found, Severity::error, "ports", each.where, each.key,
-        fmt::format("port {} is held by {}", each.port, who),
-        "gated, timed and onbod run on without their port, deaf; the others exit (T1, T7)",
-        "end that process, or give another port in a drop-in");
   }
   if (held_by_another > 0) {
     add(found, Severity::error, "ports", {}, "",
@@ -105,6 +98,14 @@ Findings check_ports(const Context& context) {
   if (held_by_us > 0) {
     add(found, Severity::note, "ports", {}, "",
         fmt::format("{} of the plan's ports are held by the running instance itself", held_by_us), "", "");
+  }
+  if (untold > 0) {
+    add(found, Severity::note, "ports", {}, "",
+        fmt::format(
+            "{} of the plan's ports are held, it seems by the running instance: whose the processes are "
+            "cannot be seen from here",
+            untold),
+        "", "ask inside its container, as root or as its user");
   }
   return found;
 }

@@ -5,10 +5,13 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <csignal>
+#include <fstream>
 #include <set>
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "arizuko/host/data_lock.hpp"
 #include "arizuko/host/run_mark.hpp"
@@ -178,28 +181,6 @@ TEST_CASE("doctor: an instance of another host on the volume is an error (T25)")
   CHECK(has(found.what, "pid 7 on host arizuko-old since 2026-11-22T20:39:00Z holds this data directory"));
 }
 
-TEST_CASE("doctor: a port that somebody else holds is an error that names him") {
-  World world;
-  const Listening stranger;
-  world.load(fmt::format("[service.gated]\nport = {}\n", stranger.port()));
-  const Finding found = only(check_ports(world.context()));
-  CHECK(found.severity == Severity::error);
-  CHECK(found.key == "service.gated.port");
-  CHECK(
-      has(found.what, fmt::format("port {} is held by doctor_tests (pid {})", stranger.port(), ::getpid())));
-}
-
-TEST_CASE("doctor: ports of the running instance are a note, and of a service that is off nothing") {
-  World world;
-  const Listening ours;
-  world.load(fmt::format("[service.gated]\nport = {}\n", ours.port()));
-  const auto lock = host::DataLock::acquire(world.plan.pod.data_dir);  // by this process, which listens, too
-  REQUIRE(lock);
-  CHECK(heads(check_ports(world.context())) == Heads{"note ports"});
-  world.load(fmt::format("[service.teled]\nport = {}\n", ours.port()));
-  CHECK(heads(check_ports(world.context())) == Heads{});
-}
-
 // ---------------------------------------------------------------------------------------------
 
 TEST_CASE("doctor: a .env that cannot be read is an error, one that others read a warning (T15)") {
@@ -344,6 +325,22 @@ TEST_CASE("doctor: docker that is absent, fails, dies or hangs is an error (0.8)
   CHECK(only(check_docker(impatient)).what == "`docker info` did not answer within 200 ms");
   world.remove("bin/docker");
   CHECK(only(check_docker(world.context())).what == "there is no docker command in " + world.root + "/bin");
+}
+
+TEST_CASE("doctor: nothing that docker starts outlives it, in its session or out of it") {
+  const World world;
+  const std::string pids = world.root + "/pids";
+  world.write("bin/docker",
+              "#!/bin/sh\n/bin/sleep 777 &\necho $! >>" + pids +
+                  "\n/usr/bin/setsid -f /usr/bin/env -i /bin/sh -c 'echo $$ >>" + pids +
+                  "; exec /bin/sleep 777'\nwhile [ $(/usr/bin/wc -l <" + pids +
+                  ") -lt 2 ]; do :; done\nexit 0\n",
+              0755);
+  CHECK(heads(check_docker(world.context())) == Heads{});
+  std::ifstream left(pids);
+  int count = 0;
+  for (pid_t pid = 0; left >> pid; ++count) CHECK(::kill(pid, 0) != 0);
+  CHECK(count == 2);
 }
 
 TEST_CASE("doctor: docker that leaves a child with its output open does not hold it up") {

@@ -17,8 +17,8 @@ struct CommandResult {
   std::string output;  // stdout and stderr, the first 4 KiB
 };
 
-/// `executable` has a '/'. At the end of `patience` the command and what is in its session's process group is
-/// killed. Waits for this child only.
+/// `executable` has a '/'. When the command has ended, or at the end of `patience`, everything that it has
+/// started is killed, in its session or out of it. Reaps every child of this process that ends meanwhile.
 std::expected<CommandResult, host::SpawnError> run_command(const std::string& executable,
                                                            const std::vector<std::string>& argv,
                                                            const std::vector<std::string>& environment,
