@@ -3,9 +3,12 @@
 // Needs nothing of the image: no shell, no wget. Says one line and ends with 0 or 1, as Docker wants it.
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -16,6 +19,7 @@
 #include <unistd.h>
 
 #include "arizuko/cli/prepare.hpp"
+#include "arizuko/host/http_answer.hpp"
 
 namespace arizuko::cli {
 
@@ -26,16 +30,23 @@ using Error = std::string;  // a phrase
 
 constexpr std::size_t longest_answer_bytes = 16 * 1024;
 
-/// The wildcard is where one listens, not where one asks.
-std::string where_to_ask(const plan::Address& address) {
-  if (address.ip == "0.0.0.0") return "127.0.0.1";
-  return address.ip == "::" ? "::1" : address.ip;
+/// The wildcard is where one listens, not where one asks; and either may be what is left of the other: "::"
+/// where IPv6 is off, or where it does not take IPv4 along (bindv6only).
+std::vector<std::string> where_to_ask(const plan::Address& address) {
+  if (address.ip == "0.0.0.0") return {"127.0.0.1", "::1"};
+  if (address.ip == "::") return {"::1", "127.0.0.1"};
+  return {address.ip};
+}
+
+std::string text_of(const plan::Address& address) {
+  const bool v6 = address.ip.contains(':');
+  return fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), address.ip, address.port);
 }
 
 class Question {
  public:
   Question(plan::Address address, Clock::time_point deadline)
-      : address_{where_to_ask(address), address.port}, deadline_(deadline) {}
+      : address_(std::move(address)), deadline_(deadline) {}
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
   ~Question() {
@@ -44,8 +55,7 @@ class Question {
 
   std::expected<std::string, Error> ask(const std::string& path) {
     if (auto connected = connect(); !connected) return std::unexpected(connected.error());
-    const std::string request =
-        fmt::format("GET {} HTTP/1.0\r\nHost: {}:{}\r\n\r\n", path, address_.ip, address_.port);
+    const std::string request = fmt::format("GET {} HTTP/1.0\r\nHost: {}\r\n\r\n", path, text_of(address_));
     if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) != std::ssize(request))
       return std::unexpected(std::strerror(errno));
     return read_all();
@@ -108,28 +118,38 @@ class Question {
 };
 
 struct Answer {
-  int status = 0;
-  std::string line;  // the first of the body
+  unsigned status = 0;
+  std::string line;   // the first of the body
+  std::string where;  // who gave it
 };
 
 std::expected<Answer, Error> parse(const std::string& text) {
-  Answer answer;
-  const std::size_t space = text.find(' ');
-  const char* end = text.data() + text.size();
-  if (!text.starts_with("HTTP/1.") || space == text.npos ||
-      std::from_chars(text.data() + space + 1, end, answer.status).ec != std::errc{})
-    return std::unexpected("what answers there is no arizuko-init");
-  const std::size_t body = text.find("\r\n\r\n");
-  if (body != text.npos) answer.line = text.substr(body + 4, text.find('\n', body + 4) - body - 4);
+  host::HttpAnswer read;
+  read.take(text);
+  read.close();
+  if (read.status() == 0) return std::unexpected("what answers there is no arizuko-init: " + read.trouble());
+  Answer answer{read.status(), read.body().substr(0, read.body().find('\n')), ""};
   std::erase_if(answer.line, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   return answer;
 }
 
+/// The first who answers, whatever he says; else why the first one did not.
 std::expected<Answer, Error> ask(const HealthOptions& options, const plan::Address& address) {
   const auto patience = std::chrono::duration<double>(options.timeout_seconds);
-  Question question(address, Clock::now() + std::chrono::duration_cast<Clock::duration>(patience));
-  const auto text = question.ask("/" + options.probe);
-  return text ? parse(*text) : std::unexpected(text.error());
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience);
+  std::optional<Error> first;
+  for (const std::string& ip : where_to_ask(address)) {
+    const plan::Address target{ip, address.port};
+    const std::string where = fmt::format("{}/{}", text_of(target), options.probe);
+    const auto text = Question(target, deadline).ask("/" + options.probe);
+    auto answer = text ? parse(*text) : std::unexpected(text.error());
+    if (answer) {
+      answer->where = where;
+      return answer;
+    }
+    if (!first) first = fmt::format("{}: {}", where, answer.error());
+  }
+  return std::unexpected(*first);
 }
 
 int no(const Console& console, const std::string& line) {
@@ -145,11 +165,10 @@ int healthcheck(const HealthOptions& options, const Console& console) {
   const auto& probes = prepared->plan.pod.probes;
   if (!probes) return no(console, "no: the plan has no probe listener; set pod.probes");
   const auto answer = ask(options, *probes);
-  const std::string where = fmt::format("{}:{}/{}", where_to_ask(*probes), probes->port, options.probe);
-  if (!answer) return no(console, fmt::format("no: {}: {}", where, answer.error()));
+  if (!answer) return no(console, "no: " + answer.error());
   if (answer->status < 200 || answer->status >= 400)
-    return no(console, fmt::format("no: {}: {} {}", where, answer->status, answer->line));
-  console.out(fmt::format("yes: {}: {}\n", where, answer->line));
+    return no(console, fmt::format("no: {}: {} {}", answer->where, answer->status, answer->line));
+  console.out(fmt::format("yes: {}: {}\n", answer->where, answer->line));
   return exit_code::yes;
 }
 

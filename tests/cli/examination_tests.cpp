@@ -57,9 +57,9 @@ class Server {
     thread_.join();
     ::close(socket_);
   }
-  Captured ask(std::vector<std::string> more = {}) const {
+  Captured ask(std::vector<std::string> more = {}, const std::string& listens_on = "0.0.0.0") const {
     std::vector<std::string> words = {"healthcheck", "--plan", stock, "--set",
-                                      fmt::format("pod.probes=0.0.0.0:{}", port_)};
+                                      fmt::format("pod.probes={}:{}", listens_on, port_)};
     words.insert(words.end(), more.begin(), more.end());
     return type(words);
   }
@@ -97,6 +97,20 @@ TEST_CASE("healthcheck: 200 is yes and 0, 503 is no and 1, with what the instanc
   const Captured no = waiting.ask();
   CHECK(no.code == 1);
   CHECK(no.out == fmt::format("no: {}: 503 not ready: gated is starting\n", waiting.where("readyz")));
+}
+
+TEST_CASE("healthcheck: where the probes listen on [::] and IPv6 is off, 127.0.0.1 is asked too") {
+  const Server v4_only = answering("HTTP/1.1 200 OK\r\n\r\nok\n");
+  const Captured yes = v4_only.ask({}, "[::]");
+  CHECK(yes.code == 0);
+  CHECK(yes.out == fmt::format("yes: {}: ok\n", v4_only.where("readyz")));
+  CHECK(type({"healthcheck", "--plan", stock, "--set", "pod.probes=[::]:1"})
+            .out.starts_with("no: [::1]:1/readyz: "));
+}
+
+TEST_CASE("healthcheck: an answer behind an interim one, with LF alone or without a reason is read") {
+  const Server hinting = answering("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503\n\nnot ready\n");
+  CHECK(hinting.ask().out == fmt::format("no: {}: 503 not ready\n", hinting.where("readyz")));
 }
 
 TEST_CASE("healthcheck: --probe asks for another path") {
