@@ -1,5 +1,7 @@
 """T1 to T7, T11, T21, T26, T37: gated as the gate, and what hangs on it (contract.md, section 16)."""
+import json
 import os
+import signal
 import socket
 import threading
 
@@ -288,3 +290,66 @@ def test_T37_before_a_planned_restart_of_gated_the_adapters_sign_off_at_it(a_pod
         assert gone < told, f"{name} was still there when gated was told to stop"
         assert states_of(events, name).count("starting") == 1, f"{name} is to be restarted once"
     assert "starting" not in states_of(events, "timed"), "timed is not bound to gated"
+
+
+# gated looks every 100 ms and forgets after three; arizuko-init looks as often.
+FORGETFUL_GATE = QUICK_GATE + sets(
+    service__gated__env__REHEARSAL_HEALTH_MS="100", service__teled__ready__http__every="100ms",
+    service__teled__live__http__every="100ms", service__teled__env__CHANNEL_NAME="telegram-main")
+
+
+def channels(pod):
+    """Whom gated knows."""
+    secret = pod.environ("gated")["CHANNEL_SECRET"]
+    status, text = pod.get("/v1/channels", 9080, headers={"Authorization": f"Bearer {secret}"})
+    assert status == 200, (status, text)
+    return {each["name"] for each in json.loads(text)["channels"]}
+
+
+def test_T41_an_adapter_that_gated_has_forgotten_is_started_again_when_its_platform_is_back(a_pod):
+    pod = a_pod(options=FORGETFUL_GATE).wait_ready()
+    pod.wait_service("teled", "ready")
+    assert "telegram-main" in channels(pod), "the plan asks for the name that the adapter has"
+    first = pod.service("teled")
+    seq = pod.last_seq()
+    pod.fault("teled", "health-503")  # its platform is away
+    pod.wait_state_event("teled", "unready", seq)
+    pod.wait_logged("channel auto-deregistered")
+    wait_for("gated to forget it", lambda: "telegram-main" not in channels(pod))
+    # Unknown and not ready: nobody asks, nobody restarts it.
+    for _ in range(20):
+        assert pod.service("teled")["restarts"] == first["restarts"]
+    pod.fault("teled", "")
+    stopping = pod.wait_event(lambda e: e["service"] == "teled" and e["to"] == "stopping", "teled to be restarted", after=seq)
+    assert "/v1/channels of gated" in stopping["cause"] and "lacks" in stopping["cause"], stopping
+    pod.wait_event(lambda e: e["service"] == "teled" and e["to"] == "ready" and e["seq"] > stopping["seq"], "teled ready")
+    assert "telegram-main" in channels(pod)
+    restarted = {e["service"] for e in pod.events(seq) if e["event"] == "spawned"}
+    assert restarted == {"teled"}, "nobody else"
+    secret = pod.environ("gated")["CHANNEL_SECRET"]
+    for shown in (pod.logged(), json.dumps(pod.events()), json.dumps(pod.status()), pod.ctl("why", "teled").stdout):
+        assert secret not in shown
+
+
+def test_T41_what_gated_does_not_answer_restarts_nobody(a_pod):
+    pod = a_pod(options=FORGETFUL_GATE + sets(service__teled__live__http__headers__Authorization="Bearer wrong")).wait_ready()
+    pod.wait_service("teled", "ready")
+    seq = pod.last_seq()
+    said = pod.wait_logged("teled: http http://127.0.0.1:9080/v1/channels of gated")
+    assert "cannot tell: status 401" in said and "nothing follows from that" in said
+    os.kill(pod.outer_pid_of("gated"), signal.SIGSTOP)  # and silence
+    for _ in range(20):
+        assert pod.service("teled")["state"] == "ready"
+    os.kill(pod.outer_pid_of("gated"), signal.SIGCONT)
+    assert not [e for e in pod.events(seq) if e["event"] == "spawned"]
+    assert pod.logged().count("cannot tell: status 401") == 1, "once"
+
+
+def test_T41_every_registrant_is_looked_up_in_gateds_registry():
+    services = services_of(check())
+    for name in (*ADAPTERS, "webd"):
+        (asks,) = [c for c in services[name]["live"] if c.get("of") == "gated"]
+        assert asks["while"] == "ready" and asks["url"].endswith("/v1/channels") and asks["headers"] == ["Authorization"]
+        name_there = "web" if name == "webd" else "${CHANNEL_NAME}"
+        assert asks["contains"] == f'"name":"{name_there}"'
+        assert services[name]["restart"]["stable"] == "10m"
