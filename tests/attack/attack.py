@@ -174,3 +174,21 @@ def restarts_at_once(pod, service="steady"):
 def operator_is_answered(pod):
     done = pod.ctl("status", "--json")
     assert done.returncode in (0, 1) and done.stdout, (done.returncode, done.stderr)
+
+
+def runs_or_says_why(pod, *words):
+    """After a start that something stands in the way of: the pod runs, or it has ended with an exit code that means
+    it and a sentence with one of the words. True: it runs."""
+    def look():
+        if pod.process.poll() is not None:
+            return "ended"
+        try:
+            service = pod.service("steady")
+        except AssertionError:  # it ends just now
+            return None
+        return "runs" if service and service["state"] == "ready" else None
+    if wait_for("a start or a refusal", look, 20) == "runs":
+        return True
+    assert pod.process.poll() in (73, 77, 78), (pod.process.poll(), pod.errors())
+    assert any(word in pod.errors() for word in words), pod.errors()
+    return False
