@@ -1,15 +1,12 @@
 #include "kube_config.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/asio/ip/address.hpp>
-#include <cerrno>
-#include <cstring>
 
+#include "arizuko/posix/files.hpp"
 #include "json.hpp"
 #include "yaml.hpp"
 
@@ -134,19 +131,9 @@ Result<Cluster> in_cluster(const Environment& environment) {
 }  // namespace
 
 Result<std::string> read_small_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  std::string out;
-  std::array<char, 4096> chunk{};
-  ssize_t got = 0;
-  while (out.size() <= most_file_bytes && (got = ::read(file, chunk.data(), chunk.size())) > 0)
-    out.append(chunk.data(), static_cast<std::size_t>(got));
-  const int error = errno;
-  ::close(file);
-  if (got < 0) return fail(fmt::format("cannot read {}: {}", path, std::strerror(error)));
-  if (out.size() > most_file_bytes)
-    return fail(fmt::format("{} is larger than {} bytes", path, most_file_bytes));
-  return out;
+  auto text = posix::read_file(path, most_file_bytes);
+  if (!text) return fail(fmt::format("cannot read {}: {}", path, text.error().what));
+  return std::move(*text);
 }
 
 bool has_service_account(const Environment& environment) {

@@ -1,13 +1,16 @@
 #include "arizuko/api/metrics.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cstdio>
+#include <charconv>
 #include <ctime>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "arizuko/api/version.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::api {
 
@@ -258,13 +261,12 @@ std::string escape_label(std::string_view text) {
 ProcessFacts process_facts() {
   ProcessFacts facts;
   // proc(5): statm is "size resident shared ...", in pages.
-  if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
-    unsigned long long size = 0;
-    unsigned long long resident = 0;
-    if (std::fscanf(file, "%llu %llu", &size, &resident) == 2) {
+  if (const auto text = posix::read_kernel_file(AT_FDCWD, "/proc/self/statm", 256)) {
+    std::uint64_t resident = 0;
+    const std::size_t from = std::min(text->find(' ') + 1, text->size());
+    const char* end = text->data() + text->size();
+    if (std::from_chars(text->data() + from, end, resident).ec == std::errc{})
       facts.resident_bytes = resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    }
-    std::fclose(file);
   }
   timespec used{};
   if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0) {

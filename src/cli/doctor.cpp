@@ -38,7 +38,8 @@ doctor::Findings plan_warnings(const plan::Plan& plan) {
 /// What the last run remembered of guarded values. Reads only.
 host::GuardedStore guarded_store(const Prepared& prepared) {
   const char* accepted = std::getenv(host::accept_guarded_variable);
-  return {prepared.plan.pod.data_dir + "/.arizuko-init", accepted == nullptr ? "" : accepted};
+  return {host::StateDir::at(prepared.plan.pod.data_dir + "/.arizuko-init"),
+          accepted == nullptr ? "" : accepted};
 }
 
 template <typename Entries>

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/plan/load.hpp"
+#include "arizuko/host/plan_files.hpp"
 
 namespace arizuko::cli {
 
@@ -28,7 +28,7 @@ PlanFileWatch::PlanFileWatch(boost::asio::io_context& io, const std::string& pat
 }
 
 std::string PlanFileWatch::text() const {
-  const auto files = plan::read_files(path_);
+  const auto files = host::read_plan_files(path_);
   if (!files) return "";  // missing for a moment, or for good: reload says which
   std::string text;
   for (const plan::File& file : *files)

@@ -10,6 +10,7 @@
 
 #include "arizuko/cli/rehearse.hpp"
 #include "arizuko/host/environment_reader.hpp"
+#include "arizuko/host/plan_files.hpp"
 #include "arizuko/host/shown.hpp"
 #include "arizuko/plan/load.hpp"
 
@@ -87,7 +88,7 @@ class Preparation {
     } else {
       auto path = find_plan(options_.plan, own_executable());
       if (!path) return std::unexpected(refusal(exit_code::wrong_plan, path.error()));
-      auto files = plan::read_files(*path);
+      auto files = host::read_plan_files(*path);
       if (!files) return std::unexpected(refusal(std::move(files.error())));
       files_ = std::move(*files);
     }

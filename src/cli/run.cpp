@@ -292,6 +292,9 @@ class Run {
     if (const auto made = make_data_dir(plan_->pod.data_dir, options_.plan.mode); !made) {
       return refuse({exit_code::not_allowed, made.error()});
     }
+    auto state = host::StateDir::make(plan_->pod.data_dir);
+    if (!state) return refuse({exit_code::not_allowed, std::move(state.error())});
+    state_ = std::move(*state);
     return supervise();
   }
 
@@ -338,7 +341,7 @@ class Run {
                                       snapshot_,
                                       formatter_for(format_, *plan_, console_),
                                       STDOUT_FILENO,
-                                      host::DataLock::state_dir_of(plan_->pod.data_dir),
+                                      *state_,
                                       [this] { return read_again(); },
                                       [this](const plan::Plan& plan) { return read_values(plan); },
                                       accepted_by_variable()};
@@ -473,6 +476,7 @@ class Run {
   host::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};
   engine::PlanPtr plan_;
+  std::optional<host::StateDir> state_;  // once there is a data directory
   env::SnapshotPtr snapshot_;
   std::vector<std::string> notices_;
   plan::LogFormat format_ = plan::LogFormat::json;

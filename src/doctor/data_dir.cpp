@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "arizuko/doctor/checks.hpp"
+#include "arizuko/posix/files.hpp"
 #include "files.hpp"
 
 namespace arizuko::doctor {
@@ -74,6 +75,47 @@ void look_inside(const Context& context, const std::string& path, Right right, s
   append(found, cannot_write(context.user, path, *info, why));
 }
 
+/// A name in a directory itself, whatever a link there names.
+std::optional<struct stat> look_at_name(const std::string& path) {
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) != 0) return std::nullopt;
+  return info;
+}
+
+/// Who owns what this process makes in `directory`: not it, where the file system knows one owner only.
+std::optional<uid_t> owner_of_our_files(const std::string& directory) {
+  std::string name = directory + "/.arizuko-doctor-XXXXXX";
+  const Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
+  struct stat info{};
+  if (!file.is_open() || ::fstat(file.get(), &info) != 0) return std::nullopt;
+  ::unlink(name.c_str());
+  return info.st_uid;
+}
+
+/// What makes the start end with exit 77: host/state_dir.
+Findings look_at_state_dir(const Context& context) {
+  constexpr const char* why = "the start ends with exit 77";
+  constexpr const char* fix = "look who put it there, and move it away";
+  const std::string path = context.plan.pod.data_dir + "/.arizuko-init";
+  const auto info = look_at_name(path);
+  if (!info) return {};
+  const auto wrong_kind = [&](const std::string& where, mode_t mode, std::string_view wanted) {
+    return about_dir(Severity::error, where, fmt::format("it is {}, not {}", posix::kind_text(mode), wanted),
+                     why, fix);
+  };
+  if (!S_ISDIR(info->st_mode)) return wrong_kind(path, info->st_mode, "a directory");
+  if (context.user.uid == 0 && info->st_uid != 0 &&
+      owner_of_our_files(context.plan.pod.data_dir) != info->st_uid) {
+    return about_dir(
+        Severity::error, path, fmt::format("it belongs to uid {}, and this is root", info->st_uid), why,
+        fmt::format("run arizuko-init as uid {}, or look what is in it and chown -R root:root {}",
+                    info->st_uid, path));
+  }
+  const std::string lock = path + "/lock";
+  const auto file = look_at_name(lock);
+  return file && !S_ISREG(file->st_mode) ? wrong_kind(lock, file->st_mode, "a regular file") : Findings{};
+}
+
 }  // namespace
 
 Findings check_data_dir(const Context& context) {
@@ -107,6 +149,7 @@ Findings check_data_dir(const Context& context) {
                                         info->st_uid),
                             fmt::format("run it, and doctor, as uid {}", info->st_uid)));
   }
+  append(found, look_at_state_dir(context));
   look_inside(context, path + "/.arizuko-init", Right::write,
               "the lock is there: the start ends with exit 77", found);
   look_inside(context, path + "/store", Right::write, "SQLite keeps its -wal and -shm files there", found);
@@ -212,7 +255,7 @@ bool locks_ranges(int file) {
 Findings try_it(const std::string& directory) {
   std::string name = directory + "/.arizuko-doctor-XXXXXX";
   const Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
-  if (!file.open()) return {};  // data-dir has said why
+  if (!file.is_open()) return {};  // data-dir has said why
   ::unlink(name.c_str());
   Findings found;
   const std::string zeros(shared_bytes, '\0');

@@ -5,8 +5,7 @@
 
 #include <fmt/format.h>
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::doctor {
 
@@ -29,25 +28,9 @@ bool may(const User& user, const struct stat& info, Right right) {
 }
 
 std::optional<std::string> read_bounded(const std::string& path, std::size_t limit) {
-  // Not blocking: what is named may be a pipe.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info{};
-  if (!file.open() || ::fstat(file.get(), &info) != 0) return std::nullopt;
-  if (S_ISDIR(info.st_mode)) {
-    errno = EISDIR;
-    return std::nullopt;
-  }
-  std::string text;
-  while (text.size() <= limit) {
-    const std::size_t had = text.size();
-    text.resize(std::min(limit + 1, had + 64 * 1024));
-    const ssize_t got = ::read(file.get(), text.data() + had, text.size() - had);
-    text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::nullopt;
-    if (got == 0) return text;
-  }
-  errno = EFBIG;
+  auto text = posix::read_file(path, limit);
+  if (text) return std::move(*text);
+  errno = text.error().error;
   return std::nullopt;
 }
 
@@ -60,11 +43,5 @@ std::string nearest_directory(std::string path) {
   }
   return "/";
 }
-
-void Descriptor::close() {
-  if (number_ >= 0) ::close(number_);
-  number_ = -1;
-}
-Descriptor::~Descriptor() { close(); }
 
 }  // namespace arizuko::doctor

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "arizuko/doctor/checks.hpp"
+#include "arizuko/posix/descriptor.hpp"
 
 namespace arizuko::doctor {
 
@@ -27,19 +28,6 @@ std::optional<std::string> read_bounded(const std::string& path, std::size_t lim
 /// `path`, or the first directory on the way up that is there.
 std::string nearest_directory(std::string path);
 
-/// An open descriptor, closed at the end.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor();
-  int get() const { return number_; }
-  bool open() const { return number_ >= 0; }
-  void close();
-
- private:
-  int number_;
-};
+using posix::Descriptor;
 
 }  // namespace arizuko::doctor

@@ -11,6 +11,7 @@
 
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/host/last_run.hpp"
+#include "arizuko/posix/files.hpp"
 #include "files.hpp"
 #include "holder.hpp"
 
@@ -35,9 +36,9 @@ std::string this_host() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-bool is_locked(const Descriptor& file) {
-  if (::flock(file.get(), LOCK_SH | LOCK_NB) == 0) {
-    ::flock(file.get(), LOCK_UN);
+bool is_locked(int file) {
+  if (::flock(file, LOCK_SH | LOCK_NB) == 0) {
+    ::flock(file, LOCK_UN);
     return false;
   }
   return errno == EWOULDBLOCK;
@@ -62,11 +63,11 @@ LockHolder described(const std::string& path) {
 
 std::optional<LockHolder> lock_holder(const std::string& data_dir) {
   const std::string path = lock_path(data_dir);
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const auto file = posix::open_to_read(AT_FDCWD, path, posix::Links::refused);
   // Where there is none, it was never started here, or a daemon has deleted the file under a running one.
-  if (file.open() && is_locked(file)) return described(path);
-  const Descriptor directory(::open(data_dir.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY));
-  if (directory.open() && is_locked(directory)) return described(path);
+  if (file && is_locked(file->get())) return described(path);
+  const auto directory = posix::open_directory(AT_FDCWD, data_dir, posix::Links::followed);
+  if (directory && is_locked(directory->get())) return described(path);
   return std::nullopt;
 }
 

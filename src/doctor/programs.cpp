@@ -16,6 +16,7 @@
 #include "arizuko/env/redaction.hpp"
 #include "arizuko/host/agents_facts.hpp"
 #include "files.hpp"
+#include "arizuko/posix/files.hpp"
 #include "known.hpp"
 
 namespace arizuko::doctor {
@@ -59,7 +60,7 @@ bool has_a_form_that_runs(int file) {
   if (got < EI_NIDENT || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return false;
   Elf64_Ehdr own{};
   const Descriptor self(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  if (!self.open() || ::pread(self.get(), &own, sizeof own, 0) != sizeof own) return true;
+  if (!self.is_open() || ::pread(self.get(), &own, sizeof own, 0) != sizeof own) return true;
   const bool foreign = header.e_machine != own.e_machine && header.e_ident[EI_CLASS] == own.e_ident[EI_CLASS];
   return !foreign || ::access("/proc/sys/fs/binfmt_misc/register", F_OK) == 0;
 }
@@ -68,8 +69,10 @@ bool has_a_form_that_runs(int file) {
 std::optional<host::SpawnError> refusal(const std::string& path) {
   using enum host::SpawnStage;
   if (::access(path.c_str(), X_OK) != 0) return host::SpawnError{executing, errno, path};
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.open()) return std::nullopt;  // may be run without being readable
+  const auto opened = posix::open_to_read(AT_FDCWD, path, posix::Links::followed);
+  if (!opened && opened.error().error == EINVAL) return host::SpawnError{executing, EACCES, path};  // a FIFO
+  if (!opened) return std::nullopt;  // may be run without being readable
+  const Descriptor& file = *opened;
   for (const std::string& needed : {loader_of(file.get()), script_interpreter(file.get())}) {
     if (!needed.empty() && ::access(needed.c_str(), F_OK) != 0)
       return host::SpawnError{executing, ENOENT, path};

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arizuko/posix/files.hpp"
 #include "files.hpp"
 
 namespace arizuko::doctor {
@@ -94,9 +95,11 @@ Bytes read_at(int file, std::uint64_t at, std::size_t size) {
 /// The commits that are not in the database file yet: which page's newest version lies where in the WAL.
 class Wal {
  public:
-  Wal(const std::string& path, std::uint32_t page_size) : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  Wal(const std::string& path, std::uint32_t page_size) {
+    if (auto opened = posix::open_to_read(AT_FDCWD, path, posix::Links::followed)) file_ = std::move(*opened);
     struct stat info{};
-    if (!file_.open() || ::fstat(file_.get(), &info) != 0 || info.st_size < static_cast<off_t>(header_size))
+    if (!file_.is_open() || ::fstat(file_.get(), &info) != 0 ||
+        info.st_size < static_cast<off_t>(header_size))
       return;
     if (static_cast<std::uint64_t>(info.st_size) > most_wal_bytes)
       throw Unreadable(not_here, fmt::format("its WAL is larger than {} MiB", most_wal_bytes >> 20));
@@ -112,7 +115,7 @@ class Wal {
 
   /// It was started anew meanwhile: what was read may be of two times.
   bool was_reset() const {
-    return file_.open() && !header_.empty() && read_at(file_.get(), 0, header_size) != header_;
+    return file_.is_open() && !header_.empty() && read_at(file_.get(), 0, header_size) != header_;
   }
 
  private:
@@ -168,9 +171,10 @@ class Wal {
 
 class Database {
  public:
-  explicit Database(const std::string& path)
-      : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (!file_.open()) throw Unreadable(not_here, fmt::format("it cannot be read: {}", std::strerror(errno)));
+  explicit Database(const std::string& path) {
+    auto opened = posix::open_to_read(AT_FDCWD, path, posix::Links::followed);
+    if (!opened) throw Unreadable(not_here, fmt::format("it cannot be read: {}", opened.error().what));
+    file_ = std::move(*opened);
     const Bytes head = read_at(file_.get(), 0, 100);
     if (head.empty()) throw Unreadable(SqliteError::Kind::empty, "it is empty");
     const View header(head);

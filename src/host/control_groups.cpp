@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "arizuko/posix/files.hpp"
 #include "control_group_files.hpp"
 #include "proc_fs.hpp"
 
@@ -35,20 +36,10 @@ std::string error_text(int error) {
   return fmt::format("{} ({})", ::strerrordesc_np(error), ::strerrorname_np(error));
 }
 
-/// At most `largest_file` bytes of a file below `root`; nullopt, with errno, when it cannot be read.
+/// At most `largest_file` bytes of a file below `root`; nullopt when it cannot be read.
 std::optional<std::string> read_below(int root, const std::string& path) {
-  const int file = ::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return std::nullopt;
-  std::string text;
-  char buffer[4096];
-  while (text.size() < largest_file) {
-    const ssize_t got = ::read(file, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    text.append(buffer, static_cast<std::size_t>(got));
-  }
-  ::close(file);
-  return text;
+  auto text = posix::read_kernel_file(root, path, largest_file);
+  return text ? std::optional(std::move(*text)) : std::nullopt;
 }
 
 /// The kernel takes such a file in one write, or not at all.

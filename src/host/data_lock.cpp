@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <sstream>
 #include <utility>
 
@@ -15,32 +14,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "proc_fs.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 namespace {
 
-std::string reason(int error) { return ::strerror(error); }
-
-/// "uid 1000 cannot write /srv/data/x (owner 0:0, mode 0755): ..."
-std::string not_writable(const std::string& path, int error) {
-  struct stat info{};
-  std::string who;
-  if (::stat(path.c_str(), &info) == 0) {
-    who = fmt::format(" (owner {}:{}, mode {:04o})", info.st_uid, info.st_gid, info.st_mode & 07777U);
-  }
-  std::string cure;
-  if (error == EROFS) {
-    cure = "mount the volume writable";
-  } else if (error == EACCES || error == EPERM) {
-    cure = fmt::format("chown it to {}:{}, or set fsGroup in the pod's securityContext", ::geteuid(),
-                       ::getegid());
-  } else if (error == ENOSPC || error == EDQUOT) {
-    cure = "free space on the volume";
-  }
-  return fmt::format("uid {} cannot write {}{}: {}{}{}", ::geteuid(), path, who, reason(error),
-                     cure.empty() ? "" : "; ", cure);
-}
+constexpr const char* lock_name = "lock";
 
 std::string this_host() {
   char name[256] = {};
@@ -58,11 +37,11 @@ std::string holder_text() {
   return fmt::format("pid {}\nhost {}\nstart {}\n", ::getpid(), this_host(), when);
 }
 
-/// "pid 17 on host arizuko-demo-0 since 2026-11-22T20:39:00Z", of whatever the file holds; without a file,
-/// who is `seen` to hold the lock.
-std::string describe_holder(const std::string& path, const std::string& seen) {
+/// "pid 17 on host arizuko-demo-0 since 2026-11-22T20:39:00Z", of whatever the lock file holds; without a
+/// file, who is `seen` to hold the lock.
+std::string describe_holder(const StateDir& state, const std::string& seen) {
   const std::string somebody = seen.empty() ? "another arizuko-init" : seen;
-  const auto text = read_whole(path.c_str(), 1024);
+  const auto text = posix::read_file(state.descriptor(), lock_name, 1024, posix::Links::refused);
   if (!text) return somebody;
   const auto field = [&](std::string_view name) -> std::string {
     const std::size_t at = text->starts_with(name) ? 0 : text->find(fmt::format("\n{}", name));
@@ -79,10 +58,11 @@ std::string describe_holder(const std::string& path, const std::string& seen) {
   return fmt::format("arizuko-init with pid {} on host {} since {}", pid, host, start);
 }
 
-bool is_file_at(int descriptor, const std::string& path) {
+bool is_named(const posix::Descriptor& file, const StateDir& state) {
   struct stat opened{};
   struct stat named{};
-  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+  return ::fstat(file.get(), &opened) == 0 &&
+         ::fstatat(state.descriptor(), lock_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
@@ -128,72 +108,47 @@ LockRefusal held(const std::string& data_dir, const std::string& holder) {
                       data_dir, holder)};
 }
 
+/// Takes the lock of the file; nullopt: it was taken away meanwhile, try again.
+std::expected<std::optional<posix::Descriptor>, LockRefusal> lock_file(const StateDir& state,
+                                                                       const std::string& data_dir) {
+  const std::string path = state.path(lock_name);
+  auto file = posix::open_to_write(state.descriptor(), lock_name, posix::Missing::is_made);
+  if (!file &&
+      (file.error().error == EINVAL || file.error().error == ELOOP || file.error().error == EMLINK)) {
+    return std::unexpected(impossible(fmt::format(
+        "cannot lock {}: it {}; look who put it there, and move it away", path, file.error().what)));
+  }
+  if (!file) {
+    const int error = file.error().error;
+    return std::unexpected(impossible(not_writable(error == EACCES ? state.path() : path, error)));
+  }
+  const int error = try_lock(file->get());
+  if (error == EWOULDBLOCK)
+    return std::unexpected(held(data_dir, describe_holder(state, flock_holder(file->get()))));
+  if (error != 0)
+    return std::unexpected(impossible(fmt::format("cannot lock {}: {}", path, std::strerror(error))));
+  if (!is_named(*file, state)) return std::nullopt;
+  if (const auto written = posix::overwrite(*file, holder_text()); !written)
+    return std::unexpected(impossible(not_writable(path, written.error().error)));
+  return std::optional(std::move(*file));
+}
+
 }  // namespace
 
 std::expected<DataLock, LockRefusal> DataLock::acquire(const std::string& data_dir) {
-  std::error_code failed;
-  std::filesystem::create_directories(data_dir, failed);
-  if (failed) {
-    return std::unexpected(impossible(fmt::format("cannot create the data directory {} as uid {}: {}",
-                                                  data_dir, ::geteuid(), failed.message())));
-  }
-  const std::string state_dir = state_dir_of(data_dir);
-  if (::mkdir(state_dir.c_str(), 0700) != 0 && errno != EEXIST) {
-    return std::unexpected(impossible(not_writable(data_dir, errno)));
-  }
-  if (::access(data_dir.c_str(), W_OK | X_OK) != 0)
-    return std::unexpected(impossible(not_writable(data_dir, errno)));
-
-  const std::string path = state_dir + "/lock";
-  int directory = ::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (const int error = directory < 0 ? 0 : try_lock(directory); error != 0) {
-    const std::string seen = error == EWOULDBLOCK ? flock_holder(directory) : "";
-    ::close(std::exchange(directory, -1));
-    if (error == EWOULDBLOCK) return std::unexpected(held(data_dir, describe_holder(path, seen)));
-  }
-  DataLock lock(directory, -1, state_dir);
+  auto state = StateDir::make(data_dir);
+  if (!state) return std::unexpected(impossible(std::move(state.error())));
+  // The directory too: a daemon can take the file away. A file system that cannot lock it leaves the file.
+  if (try_lock(state->data()) == EWOULDBLOCK)
+    return std::unexpected(held(data_dir, describe_holder(*state, flock_holder(state->data()))));
   constexpr int tries = 10;  // the file may be taken away between open and flock
   for (int i = 0; i < tries; ++i) {
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) return std::unexpected(impossible(not_writable(errno == EACCES ? state_dir : path, errno)));
-    if (lock.descriptor_ >= 0) ::close(lock.descriptor_);
-    lock.descriptor_ = file;
-    const int error = try_lock(file);
-    if (error == EWOULDBLOCK)
-      return std::unexpected(held(data_dir, describe_holder(path, flock_holder(file))));
-    if (error != 0)
-      return std::unexpected(impossible(fmt::format("cannot lock {}: {}", path, reason(error))));
-    if (!is_file_at(file, path)) continue;
-
-    const std::string text = holder_text();
-    if (::ftruncate(file, 0) != 0 || ::pwrite(file, text.data(), text.size(), 0) != std::ssize(text)) {
-      return std::unexpected(impossible(not_writable(path, errno)));
-    }
-    return lock;
+    auto file = lock_file(*state, data_dir);
+    if (!file) return std::unexpected(std::move(file.error()));
+    if (*file) return DataLock(std::move(*state), std::move(**file));
   }
-  return std::unexpected(
-      impossible(fmt::format("cannot lock {}: the file is replaced again and again", path)));
-}
-
-DataLock::DataLock(int directory, int descriptor, std::string state_dir)
-    : directory_(directory), descriptor_(descriptor), state_dir_(std::move(state_dir)) {}
-
-DataLock::DataLock(DataLock&& other) noexcept
-    : directory_(std::exchange(other.directory_, -1)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      state_dir_(std::move(other.state_dir_)) {}
-
-DataLock& DataLock::operator=(DataLock&& other) noexcept {
-  std::swap(directory_, other.directory_);
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(state_dir_, other.state_dir_);
-  return *this;
-}
-
-DataLock::~DataLock() {
-  for (const int file : {descriptor_, directory_}) {
-    if (file >= 0) ::close(file);
-  }
+  return std::unexpected(impossible(
+      fmt::format("cannot lock {}: the file is replaced again and again", state->path(lock_name))));
 }
 
 }  // namespace arizuko::host

@@ -21,6 +21,7 @@
 
 #include "arizuko/env/dotenv.hpp"
 #include "arizuko/env/name.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 namespace {
@@ -31,36 +32,6 @@ using Values = std::map<std::string, env::Value, std::less<>>;
 // PID 1 reads in its loop, so the pauses of all sources together are bounded: about 100 ms.
 constexpr int max_pauses = 5;
 constexpr auto pause_length = std::chrono::milliseconds(20);
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  bool is_open() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-Descriptor open_file(int directory, const char* path) {
-  // O_NONBLOCK: a FIFO without a writer must not stop PID 1; it is refused once it is open.
-  return Descriptor(::openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-}
-
-Descriptor open_directory(int parent, const char* path) {
-  return Descriptor(::openat(parent, path, O_RDONLY | O_CLOEXEC | O_DIRECTORY));
-}
 
 /// What a writer at work looks like from outside: tried again before it counts (kubernetes.md).
 enum class Look { settled, moving };
@@ -77,17 +48,21 @@ std::string owner_and_mode(const struct stat& status) {
                      status.st_gid, status.st_mode & 07777, ::geteuid(), ::getegid());
 }
 
-Trouble cannot_open(int directory, const char* path, int error, std::string_view remedy) {
+Trouble cannot_open(int directory, const char* path, const posix::FileTrouble& why, std::string_view remedy) {
   Trouble trouble;
-  trouble.look = error == ENOENT || error == EACCES ? Look::moving : Look::settled;
-  trouble.absent = error == ENOENT;
-  trouble.what = fmt::format("cannot be read: {}", std::strerror(error));
+  trouble.look = why.error == ENOENT || why.error == EACCES ? Look::moving : Look::settled;
+  trouble.absent = why.error == ENOENT;
+  if (why.error == EINVAL || why.error == EISDIR) {
+    trouble.what = why.what;
+    return trouble;
+  }
+  trouble.what = fmt::format("cannot be read: {}", why.what);
   struct stat status{};
-  if (error == EACCES && ::fstatat(directory, path, &status, 0) == 0) {
+  if (why.error == EACCES && ::fstatat(directory, path, &status, 0) == 0) {
     trouble.what += fmt::format(": {}; {}", owner_and_mode(status), remedy);
-  } else if (error == EACCES) {
+  } else if (why.error == EACCES) {
     trouble.what += fmt::format(": a directory above it is closed to uid {}", ::geteuid());
-  } else if (error == ENOENT && ::fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+  } else if (why.error == ENOENT && ::fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0) {
     trouble.absent = false;
     trouble.what += ": a link to nothing";
   }
@@ -104,35 +79,19 @@ bool same_content(const struct stat& a, const struct stat& b) {
          a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
-/// All of an open regular file, at most `max_bytes`.
-std::expected<File, Trouble> read_file(const Descriptor& file, std::size_t max_bytes,
+/// All of an open file, at most `max_bytes`.
+std::expected<File, Trouble> read_file(const posix::Descriptor& file, std::size_t max_bytes,
                                        std::string_view too_large) {
   struct stat before{};
   if (::fstat(file.get(), &before) != 0) return std::unexpected(Trouble{.what = std::strerror(errno)});
-  if (!S_ISREG(before.st_mode)) return std::unexpected(Trouble{.what = "is not a regular file"});
-
-  File result;
-  result.mode = before.st_mode;
-  const auto expected = static_cast<std::size_t>(std::max<off_t>(before.st_size, 0));
-  std::size_t used = 0;
-  while (used <= max_bytes) {
-    // One byte more than expected: the end is seen without another round.
-    result.text.resize(std::min(std::max(expected, used) + 512, max_bytes + 1));
-    const ssize_t got = ::read(file.get(), result.text.data() + used, result.text.size() - used);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0)
-      return std::unexpected(Trouble{.what = fmt::format("cannot be read: {}", std::strerror(errno))});
-    if (got == 0) break;
-    used += static_cast<std::size_t>(got);
-  }
-  if (used > max_bytes) return std::unexpected(Trouble{.what = std::string(too_large)});
-  result.text.resize(used);
-
+  auto text = posix::read_all(file, max_bytes);
+  if (!text && text.error().error == EFBIG) return std::unexpected(Trouble{.what = std::string(too_large)});
+  if (!text) return std::unexpected(Trouble{.what = fmt::format("cannot be read: {}", text.error().what)});
   struct stat after{};
   if (::fstat(file.get(), &after) != 0 || !same_content(before, after)) {
     return std::unexpected(Trouble{.look = Look::moving, .what = "changed while it was read"});
   }
-  return result;
+  return File{std::move(*text), before.st_mode};
 }
 
 /// A name out of a directory may hold anything; what is shown of it is printable.
@@ -212,14 +171,14 @@ void read_environment(char** entries, Collector& collector) {
 // A dotenv file
 
 std::optional<Trouble> read_dotenv(const std::string& path, Collector& collector) {
-  const Descriptor file = open_file(AT_FDCWD, path.c_str());
-  if (!file.is_open()) {
-    Trouble trouble = cannot_open(AT_FDCWD, path.c_str(), errno,
+  const auto file = posix::open_to_read(AT_FDCWD, path, posix::Links::trusted);
+  if (!file) {
+    Trouble trouble = cannot_open(AT_FDCWD, path.c_str(), file.error(),
                                   "run `arizuko create` and the pod under the same uid, or chown it");
     trouble.look = Look::settled;  // no kubelet writes it
     return trouble;
   }
-  auto read = read_file(file, env::max_dotenv_bytes, "is larger than 1 MiB");
+  auto read = read_file(*file, env::max_dotenv_bytes, "is larger than 1 MiB");
   if (!read) return std::move(read.error());
 
   if ((read->mode & 0077) != 0) {
@@ -243,9 +202,10 @@ std::optional<Trouble> read_dotenv(const std::string& path, Collector& collector
 // A directory of files
 
 constexpr const char* generation_link = "..data";
+constexpr std::size_t max_names = 4 * max_source_keys;  // that are looked at, whatever they are
 
 /// What `..data` names; empty where there is none, or where it is no link.
-std::string generation_of(const Descriptor& directory) {
+std::string generation_of(const posix::Descriptor& directory) {
   std::string target(4096, '\0');
   const ssize_t size = ::readlinkat(directory.get(), generation_link, target.data(), target.size());
   target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
@@ -253,17 +213,22 @@ std::string generation_of(const Descriptor& directory) {
 }
 
 /// Sorted, without what begins with a dot: the kubelet's own names and hidden files.
-std::expected<std::vector<std::string>, Trouble> names_in(const Descriptor& directory) {
-  Descriptor own = open_directory(directory.get(), ".");
-  DIR* stream = own.is_open() ? ::fdopendir(own.get()) : nullptr;
+std::expected<std::vector<std::string>, Trouble> names_in(const posix::Descriptor& directory) {
+  auto own = posix::open_directory(directory.get(), ".", posix::Links::followed);
+  DIR* stream = own ? ::fdopendir(own->get()) : nullptr;
   if (stream == nullptr) {
     const Look look = errno == EACCES || errno == ENOENT ? Look::moving : Look::settled;
     return std::unexpected(
         Trouble{.look = look, .what = fmt::format("cannot be listed: {}", std::strerror(errno))});
   }
-  own.release();  // closedir closes it
+  own->release();  // closedir closes it
   std::vector<std::string> names;
+  std::size_t seen = 0;
   while (const dirent* entry = ::readdir(stream)) {
+    if (++seen > max_names) {
+      ::closedir(stream);
+      return std::unexpected(Trouble{.what = fmt::format("holds more than {} names", max_names)});
+    }
     if (entry->d_name[0] == '.') continue;
     if (names.size() > max_source_keys) break;  // Collector::add says so
     names.emplace_back(entry->d_name);
@@ -273,16 +238,15 @@ std::expected<std::vector<std::string>, Trouble> names_in(const Descriptor& dire
   return names;
 }
 
-std::optional<Trouble> read_key(const Descriptor& directory, const std::string& name, Collector& collector,
-                                bool& full) {
-  const Descriptor file = open_file(directory.get(), name.c_str());
-  if (!file.is_open()) {
-    return cannot_open(directory.get(), name.c_str(), errno,
+std::optional<Trouble> read_key(const posix::Descriptor& directory, const std::string& name,
+                                Collector& collector, bool& full) {
+  const auto file = posix::open_to_read(directory.get(), name, posix::Links::trusted);
+  if (!file) {
+    if (file.error().error == EISDIR) return std::nullopt;
+    return cannot_open(directory.get(), name.c_str(), file.error(),
                        "set fsGroup, or a defaultMode that it may read");
   }
-  struct stat status{};
-  if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) return std::nullopt;
-  auto read = read_file(file, env::max_value_bytes + 1, too_long());
+  auto read = read_file(*file, env::max_value_bytes + 1, too_long());
   if (!read) return std::move(read.error());
 
   std::string& value = read->text;
@@ -297,7 +261,7 @@ std::optional<Trouble> read_key(const Descriptor& directory, const std::string& 
   return std::nullopt;
 }
 
-std::optional<Trouble> read_keys(const Descriptor& directory, Collector& collector) {
+std::optional<Trouble> read_keys(const posix::Descriptor& directory, Collector& collector) {
   const auto names = names_in(directory);
   if (!names) return names.error();
   for (const std::string& name : *names) {
@@ -321,25 +285,24 @@ std::optional<Trouble> read_keys(const Descriptor& directory, Collector& collect
 }
 
 std::optional<Trouble> read_directory(const std::string& path, Collector& collector) {
-  const Descriptor directory = open_directory(AT_FDCWD, path.c_str());
-  if (!directory.is_open()) {
-    const int error = errno;
-    if (error == ENOTDIR) return Trouble{.what = "is not a directory"};
-    return cannot_open(AT_FDCWD, path.c_str(), error, "open it to this uid");
+  const auto directory = posix::open_directory(AT_FDCWD, path, posix::Links::trusted);
+  if (!directory) {
+    if (directory.error().error == ENOTDIR) return Trouble{.what = "is not a directory"};
+    return cannot_open(AT_FDCWD, path.c_str(), directory.error(), "open it to this uid");
   }
-  const std::string generation = generation_of(directory);
-  if (generation.empty()) return read_keys(directory, collector);
+  const std::string generation = generation_of(*directory);
+  if (generation.empty()) return read_keys(*directory, collector);
 
   // By the name that the link held, not through the link: what is read is this generation or nothing.
-  const Descriptor data = open_directory(directory.get(), generation.c_str());
-  if (!data.is_open()) {
-    Trouble trouble = cannot_open(directory.get(), generation.c_str(), errno, "set fsGroup");
+  const auto data = posix::open_directory(directory->get(), generation, posix::Links::trusted);
+  if (!data) {
+    Trouble trouble = cannot_open(directory->get(), generation.c_str(), data.error(), "set fsGroup");
     trouble.absent = false;
     trouble.what = fmt::format("..data: {}", trouble.what);
     return trouble;
   }
-  auto trouble = read_keys(data, collector);
-  if (generation_of(directory) != generation) {
+  auto trouble = read_keys(*data, collector);
+  if (generation_of(*directory) != generation) {
     return Trouble{.look = Look::moving, .what = "..data moved at each attempt to read it"};
   }
   return trouble;

@@ -6,13 +6,14 @@
 #include <cstdio>
 #include <cstring>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
 #include <sodium.h>
 #include <boost/json.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 
@@ -20,6 +21,7 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr const char* file_name = "guarded.json";
 constexpr std::size_t most_bytes = 64 * 1024;
 constexpr std::size_t digest_bytes = 16;
 // Slow on purpose: whoever reads the file should not be able to try many values. About 2 ms.
@@ -53,24 +55,10 @@ std::optional<Digest> digest(std::string_view value, const Salt& salt) {
   return result;
 }
 
-// The whole of a small file; an error number otherwise, ENOENT when there is none.
-std::expected<std::string, int> read_whole(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (file < 0) return std::unexpected(errno);
-  std::string text(most_bytes + 1, '\0');
-  const ssize_t size = ::read(file, text.data(), text.size());
-  const int error = errno;
-  ::close(file);
-  if (size < 0) return std::unexpected(error);
-  if (static_cast<std::size_t>(size) > most_bytes) return std::unexpected(EFBIG);
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
 }  // namespace
 
-GuardedStore::GuardedStore(std::string state_dir, std::string_view accepted)
-    : path_(std::move(state_dir) + "/guarded.json") {
+GuardedStore::GuardedStore(StateDir state, std::string_view accepted)
+    : state_(std::move(state)), path_(state_.path(file_name)) {
   if (sodium_init() < 0) trouble_ = "libsodium has no source of random numbers";
   constexpr std::string_view dividers = " ,\t\n";
   for (std::size_t at = accepted.find_first_not_of(dividers); at != std::string_view::npos;) {
@@ -85,11 +73,14 @@ GuardedStore::GuardedStore(std::string state_dir, std::string_view accepted)
 }
 
 void GuardedStore::read() {
-  const std::expected<std::string, int> text = read_whole(path_);
+  if (state_.descriptor() < 0) {
+    if (state_.error() != ENOENT)
+      trouble_ = fmt::format("cannot read {}: {}", path_, ::strerrordesc_np(state_.error()));
+    return;
+  }
+  const auto text = posix::read_file(state_.descriptor(), file_name, most_bytes, posix::Links::refused);
   if (!text) {
-    if (text.error() != ENOENT) {
-      trouble_ = fmt::format("cannot read {}: {}", path_, ::strerrordesc_np(text.error()));
-    }
+    if (text.error().error != ENOENT) trouble_ = fmt::format("cannot read {}: {}", path_, text.error().what);
     return;
   }
   try {
@@ -176,7 +167,8 @@ std::expected<void, std::string> GuardedStore::remember(const std::string& key,
 }
 
 void GuardedStore::put_back() const {
-  if (!marks_.empty() && ::access(path_.c_str(), F_OK) != 0) static_cast<void>(write());
+  if (!marks_.empty() && ::faccessat(state_.descriptor(), file_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+    static_cast<void>(write());
 }
 
 std::string GuardedStore::digits(const std::string& key) const {
@@ -192,20 +184,10 @@ std::expected<void, std::string> GuardedStore::write() const {
     keys[key] = std::move(entry);
   }
   const std::string text = json::serialize(json::object{{"version", 1}, {"keys", std::move(keys)}}) + "\n";
-  const std::string draft = path_ + ".new";
-  const auto failed = [&](const char* what) {
-    const int error = errno;
-    ::unlink(draft.c_str());
-    return std::unexpected(fmt::format("cannot {} {}: {}", what, path_, ::strerrordesc_np(error)));
-  };
-  ::unlink(draft.c_str());  // of a run that was killed meanwhile
-  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return failed("write");
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const bool synced = written && ::fsync(file) == 0;
-  ::close(file);
-  if (!synced) return failed("write");
-  if (::rename(draft.c_str(), path_.c_str()) != 0) return failed("replace");
+  if (state_.descriptor() < 0)
+    return std::unexpected(fmt::format("cannot write {}: {}", path_, ::strerrordesc_np(state_.error())));
+  if (const auto written = posix::replace_file(state_.descriptor(), file_name, text); !written)
+    return std::unexpected(fmt::format("cannot write {}: {}", path_, written.error().what));
   return {};
 }
 

@@ -15,24 +15,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arizuko/posix/files.hpp"
 #include "owners_eyes.hpp"
 
 namespace arizuko::host {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
 
 class Folder {
  public:
@@ -66,7 +53,7 @@ std::optional<Number> to_number(std::string_view text) {
 
 /// Appends the numbers of a space-separated file. False when it cannot be opened.
 bool append_pids(const char* path, std::vector<pid_t>& pids) {
-  const Descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
+  const posix::Descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return false;
   char buffer[16 * 1024];
   pid_t number = 0;
@@ -167,24 +154,12 @@ std::optional<std::uint64_t> limit_in_file(pid_t pid, std::string_view name) {
 }  // namespace
 
 std::optional<std::string> read_whole(const char* path, std::size_t limit) {
-  errno = 0;
-  const Descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return std::nullopt;
-  std::string text;
-  std::size_t used = 0;
-  while (used < limit) {
-    if (text.size() == used) text.resize(std::min(limit, std::max<std::size_t>(4096, used * 2)));
-    const ssize_t got = ::read(file.get(), text.data() + used, text.size() - used);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    used += static_cast<std::size_t>(got);
-  }
-  text.resize(used);
-  return text;
+  auto text = posix::read_kernel_file(AT_FDCWD, path, limit);
+  return text ? std::optional(std::move(*text)) : std::nullopt;
 }
 
 std::optional<ProcessStat> read_stat(pid_t pid) {
-  const Descriptor file(::open(ProcPath(pid, "stat").text, O_RDONLY | O_CLOEXEC));
+  const posix::Descriptor file(::open(ProcPath(pid, "stat").text, O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return std::nullopt;
   char buffer[1024];
   const ssize_t got = ::read(file.get(), buffer, sizeof buffer);

@@ -15,7 +15,8 @@
 
 namespace arizuko::host {
 
-/// The whole file, at most `limit` bytes of it; nullopt when it cannot be opened.
+/// The whole of a file in which the kernel tells of itself, at most `limit` bytes; nullopt when it cannot be
+/// read. Not for what others can make: posix/files.hpp.
 std::optional<std::string> read_whole(const char* path, std::size_t limit);
 
 struct ProcessStat {

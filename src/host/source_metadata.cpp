@@ -15,7 +15,7 @@
 namespace arizuko::host {
 namespace {
 
-constexpr std::size_t max_entries = 2 * max_source_keys;  // of a directory that are compared
+constexpr std::size_t max_entries = 4 * max_source_keys;  // of a directory that are looked at
 
 /// FNV-1a over what is known of a file without reading it.
 class Fingerprint {
@@ -85,8 +85,8 @@ std::optional<std::uint64_t> fingerprint_of_directory(const std::string& path) {
   std::uint64_t sum = 0;  // whatever the order in which they come
   std::size_t count = 0;
   while (const dirent* entry = ::readdir(directory)) {
-    if (!matters(entry->d_name)) continue;
     if (++count > max_entries) break;
+    if (!matters(entry->d_name)) continue;
     sum += fingerprint_of_entry(::dirfd(directory), entry->d_name);
   }
   ::closedir(directory);

@@ -2,25 +2,32 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include <fmt/format.h>
 
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "arizuko/host/spawn.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 namespace {
 
+/// How many bytes were there.
+std::size_t read_at(const posix::Descriptor& file, std::uint64_t at, void* bytes, std::size_t size) {
+  const ssize_t got = ::pread(file.get(), bytes, size, static_cast<off_t>(at));
+  return got < 0 ? 0 : static_cast<std::size_t>(got);
+}
+
 /// What a file that exists, but for which execve says ENOENT, waits for: T39.
 std::string missing_loader(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  const auto file = posix::open_to_read(AT_FDCWD, path, posix::Links::followed);
   if (!file) return {};
   std::array<char, 256> head{};
-  file.read(head.data(), head.size());
-  const std::string_view text(head.data(), static_cast<std::size_t>(file.gcount()));
+  const std::string_view text(head.data(), read_at(*file, 0, head.data(), head.size()));
   if (text.starts_with("#!")) {
     const std::string_view line = text.substr(2, text.find('\n') - 2);
     const std::size_t from = line.find_first_not_of(" \t");
@@ -35,15 +42,13 @@ std::string missing_loader(const std::string& path) {
   if (text.size() < sizeof header || !text.starts_with(ELFMAG)) return {};
   std::memcpy(&header, text.data(), sizeof header);
   if (header.e_ident[EI_CLASS] != ELFCLASS64) return "it is a 32-bit program, whose loader is missing";
-  file.clear();
   for (int i = 0; i < header.e_phnum && i < 64; ++i) {
     Elf64_Phdr part{};
-    file.seekg(static_cast<std::streamoff>(header.e_phoff + static_cast<unsigned>(i) * sizeof part));
-    if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) return {};
+    const std::uint64_t at = header.e_phoff + static_cast<unsigned>(i) * sizeof part;
+    if (read_at(*file, at, &part, sizeof part) != sizeof part) return {};
     if (part.p_type != PT_INTERP || part.p_filesz == 0 || part.p_filesz > 4096) continue;
     std::string loader(part.p_filesz, '\0');
-    file.seekg(static_cast<std::streamoff>(part.p_offset));
-    if (!file.read(loader.data(), static_cast<std::streamsize>(loader.size()))) return {};
+    if (read_at(*file, part.p_offset, loader.data(), loader.size()) != loader.size()) return {};
     loader.resize(std::strlen(loader.c_str()));
     return fmt::format("the file is there, but its loader {} is not: it was built for another libc{}", loader,
                        loader.contains("musl") ? " (musl: use an Alpine image)" : " (glibc)");

@@ -60,7 +60,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
       timer(loop),
       signals(loop, SIGCHLD, SIGTERM, SIGINT),
       watcher(loop, watcher_hooks()),
-      marks(options.state_dir),
+      marks(options.state),
       guarded_timer(loop),
       output(loop, options.log_descriptor, options.formatter),
       termination(options.plan->pod.termination_log),
@@ -85,7 +85,7 @@ void Supervisor::Impl::attend(std::function<void(int)> when_ended) {
 void Supervisor::Impl::start() {
   push(engine::StartWaits{});
   instance = instance_mark(options.plan->pod.data_dir);
-  guarded.emplace(options.state_dir, options.accept_guarded);
+  guarded.emplace(options.state, options.accept_guarded);
   begin_groups();
   generation = options.snapshot->generation;
   sources = std::make_unique<SourceWatcher>(io, options.plan->env.sources, [this](const std::string& cause) {

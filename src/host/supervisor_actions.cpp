@@ -62,7 +62,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     inbox.push_back(engine::SpawnFailed{action.service, action.spawn, to_text(error), error.passing()});
   };
   if (what.creates && !marks.begin(what.name)) {
-    return failed({SpawnStage::marking_the_task, errno, options.state_dir});
+    return failed({SpawnStage::marking_the_task, errno, options.state.path()});
   }
   prepare_start(*engine.plan(), what);
   const auto group = group_of(what);

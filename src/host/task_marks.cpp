@@ -1,29 +1,30 @@
 #include "task_marks.hpp"
 
+#include <cerrno>
+
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 
-std::string TaskMarks::path_of(const std::string& task) const {
-  return fmt::format("{}/{}.begun", state_dir_, task);
-}
+std::string TaskMarks::name_of(const std::string& task) { return task + ".begun"; }
 
 bool TaskMarks::begin(const std::string& task) {
-  const int descriptor = ::open(path_of(task).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (descriptor < 0) return false;
-  // The mark must survive a power cut that the task's own files survive.
-  const bool synced = ::fsync(descriptor) == 0;
-  ::close(descriptor);
-  return synced;
+  // Replaced, whatever is there: only the name counts. Synchronized, for the mark must survive a power cut
+  // that the task's own files survive.
+  const auto written = posix::replace_file(state_.descriptor(), name_of(task), "");
+  if (!written) errno = written.error().error;
+  return written.has_value();
 }
 
-void TaskMarks::finish(const std::string& task) { ::unlink(path_of(task).c_str()); }
+void TaskMarks::finish(const std::string& task) { ::unlinkat(state_.descriptor(), name_of(task).c_str(), 0); }
 
 bool TaskMarks::was_cut_short(const std::string& task) const {
-  return ::access(path_of(task).c_str(), F_OK) == 0;
+  struct stat info{};
+  return ::fstatat(state_.descriptor(), name_of(task).c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 }  // namespace arizuko::host

@@ -6,12 +6,15 @@
 #pragma once
 
 #include <string>
+#include <utility>
+
+#include "arizuko/host/state_dir.hpp"
 
 namespace arizuko::host {
 
 class TaskMarks {
  public:
-  explicit TaskMarks(std::string state_dir) : state_dir_(std::move(state_dir)) {}
+  explicit TaskMarks(StateDir state) : state_(std::move(state)) {}
 
   /// False when the mark cannot be written; errno says why.
   bool begin(const std::string& task);
@@ -19,8 +22,8 @@ class TaskMarks {
   bool was_cut_short(const std::string& task) const;
 
  private:
-  std::string path_of(const std::string& task) const;
-  std::string state_dir_;
+  static std::string name_of(const std::string& task);
+  StateDir state_;
 };
 
 }  // namespace arizuko::host

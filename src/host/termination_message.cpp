@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <boost/json.hpp>
 
+#include "arizuko/posix/files.hpp"
+
 namespace arizuko::host {
 namespace {
 
@@ -114,21 +116,16 @@ std::string to_json(const TerminationReport& report) {
 bool TerminationMessage::write(const TerminationReport& report) {
   std::string text = to_json(report);
   if (text == last_) return true;
-  // O_NONBLOCK: the path may name a fifo, where open would wait for a reader.
-  const int file = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) return false;
+  const auto file = posix::open_to_write(AT_FDCWD, path_, posix::Missing::is_an_error);
   struct stat info{};
-  bool written = ::fstat(file, &info) == 0 && S_ISREG(info.st_mode);
-  if (written) {
-    // One write that covers the old text too, so that a SIGKILL before ftruncate leaves valid JSON:
-    // blanks may follow it.
-    std::string padded = text;
-    const auto old_size = static_cast<std::size_t>(info.st_size);
-    if (old_size > padded.size() && old_size <= max_termination_bytes) padded.resize(old_size, ' ');
-    written = ::pwrite(file, padded.data(), padded.size(), 0) == std::ssize(padded) &&
-              ::ftruncate(file, static_cast<off_t>(text.size())) == 0;
-  }
-  ::close(file);
+  if (!file || ::fstat(file->get(), &info) != 0) return false;
+  // One write that covers the old text too, so that a SIGKILL before ftruncate leaves valid JSON: blanks may
+  // follow it.
+  std::string padded = text;
+  const auto old_size = static_cast<std::size_t>(info.st_size);
+  if (old_size > padded.size() && old_size <= max_termination_bytes) padded.resize(old_size, ' ');
+  const bool written = ::pwrite(file->get(), padded.data(), padded.size(), 0) == std::ssize(padded) &&
+                       ::ftruncate(file->get(), static_cast<off_t>(text.size())) == 0;
   if (written) last_ = std::move(text);
   return written;
 }

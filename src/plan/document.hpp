@@ -13,8 +13,6 @@
 
 namespace arizuko::plan {
 
-inline constexpr std::size_t most_files = 64;
-inline constexpr std::size_t most_file_bytes = 1024 * 1024;
 inline constexpr std::size_t most_keys_in_table = 4096;
 inline constexpr int most_nesting = 16;
 

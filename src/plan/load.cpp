@@ -1,11 +1,7 @@
-// From files to a plan: parse and merge, look at the keys, read the values, check across.
+// From texts to a plan: parse and merge, look at the keys, read the values, check across.
 #include "arizuko/plan/load.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <tuple>
 
 #include "draft.hpp"
@@ -13,8 +9,6 @@
 
 namespace arizuko::plan {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// In the order in which the files were given, then by place; overrides and defaults last.
 void sort_by_place(Problems& problems, const std::vector<File>& files) {
@@ -70,68 +64,7 @@ void default_ready_when(const Node& root, Plan& plan) {
   }
 }
 
-Problem file_problem(std::string path, std::string what, std::string fix) {
-  return {Severity::error, {std::move(path), 0, 0}, "", std::move(what), std::move(fix)};
-}
-
-/// At most one byte more than a plan may have: the parser refuses the rest by its size.
-std::optional<std::string> read_text(const fs::path& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) return std::nullopt;
-  std::ifstream in{path, std::ios::binary};
-  if (!in) return std::nullopt;
-  std::string text(most_file_bytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return std::nullopt;
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  return text;
-}
-
-/// The *.toml of a directory in name order. Hidden ones are left out: editors and the kubelet put theirs
-/// there.
-std::expected<std::vector<std::string>, std::error_code> drop_ins(const fs::path& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  if (!fs::exists(directory, error)) return names;
-  fs::directory_iterator entry{directory, error};
-  for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
-    const auto name = entry->path().filename().string();
-    if (name.ends_with(".toml") && !name.starts_with('.')) names.push_back(entry->path().string());
-  }
-  if (error) return std::unexpected(error);
-  std::ranges::sort(names);
-  return names;
-}
-
 }  // namespace
-
-std::expected<std::vector<File>, Problems> read_files(const std::string& path) {
-  std::vector<std::string> paths{path};
-  Problems problems;
-  if (auto more = drop_ins(path + ".d")) {
-    paths.insert(paths.end(), more->begin(), more->end());
-  } else {
-    problems.push_back(
-        file_problem(path + ".d", "cannot be listed: " + more.error().message(), "check its permissions"));
-  }
-  if (paths.size() > most_files) {
-    problems.push_back(file_problem(path + ".d", fmt::format("holds {} files", paths.size() - 1),
-                                    fmt::format("a plan can have {} with the plan file", most_files)));
-    paths.resize(1);
-  }
-  std::vector<File> files;
-  for (std::string& each : paths) {
-    if (auto text = read_text(each)) {
-      files.push_back({std::move(each), std::move(*text)});
-    } else {
-      problems.push_back(
-          file_problem(each, "the file is missing or cannot be read",
-                       each == path ? "name the plan with --plan FILE" : "check its permissions"));
-    }
-  }
-  if (!problems.empty()) return std::unexpected(std::move(problems));
-  return files;
-}
 
 std::expected<std::vector<Source>, Problems> early_sources(const std::vector<File>& files,
                                                            const std::vector<Override>& overrides,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <optional>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,48 +38,72 @@ std::unexpected<FileTrouble> too_large(std::size_t limit) {
   return std::unexpected(FileTrouble{EFBIG, fmt::format("is larger than {}", size)});
 }
 
-/// A link that somebody else made in a directory of his leads where he wants, with our rights.
-bool may_follow(const struct stat& link, Links links) {
-  switch (links) {
-    case Links::followed: return true;
-    case Links::trusted: return ::geteuid() != 0 || link.st_uid == 0;
-    case Links::refused: return false;
-  }
-  return false;
-}
+/// Follows a path as open(2) does, but for links: of those only what root made. Somebody else's leads where
+/// he wants, and would be followed with root's rights.
+class Walk {
+ public:
+  enum class LastLink { followed, kept };
 
-/// Where the link at `path` leads, as it was when it was decided about; nothing when it is no link.
-std::expected<std::optional<std::string>, FileTrouble> target_of(int directory, const std::string& path,
-                                                                 Links links) {
-  const Descriptor link(::openat(directory, path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  struct stat info{};
-  if (!link.is_open() || ::fstat(link.get(), &info) != 0) return failed(errno);
-  if (!S_ISLNK(info.st_mode)) return std::nullopt;
-  if (!may_follow(info, links)) {
-    return std::unexpected(FileTrouble{
-        ELOOP, links == Links::refused
-                   ? "is a link, which is not followed here"
-                   : fmt::format("is a link of uid {}, which root does not follow", info.st_uid)});
+  Walk(int directory, std::string_view path, LastLink last)
+      : last_(last),
+        at_(::openat(directory, path.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+    push(path);
   }
-  std::string target(4096, '\0');
-  const ssize_t size = ::readlinkat(link.get(), "", target.data(), target.size());
-  if (size < 0) return failed(errno);
-  target.resize(static_cast<std::size_t>(size));
-  const std::size_t slash = path.rfind('/');
-  return target.starts_with('/') || slash == path.npos ? target : path.substr(0, slash + 1) + target;
-}
 
-/// `path`, or where the links that begin there end: what is to be opened without following any.
-std::expected<std::string, FileTrouble> end_of_links(int directory, std::string path, Links links) {
-  constexpr int most_links = 16;
-  for (int i = 0; i < most_links; ++i) {
-    auto target = target_of(directory, path, links);
-    if (!target) return std::unexpected(std::move(target.error()));
-    if (!*target) return path;
-    path = std::move(**target);
+  std::expected<Place, FileTrouble> run() {
+    while (at_.is_open()) {
+      if (left_.empty()) return Place{std::move(at_), "."};
+      std::string name = std::move(left_.back());
+      left_.pop_back();
+      Descriptor next(::openat(at_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      struct stat info{};
+      const bool last = left_.empty();
+      if (!next.is_open() && errno == ENOENT && last) return Place{std::move(at_), std::move(name)};
+      if (!next.is_open() || ::fstat(next.get(), &info) != 0) break;
+      if (S_ISLNK(info.st_mode) && !(last && last_ == LastLink::kept)) {
+        if (auto followed = follow(next, info.st_uid); !followed) return std::unexpected(followed.error());
+      } else if (last) {
+        return Place{std::move(at_), std::move(name)};
+      } else {
+        at_ = std::move(next);  // what is no directory is found to be none by the next step
+      }
+    }
+    return failed(errno);
   }
-  return failed(ELOOP);
-}
+
+ private:
+  /// The parts in front of what is left.
+  void push(std::string_view path) {
+    const std::size_t had = left_.size();
+    while (!path.empty()) {
+      const std::size_t end = std::min(path.find('/'), path.size());
+      if (end > 0) left_.emplace_back(path.substr(0, end));
+      path.remove_prefix(std::min(end + 1, path.size()));
+    }
+    std::reverse(left_.begin() + static_cast<std::ptrdiff_t>(had), left_.end());
+  }
+
+  std::expected<void, FileTrouble> follow(const Descriptor& link, uid_t owner) {
+    constexpr int most_links = 40;
+    if (++links_ > most_links) return failed(ELOOP);
+    if (owner != 0) {
+      return std::unexpected(FileTrouble{
+          ELOOP, fmt::format("a link of uid {} is on the way, which root does not follow", owner)});
+    }
+    std::string target(4096, '\0');
+    const ssize_t size = ::readlinkat(link.get(), "", target.data(), target.size());
+    if (size < 0) return failed(errno);
+    target.resize(static_cast<std::size_t>(size));
+    if (target.starts_with('/')) at_ = Descriptor(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    push(target);
+    return {};
+  }
+
+  LastLink last_;
+  Descriptor at_;
+  std::vector<std::string> left_;  // the next part last
+  int links_ = 0;
+};
 
 /// The kind is looked at twice: before, so that no device or FIFO notices us, and after, for it may have
 /// changed.
@@ -97,21 +121,22 @@ std::expected<Descriptor, FileTrouble> open_regular(int directory, const std::st
   return file;
 }
 
-/// Reads until the end, or until there are `most` bytes. `expected` is a guess.
-std::expected<std::string, FileTrouble> read_up_to(int file, std::size_t expected, std::size_t most) {
+/// Reads until the end, or until there are `most` bytes. `expected` is a guess. Returns an errno; `text`
+/// holds what came before it.
+int read_up_to(int file, std::size_t expected, std::size_t most, std::string& text) {
   constexpr std::size_t step = 512;  // more than expected: the end is seen without another round
-  std::string text;
   std::size_t used = 0;
+  int error = 0;
   while (used < most) {
     if (used == text.size()) text.resize(std::min(std::max(expected, used) + used + step, most));
     const ssize_t got = ::read(file, text.data() + used, text.size() - used);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(errno);
-    if (got == 0) break;
+    if (got < 0) error = errno;
+    if (got <= 0) break;
     used += static_cast<std::size_t>(got);
   }
   text.resize(used);
-  return text;
+  return error;
 }
 
 std::expected<void, FileTrouble> write_all(int file, std::string_view text) {
@@ -137,19 +162,37 @@ std::string_view kind_text(mode_t mode) {
   return S_ISBLK(mode) || S_ISCHR(mode) ? "a device" : "nothing known";
 }
 
+std::expected<Place, FileTrouble> find_place(const std::string& path) {
+  if (::geteuid() == 0) return Walk(AT_FDCWD, path, Walk::LastLink::kept).run();
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == path.npos ? "." : path.substr(0, slash + 1);
+  Descriptor directory(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) return failed(errno);
+  return Place{std::move(directory), path.substr(slash + 1)};
+}
+
 std::expected<Descriptor, FileTrouble> open_to_read(int directory, const std::string& path, Links links) {
-  if (links == Links::followed) return open_regular(directory, path, O_RDONLY);
-  const auto end = end_of_links(directory, path, links);
-  if (!end) return std::unexpected(end.error());
-  return open_regular(directory, *end, O_RDONLY | O_NOFOLLOW);
+  switch (links) {
+    case Links::refused: return open_regular(directory, path, O_RDONLY | O_NOFOLLOW);
+    case Links::trusted: {
+      if (::geteuid() != 0) break;
+      const auto place = Walk(directory, path, Walk::LastLink::followed).run();
+      if (!place) return std::unexpected(place.error());
+      return open_regular(place->directory.get(), place->name, O_RDONLY | O_NOFOLLOW);
+    }
+    case Links::followed: break;
+  }
+  return open_regular(directory, path, O_RDONLY);
 }
 
 std::expected<std::string, FileTrouble> read_all(const Descriptor& file, std::size_t limit) {
   struct stat info{};
   if (::fstat(file.get(), &info) != 0) return failed(errno);
   const auto expected = static_cast<std::size_t>(std::max<off_t>(info.st_size, 0));
-  auto text = read_up_to(file.get(), std::min(expected, limit), limit + 1);
-  if (text && text->size() > limit) return too_large(limit);
+  std::string text;
+  if (const int error = read_up_to(file.get(), std::min(expected, limit), limit + 1, text); error != 0)
+    return failed(error);
+  if (text.size() > limit) return too_large(limit);
   return text;
 }
 
@@ -168,13 +211,23 @@ std::expected<std::string, FileTrouble> read_kernel_file(int directory, const st
                                                          std::size_t limit) {
   const Descriptor file(::openat(directory, path.c_str(), O_RDONLY | always));
   if (!file.is_open()) return failed(errno);
-  return read_up_to(file.get(), 3584, limit);  // a page, with the step
+  std::string text;
+  static_cast<void>(read_up_to(file.get(), 3584, limit, text));  // a page, with the step
+  return text;
 }
 
 std::expected<Descriptor, FileTrouble> open_to_write(int directory, const std::string& path,
                                                      Missing missing) {
   const int make = missing == Missing::is_made ? O_CREAT : 0;
-  auto file = open_regular(directory, path, O_RDWR | O_NOFOLLOW | make);
+  constexpr int flags = O_RDWR | O_NOFOLLOW;
+  std::expected<Descriptor, FileTrouble> file = failed(EINVAL);
+  if (::geteuid() == 0) {
+    const auto place = Walk(directory, path, Walk::LastLink::kept).run();
+    if (!place) return std::unexpected(place.error());
+    file = open_regular(place->directory.get(), place->name, flags | make);
+  } else {
+    file = open_regular(directory, path, flags | make);
+  }
   if (!file) return file;
   struct stat info{};
   if (::fstat(file->get(), &info) != 0) return failed(errno);
@@ -209,18 +262,19 @@ std::expected<void, FileTrouble> replace_file(int directory, const std::string& 
 }
 
 std::expected<Descriptor, FileTrouble> open_directory(int parent, const std::string& path, Links links) {
-  std::string end = path;
-  if (links != Links::followed) {
-    auto found = end_of_links(parent, path, links);
-    if (!found) return std::unexpected(std::move(found.error()));
-    end = std::move(*found);
-  }
-  const int follow = links == Links::followed ? 0 : O_NOFOLLOW;
-  Descriptor directory(::openat(parent, end.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow));
-  if (directory.is_open()) return directory;
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   struct stat info{};
+  if (links == Links::trusted && ::geteuid() == 0) {
+    auto place = Walk(parent, path, Walk::LastLink::followed).run();
+    if (!place) return std::unexpected(std::move(place.error()));
+    return open_directory(place->directory.get(), place->name, Links::refused);
+  }
+  const int follow = links == Links::refused ? O_NOFOLLOW : 0;
+  Descriptor directory(::openat(parent, path.c_str(), flags | follow));
+  if (directory.is_open()) return directory;
   const int error = errno;
-  if (error == ENOTDIR && ::fstatat(parent, end.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+  const int look = links == Links::refused ? AT_SYMLINK_NOFOLLOW : 0;
+  if ((error == ENOTDIR || error == ELOOP) && ::fstatat(parent, path.c_str(), &info, look) == 0 &&
       !S_ISDIR(info.st_mode)) {
     return std::unexpected(
         FileTrouble{error, fmt::format("is {}, not a directory", kind_text(info.st_mode))});

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <boost/asio/io_context.hpp>
 
+#include "../root.hpp"
 #include "arizuko/api/servers.hpp"
 #include "raw_client.hpp"
 
@@ -141,7 +142,7 @@ TEST_CASE("servers: the control socket answers the same user and is for nobody e
 }
 
 TEST_CASE("servers: another user gets 403 and no data from the control socket") {
-  if (::getuid() != 0) return;  // only root can become somebody else
+  arizuko::testing::needs_root();
   boost::asio::io_context io{1};
   FakeInstance instance;
   const std::string name = fmt::format("@arizuko-init-test/{}", ::getpid());

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "arizuko/doctor/pod.hpp"
+#include "arizuko/host/plan_files.hpp"
 #include "world.hpp"
 
 using namespace arizuko;
@@ -35,7 +36,7 @@ plan::Lookup lookup_in(const std::vector<std::string>& environment) {
 Findings check_text(const std::string& name, std::string_view text) {
   const auto manifest = read_manifest(name, text);
   REQUIRE_MESSAGE(manifest, plan::to_text(manifest.error()));
-  const auto files = plan::read_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml");
+  const auto files = host::read_plan_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml");
   REQUIRE(files);
   const auto stock = plan::load(*files, {}, lookup_in({}));
   REQUIRE(stock);
@@ -144,7 +145,7 @@ TEST_CASE("pods: the manifest's own values decide the data directory") {
 }
 
 TEST_CASE("pods: the start's patience is the plan's longest chain to what makes it ready") {
-  const auto files = plan::read_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml");
+  const auto files = host::read_plan_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml");
   REQUIRE(files);
   const auto plan =
       plan::load(*files, {{"task.seed.within", "1m"}}, [](std::string_view) { return std::nullopt; });

@@ -80,6 +80,24 @@ TEST_CASE(
   CHECK(found[2].what == "/chat/ of the plan is not there: it answers 404");
 }
 
+TEST_CASE("routes: a FIFO in the place of the WAL or of the database does not hold doctor up") {
+  const World world;
+  {
+    const Sqlite database(database_of(world));
+    database.run(create);
+    database.run(insert("/dash/", "http://127.0.0.1:9082"));
+  }
+  ::alarm(10);
+  REQUIRE(::mkfifo((database_of(world) + "-wal").c_str(), 0600) == 0);
+  CHECK(read_sqlite_table(database_of(world), "proxyd_routes").has_value());
+  world.remove("data/store/messages.db");
+  REQUIRE(::mkfifo(database_of(world).c_str(), 0600) == 0);
+  const auto table = read_sqlite_table(database_of(world), "proxyd_routes");
+  REQUIRE_FALSE(table);
+  CHECK(table.error().phrase == "it cannot be read: is a FIFO, not a regular file");
+  ::alarm(0);
+}
+
 TEST_CASE("routes: what is committed and still in the WAL counts, what is not committed does not") {
   const World world;
   const Sqlite database(database_of(world));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "arizuko/doctor/pod.hpp"
+#include "arizuko/host/plan_files.hpp"
 
 namespace {
 
@@ -19,7 +20,7 @@ std::optional<std::string> nothing(std::string_view) { return std::nullopt; }
 
 const std::vector<plan::File>& stock_files() {
   static const std::vector<plan::File> files =
-      plan::read_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml").value();
+      host::read_plan_files(ARIZUKO_SOURCE_DIR "/etc/arizuko.toml").value();
   return files;
 }
 

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include "../root.hpp"
 #include "arizuko/env/name.hpp"
 
 using namespace arizuko;
@@ -178,10 +179,10 @@ TEST_CASE("dotenv: only a regular file of at most 1 MiB is read") {
   CHECK(show(read_dotenv(folder)).empty());
   fs::remove(folder.path(".env"));
   REQUIRE(::mkfifo(folder.path(".env").c_str(), 0600) == 0);
-  CHECK(show(read_dotenv(folder)) == error + "is not a regular file");
+  CHECK(show(read_dotenv(folder)) == error + "is a FIFO, not a regular file");
   fs::remove(folder.path(".env"));
   fs::create_directory(folder.path(".env"));
-  CHECK(show(read_dotenv(folder)) == error + "is not a regular file");
+  CHECK(show(read_dotenv(folder)) == error + "is a directory, not a regular file");
 }
 
 TEST_CASE("dotenv: a link to nothing is an error, not an absent file") {
@@ -191,8 +192,21 @@ TEST_CASE("dotenv: a link to nothing is an error, not an absent file") {
                                          ": cannot be read: No such file or directory: a link to nothing");
 }
 
+TEST_CASE("dotenv: root does not read through a link that a daemon put in its place") {
+  arizuko::testing::needs_root();
+  const Folder folder;
+  folder.write("secret", "A=b\n");
+  fs::create_symlink("secret", folder.path(".env"));
+  CHECK(read_dotenv(folder).usable());
+  REQUIRE(::lchown(folder.path(".env").c_str(), 1000, 1000) == 0);
+  const auto result = read_dotenv(folder);
+  CHECK(result.snapshot.values.empty());
+  CHECK(show(result) == "\nerror: dotenv:" + folder.path(".env") +
+                            ": cannot be read: a link of uid 1000 is on the way, which root does not follow");
+}
+
 TEST_CASE("sources: a file of another uid is an error that names uid and mode (T15)") {
-  if (::geteuid() != 0) return;  // needs a second uid
+  arizuko::testing::needs_root();
   const Folder folder;
   folder.write(".env", "A=b\n");
   fs::create_directory(folder.path("d"));
@@ -245,6 +259,13 @@ TEST_CASE("directory: a key that is no variable's name is reported and skipped")
                             "tls.crt: skipped: not a variable's name");
 }
 
+TEST_CASE("directory: one with more names than the limit is an error, hidden ones counted") {
+  const Folder folder;
+  for (int i = 0; i < 4 * static_cast<int>(max_source_keys); ++i) folder.write(fmt::format(".{}", i), "");
+  const auto result = read_directory(folder);
+  CHECK(show(result) == "\nerror: dir:" + folder.path() + ": holds more than 16384 names");
+}
+
 TEST_CASE("directory: a value with a NUL byte, or too long, is an error that names the key") {
   const Folder folder;
   folder.write("A", std::string_view("sec\0ret", 7));
@@ -259,7 +280,7 @@ TEST_CASE("directory: a value with a NUL byte, or too long, is an error that nam
   const std::string error = "\nerror: dir:" + folder.path() + ": ";
   const std::string too_long = ": the value is longer than 130816 bytes, more than a process can be given";
   CHECK(show(result) == error + "A: the value holds a NUL byte" + error + "B" + too_long + error + "D" +
-                            too_long + error + "E: is not a regular file");
+                            too_long + error + "E: is a FIFO, not a regular file");
 }
 
 TEST_CASE("directory: at most 1 MiB and 4096 keys") {

@@ -16,6 +16,7 @@ namespace arizuko::tests {
 namespace {
 
 using host::GuardedStore;
+using host::StateDir;
 using host::testing::Scratch;
 using Names = std::vector<std::string>;
 
@@ -38,11 +39,11 @@ std::string text_of(const std::string& path) {
 
 TEST_CASE("guarded store: what was never seen is free; a value is known again at the next start") {
   const Scratch dir;
-  GuardedStore first(dir.path(), "");
+  GuardedStore first(StateDir::at(dir.path()), "");
   CHECK(first.unlike_last_run(guarded, with("one")).empty());
   CHECK(first.digits("AUTH_SECRET").empty());
   REQUIRE(first.remember("AUTH_SECRET", with("one")));
-  GuardedStore next(dir.path(), "");
+  GuardedStore next(StateDir::at(dir.path()), "");
   CHECK(next.trouble().empty());
   CHECK(next.unlike_last_run(guarded, with("one")).empty());
   CHECK_EQ(next.unlike_last_run(guarded, with("two")), guarded);
@@ -79,8 +80,8 @@ TEST_CASE("guarded store: a file that was deleted under a running instance is pu
 TEST_CASE("guarded store: the value is not in the file, and equal values look different in two instances") {
   const Scratch one;
   const Scratch two;
-  GuardedStore first(one.path(), "");
-  GuardedStore second(two.path(), "");
+  GuardedStore first(StateDir::at(one.path()), "");
+  GuardedStore second(StateDir::at(two.path()), "");
   REQUIRE(first.remember("AUTH_SECRET", with("a-value-to-look-for")));
   REQUIRE(second.remember("AUTH_SECRET", with("a-value-to-look-for")));
   const std::string file = one.path() + "/guarded.json";
@@ -93,9 +94,9 @@ TEST_CASE("guarded store: the value is not in the file, and equal values look di
 
 TEST_CASE("guarded store: that a value was not set is remembered as well") {
   const Scratch dir;
-  GuardedStore first(dir.path(), "");
+  GuardedStore first(StateDir::at(dir.path()), "");
   REQUIRE(first.remember("AUTH_SECRET", with("")));
-  GuardedStore next(dir.path(), "");
+  GuardedStore next(StateDir::at(dir.path()), "");
   CHECK(next.unlike_last_run(guarded, with("")).empty());
   CHECK_EQ(next.unlike_last_run(guarded, with("new")), guarded);
 }
@@ -103,27 +104,28 @@ TEST_CASE("guarded store: that a value was not set is remembered as well") {
 TEST_CASE("guarded store: the variable accepts one change, and is armed again by a start without it") {
   const Scratch dir;
   {
-    GuardedStore store(dir.path(), "AUTH_SECRET");  // set from the first start on: nothing to accept yet
+    GuardedStore store(StateDir::at(dir.path()),
+                       "AUTH_SECRET");  // set from the first start on: nothing to accept yet
     REQUIRE(store.remember("AUTH_SECRET", with("one")));
     CHECK(store.spent().empty());
   }
   {
-    GuardedStore store(dir.path(), "OTHER, AUTH_SECRET");
+    GuardedStore store(StateDir::at(dir.path()), "OTHER, AUTH_SECRET");
     CHECK(store.unlike_last_run(guarded, with("two")).empty());
     REQUIRE(store.remember("AUTH_SECRET", with("two")));
   }
   {
-    GuardedStore store(dir.path(), "AUTH_SECRET");
+    GuardedStore store(StateDir::at(dir.path()), "AUTH_SECRET");
     CHECK_EQ(store.spent(), guarded);
     CHECK(store.unlike_last_run(guarded, with("two")).empty());
     CHECK_EQ(store.unlike_last_run(guarded, with("three")), guarded);
   }
   {
-    GuardedStore store(dir.path(), "");
+    GuardedStore store(StateDir::at(dir.path()), "");
     CHECK(store.spent().empty());
     REQUIRE(store.remember("AUTH_SECRET", with("two")));
   }
-  GuardedStore store(dir.path(), "AUTH_SECRET");
+  GuardedStore store(StateDir::at(dir.path()), "AUTH_SECRET");
   CHECK(store.unlike_last_run(guarded, with("three")).empty());
 }
 
@@ -132,17 +134,17 @@ TEST_CASE("guarded store: a damaged file makes every value unlike, and says so")
   for (const char* text : {"", "{", "{\"keys\":{\"AUTH_SECRET\":{\"salt\":\"xx\",\"fingerprint\":\"\"}}}",
                            "[]", "{\"keys\":{\"AUTH_SECRET\":7}}"}) {
     std::ofstream(dir.path() + "/guarded.json", std::ios::trunc) << text;
-    GuardedStore store(dir.path(), "");
+    GuardedStore store(StateDir::at(dir.path()), "");
     CHECK_EQ(store.trouble(), dir.path() + "/guarded.json is damaged");
     CHECK_EQ(store.unlike_last_run(guarded, with("one")), guarded);
     REQUIRE(store.remember("AUTH_SECRET", with("one")));  // accepted: it is whole again
-    CHECK(GuardedStore(dir.path(), "").trouble().empty());
+    CHECK(GuardedStore(StateDir::at(dir.path()), "").trouble().empty());
   }
 }
 
 TEST_CASE("guarded store: a directory that cannot be written is an error that names the file") {
   const Scratch dir;
-  GuardedStore store(dir.path() + "/missing", "");
+  GuardedStore store(StateDir::at(dir.path() + "/missing"), "");
   const auto remembered = store.remember("AUTH_SECRET", with("one"));
   REQUIRE_FALSE(remembered);
   CHECK_NE(remembered.error().find("missing/guarded.json: No such file or directory"), std::string::npos);

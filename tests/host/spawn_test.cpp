@@ -1,5 +1,6 @@
 #include "arizuko/host/spawn.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <set>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../root.hpp"
 #include "host_test_tools.hpp"
 
 using namespace arizuko::host;
@@ -203,9 +205,10 @@ TEST_CASE("spawn: a failure names its stage and its subject, and leaves no child
   SUBCASE("a program for the other libc (T39)") {
     Scratch scratch;
     std::string program = read_text("/bin/ls");  // dynamic: names the glibc loader
-    const std::size_t loader = program.find("/lib64/ld-linux-x86-64.so.2");
-    if (loader == program.npos) return;
-    program.replace(loader, 27, "/lib/ld-other-x86_64.so.1" + std::string(2, '\0'));
+    const std::size_t loader =
+        std::min(program.find("/lib64/ld-linux-x86-64.so.2"), program.find("/lib/ld-linux-aarch64.so.1"));
+    arizuko::testing::needs(loader != program.npos, "dynamic /bin/ls of x86-64 or arm64");
+    program.replace(loader, 26, "/lib/ld-other-x86_64.so.1" + std::string(1, '\0'));
     write_text(scratch / "gated", program);
     ::chmod((scratch / "gated").c_str(), 0755);
     ChildSpec spec = shell("");
@@ -219,7 +222,7 @@ TEST_CASE("spawn: a failure names its stage and its subject, and leaves no child
 }
 
 TEST_CASE("spawn: the user is switched where we are root, groups included") {
-  if (::geteuid() != 0) return;
+  arizuko::testing::needs_root();
   ChildSpec spec = shell("id -u; id -g; id -G");
   spec.uid = 1000;
   spec.gid = 1001;

@@ -46,7 +46,7 @@ class TestPod {
     boost::asio::io_context io{1};
     Supervisor supervisor(
         io, {plan, std::make_shared<const env::Snapshot>(snapshot),
-             LogFormatter(plan::LogFormat::console, false, 12), log, scratch / ".arizuko-init",
+             LogFormatter(plan::LogFormat::console, false, 12), log, StateDir::make(scratch.path()).value(),
              [this] { return std::pair{plan, std::make_shared<const env::Snapshot>(snapshot)}; },
              [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }, ""});
     int code = -1;

@@ -1,8 +1,8 @@
 // Merging, overriding, references and order: what a good plan becomes.
 #include <doctest/doctest.h>
 
-#include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "arizuko/plan/show.hpp"
 #include "support.hpp"
@@ -50,9 +50,9 @@ TEST_CASE("plan: a command that sends itself into the background is warned of, a
 }
 
 TEST_CASE("plan: the sample of design.md loads without a warning, in start order") {
-  const auto files = read_files(ARIZUKO_SOURCE_DIR "/tests/plan/sample.toml");
-  REQUIRE(files);
-  const auto plan = load(*files, {}, environment({}));
+  std::stringstream text;
+  text << std::ifstream{ARIZUKO_SOURCE_DIR "/tests/plan/sample.toml"}.rdbuf();
+  const auto plan = load({{"sample.toml", text.str()}}, {}, environment({}));
   REQUIRE_MESSAGE(plan, lines(plan ? Problems{} : plan.error()));
   CHECK(lines(plan->warnings) == "");
   CHECK(order(*plan) == Names{"seed", "gated", "teled", "proxyd", "onbod"});
@@ -284,36 +284,6 @@ TEST_CASE("plan: a control character is refused wherever it stands") {
       problems_of("[pod]\npath = \"/a\x1b\"\n").starts_with("p.toml:2:11: a control character (byte 0x1b)"));
   CHECK(problems_of("\xef\xbb\xbf[pod]\r\ninstance = \"x\" # \xc3\xa4\r\n") == "");
   CHECK(problems_of("# \xff\n") != "");
-}
-
-TEST_CASE("plan: files are read in name order, hidden ones and other endings left out") {
-  namespace fs = std::filesystem;
-  const fs::path folder = fs::path{ARIZUKO_BINARY_DIR} / "plan_read_files";
-  fs::remove_all(folder);
-  fs::create_directories(folder / "p.toml.d");
-  const auto write = [&](const char* name, const char* text) { std::ofstream{folder / name} << text; };
-  const std::string plan = (folder / "p.toml").string();
-  const auto missing = read_files(plan);
-  REQUIRE_FALSE(missing);
-  CHECK(lines(missing.error()) ==
-        plan + ": the file is missing or cannot be read; name the plan with --plan FILE\n");
-  write("p.toml", "a");
-  write("p.toml.d/20.toml", "c");
-  write("p.toml.d/10.toml", "b");
-  write("p.toml.d/.30.toml", "x");
-  write("p.toml.d/40.toml~", "x");
-  const auto files = read_files(plan);
-  REQUIRE(files);
-  std::string texts;
-  for (const File& file : *files) texts += file.text;
-  CHECK(texts == "abc");
-  CHECK(files->at(1).path == plan + ".d/10.toml");
-  fs::create_directories(folder / "p.toml.d" / "50.toml");
-  CHECK_FALSE(read_files(plan));
-  for (int i = 0; i < 64; ++i) write(fmt::format("p.toml.d/a{}.toml", i).c_str(), "x");
-  CHECK(lines(read_files(plan).error()) ==
-        plan + ".d: holds 67 files; a plan can have 64 with the plan file\n");
-  fs::remove_all(folder);
 }
 
 }  // namespace arizuko::plan

@@ -156,7 +156,7 @@ TEST_CASE("files: a link is followed where the path is the operator's, and never
   CHECK(why_not_read(folder / "link") == "read: text");
   CHECK(why_not_read(folder / "link", Links::trusted) == "read: text");
   CHECK(why_not_read(folder / "link to the link", Links::trusted) == "read: text");
-  CHECK(why_not_read(folder / "link", Links::refused) == "is a link, which is not followed here");
+  CHECK(why_not_read(folder / "link", Links::refused) == "is a link, not a regular file");
   CHECK(why_not_read(folder / "file", Links::refused) == "read: text");
 }
 
@@ -167,10 +167,44 @@ TEST_CASE("files: root follows no link that another user made, not even at the e
   std::filesystem::create_symlink("file", folder / "theirs");
   std::filesystem::create_symlink("theirs", folder / "ours");
   REQUIRE(::lchown((folder / "theirs").c_str(), 1000, 1000) == 0);
-  const std::string why = "is a link of uid 1000, which root does not follow";
+  const std::string why = "a link of uid 1000 is on the way, which root does not follow";
   CHECK(why_not_read(folder / "theirs", Links::trusted) == why);
   CHECK(why_not_read(folder / "ours", Links::trusted) == why);
   CHECK(open_directory(AT_FDCWD, folder / "theirs", Links::trusted).error().what == why);
+}
+
+TEST_CASE("files: root reads and writes nothing through a directory that another user swapped for a link") {
+  arizuko::testing::needs_root();
+  const Folder folder;
+  std::filesystem::create_directory(folder / "victim");
+  folder.write("victim/log", "precious");
+  std::filesystem::create_symlink("victim", folder / "data");
+  CHECK(why_not_read(folder / "data/log", Links::trusted) == "read: precious");
+  CHECK(why_not_written(folder / "data/log") == "open");
+  REQUIRE(::lchown((folder / "data").c_str(), 1000, 1000) == 0);
+  const std::string why = "a link of uid 1000 is on the way, which root does not follow";
+  CHECK(why_not_read(folder / "data/log", Links::trusted) == why);
+  CHECK(why_not_written(folder / "data/log") == why);
+  CHECK(why_not_written(folder / "data/../data/new") == why);
+  CHECK_FALSE(std::filesystem::exists(folder / "victim/new"));
+}
+
+TEST_CASE("files: root finds the same files by links of its own as open(2) does") {
+  arizuko::testing::needs_root();
+  const Folder folder;
+  std::filesystem::create_directories(folder / "a/b");
+  folder.write("a/file", "text");
+  std::filesystem::create_symlink("../file", folder / "a/b/up");
+  std::filesystem::create_symlink(folder / "a//b/./", folder / "far");
+  std::filesystem::create_symlink("far/up", folder / "chain");
+  std::filesystem::create_symlink("circle", folder / "circle");
+  CHECK(why_not_read(folder / "chain", Links::trusted) == "read: text");
+  CHECK(why_not_read(folder / "far/../b/up", Links::trusted) == "read: text");
+  CHECK(why_not_read(folder / "circle", Links::trusted) == "Too many levels of symbolic links");
+  CHECK(why_not_read(folder / "a/file/more", Links::trusted) == "Not a directory");
+  CHECK(why_not_read(folder / "none/more", Links::trusted) == "No such file or directory");
+  CHECK(open_directory(AT_FDCWD, folder / "far", Links::trusted).has_value());
+  CHECK(open_directory(AT_FDCWD, "/", Links::trusted).has_value());
 }
 
 TEST_CASE("files: what is overwritten has the new text and nothing of the longer old one") {
@@ -219,5 +253,5 @@ TEST_CASE("files: a FIFO where a directory should be is named, and not waited fo
         "is a FIFO, not a directory");
   CHECK(open_directory(AT_FDCWD, folder / "link", Links::followed).has_value());
   CHECK(open_directory(AT_FDCWD, folder / "link", Links::refused).error().what ==
-        "is a link, which is not followed here");
+        "is a link, not a directory");
 }

@@ -9,6 +9,9 @@
 
 #include <expected>
 #include <string>
+#include <utility>
+
+#include "arizuko/host/state_dir.hpp"
 
 namespace arizuko::host {
 
@@ -23,22 +26,16 @@ struct LockRefusal {
 
 class DataLock {
  public:
-  /// Creates the state directory (0700) when missing. Does not wait.
+  /// Creates the state directory when missing. Does not wait.
   static std::expected<DataLock, LockRefusal> acquire(const std::string& data_dir);
 
-  DataLock(DataLock&& other) noexcept;
-  DataLock& operator=(DataLock&& other) noexcept;
-  ~DataLock();
-
   /// <data_dir>/.arizuko-init: for what outlives the run (marks of tasks).
-  const std::string& state_dir() const { return state_dir_; }
-  static std::string state_dir_of(const std::string& data_dir) { return data_dir + "/.arizuko-init"; }
+  const StateDir& state() const { return state_; }
 
  private:
-  DataLock(int directory, int descriptor, std::string state_dir);
-  int directory_ = -1;  // -1: this file system cannot lock it
-  int descriptor_ = -1;
-  std::string state_dir_;
+  DataLock(StateDir state, posix::Descriptor file) : state_(std::move(state)), file_(std::move(file)) {}
+  StateDir state_;          // holds the lock of the data directory, where its file system knows one
+  posix::Descriptor file_;  // holds the lock of the file
 };
 
 }  // namespace arizuko::host

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "arizuko/env/snapshot.hpp"
+#include "arizuko/host/state_dir.hpp"
 
 namespace arizuko::host {
 
@@ -26,7 +27,7 @@ inline constexpr const char* accept_guarded_variable = "ARIZUKO_ACCEPT_GUARDED";
 class GuardedStore {
  public:
   /// Reads the file. `accepted` is the value of ARIZUKO_ACCEPT_GUARDED, names divided by blanks or commas.
-  GuardedStore(std::string state_dir, std::string_view accepted);
+  GuardedStore(StateDir state, std::string_view accepted);
 
   /// Why the file cannot be used, in a sentence; empty: it can, or there is none yet.
   const std::string& trouble() const { return trouble_; }
@@ -65,7 +66,8 @@ class GuardedStore {
   std::expected<void, std::string> write() const;
   bool is_like(const std::string& key, const std::string* value);
 
-  std::string path_;
+  StateDir state_;
+  std::string path_;  // for messages
   std::string trouble_;
   std::set<std::string, std::less<>> accepted_;
   std::map<std::string, Mark> marks_;

@@ -19,6 +19,7 @@
 #include "arizuko/host/instance.hpp"
 #include "arizuko/host/log_history.hpp"
 #include "arizuko/host/log_output.hpp"
+#include "arizuko/host/state_dir.hpp"
 #include "arizuko/plan/load.hpp"
 
 namespace arizuko::host {
@@ -30,7 +31,7 @@ class Supervisor final : public Instance {
     env::SnapshotPtr snapshot;
     LogFormatter formatter;
     int log_descriptor = 1;
-    std::string state_dir;  // <data_dir>/.arizuko-init
+    StateDir state;  // <data_dir>/.arizuko-init
     /// Reads plan and environment anew: for SIGHUP and `reload`. The error is text for people.
     std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
     /// Reads the sources of this plan: when one of them changed, and after a task.

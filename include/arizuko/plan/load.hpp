@@ -1,13 +1,14 @@
-// From files to a resolved, checked Plan.
+// From the texts of its files to a resolved, checked Plan.
 //
 // Loading happens in two steps, because the plan says where values come from and some of its own
 // values come from there: first the sources that do not depend on `${pod....}` are read (by the
 // caller: this layer only says which), then the plan is resolved with their values.
 //
-// Nothing but the plan's own files is read here, each at most 1 MiB, at most 64 of them. No value of
-// the environment appears in a problem's text.
+// No file is opened here: host/plan_files.hpp reads them. No value of the environment appears in a
+// problem's text.
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -19,8 +20,11 @@
 
 namespace arizuko::plan {
 
+inline constexpr std::size_t most_files = 64;
+inline constexpr std::size_t most_file_bytes = 1024 * 1024;
+
 struct File {
-  std::string path;
+  std::string path;  // for messages
   std::string text;
 };
 
@@ -32,10 +36,6 @@ struct Override {
 
 /// The value of an environment variable, or nullopt when it is not set.
 using Lookup = std::function<std::optional<std::string>(std::string_view name)>;
-
-/// The plan file and, in name order, every *.toml of `<path>.d/` (for a/arizuko.toml:
-/// a/arizuko.toml.d/). A missing or unreadable file is a problem; a missing directory is not.
-std::expected<std::vector<File>, Problems> read_files(const std::string& path);
 
 /// The entries of [env].sources that can be read before the pod's fields are known.
 std::expected<std::vector<Source>, Problems> early_sources(const std::vector<File>& files,

@@ -25,11 +25,12 @@ struct FileTrouble {
   std::string what;  // "Permission denied", "is a FIFO, not a regular file", "is larger than 64 KiB"
 };
 
-/// What a link at the end of a path means. Links on the way to it are followed.
+/// What a link in a path means.
 enum class Links {
-  followed,  // the path is the operator's, and so is its directory
-  trusted,   // root PID 1 follows what root made, nobody else's; any other user could not gain by one
-  refused,   // the directory is ours, and we make no links
+  followed,  // the path is the operator's, and so are its directories
+  trusted,   // anywhere in it: root follows what root made, nobody else's; any other user could not gain by
+             // one
+  refused,   // at its end: the directory is ours, and we make no links
 };
 
 /// "a FIFO", "a directory"
@@ -48,7 +49,8 @@ std::expected<std::string, FileTrouble> read_file(const std::string& path, std::
                                                   Links links = Links::followed);
 
 /// At most the first `limit` bytes of a file in which the kernel tells of itself: /proc, /sys, control
-/// groups. They have no size, and some have no end.
+/// groups. They have no size, some have no end, and what they tell of may be gone meanwhile: an error ends
+/// the text.
 std::expected<std::string, FileTrouble> read_kernel_file(int directory, const std::string& path,
                                                          std::size_t limit);
 
@@ -64,6 +66,14 @@ std::expected<void, FileTrouble> overwrite(const Descriptor& file, std::string_v
 /// Puts a file of mode 0600 with this text in the place of `name`, or changes nothing: written to
 /// `name`.new, synchronized, renamed.
 std::expected<void, FileTrouble> replace_file(int directory, const std::string& name, std::string_view text);
+
+/// The last part of a path, and the directory that it is in: for unlinkat(2) and its like.
+struct Place {
+  Descriptor directory;  // O_PATH
+  std::string name;
+};
+/// On the way to it links are trusted; a link at its end is what is found.
+std::expected<Place, FileTrouble> find_place(const std::string& path);
 
 /// For reading, and as the directory of other calls.
 std::expected<Descriptor, FileTrouble> open_directory(int parent, const std::string& path, Links links);
