@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "arizuko/posix/inherited.hpp"
 #include "brake.hpp"
 #include "kube_config.hpp"
 #include "kubernetes_backend.hpp"
@@ -115,6 +116,7 @@ int run_command(std::span<const std::string> words) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  arizuko::posix::open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away shows when writing
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   return run_command(words);

@@ -14,11 +14,18 @@ namespace {
 // instance that has nothing else to do.
 constexpr host::SourceRhythm rhythm{.compare = std::chrono::hours(24)};
 
+/// The path itself where there is no working directory any more.
+std::string absolute(const std::string& path) {
+  std::error_code removed;
+  const std::filesystem::path whole = std::filesystem::absolute(path, removed);
+  return removed ? path : whole.lexically_normal().string();
+}
+
 }  // namespace
 
 PlanFileWatch::PlanFileWatch(boost::asio::io_context& io, const std::string& path,
                              host::Supervisor& supervisor)
-    : path_(std::filesystem::absolute(path).lexically_normal()), supervisor_(supervisor) {
+    : path_(absolute(path)), supervisor_(supervisor) {
   using enum plan::Source::Kind;
   const std::vector<plan::Source> files = {{.kind = dotenv, .path = path_},
                                            {.kind = directory, .path = path_ + ".d"}};

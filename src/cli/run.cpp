@@ -44,26 +44,31 @@ namespace arizuko::cli {
 namespace {
 
 /// A SIGTERM before the supervisor's handlers are there must not be lost: the kernel drops a signal
-/// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel).
+/// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel). Afterwards
+/// nothing is blocked: a mask is inherited, and whoever left one would have made us deaf.
 class StopSignalsBlocked {
  public:
   StopSignalsBlocked() {
     ::sigemptyset(&signals_);
     for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals_, number);
-    ::sigprocmask(SIG_BLOCK, &signals_, &before_);
+    ::sigprocmask(SIG_SETMASK, &signals_, nullptr);
   }
   ~StopSignalsBlocked() { release(); }
   StopSignalsBlocked(const StopSignalsBlocked&) = delete;
   StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
-  void release() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  void release() {
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  }
 
  private:
   sigset_t signals_{};
-  sigset_t before_{};
 };
 
 void harden() {
   // glibc raises this at the first large free, and then keeps on its heap what one large read needed: 1 MB
+  ::umask(022);  // of what we make; what we were started with is nobody's wish for an instance
   // for good, of a process that needs less than half of that.
   ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   // A reader that goes away is an error of that write, not our end. Children get the default back.

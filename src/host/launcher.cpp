@@ -55,6 +55,7 @@ std::expected<ChildSpec, SpawnError> child_spec(const plan::Plan& plan, const pl
   spec.group = facts.group;
   spec.nofile = service.nofile;
   spec.limit_mark = limit_mark(facts.mark);
+  spec.umask = service.umask;
   spec.uid = service.uid;
   spec.gid = service.gid;
   return spec;

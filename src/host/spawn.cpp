@@ -47,6 +47,9 @@ struct Launch {
   bool set_gid = false;
   uid_t uid = 0;
   gid_t gid = 0;
+  const gid_t* groups = nullptr;
+  std::size_t group_count = 0;
+  mode_t umask = 022;
   // Written by the child, read by the parent after it.
   volatile int failed_stage = -1;
   volatile int error = 0;
@@ -152,7 +155,7 @@ ARIZUKO_IN_CHILD int child_main(void* argument) {
   if (launch.cwd != nullptr && ::syscall(SYS_chdir, launch.cwd) < 0) {
     return fail(launch, SpawnStage::entering_the_directory);
   }
-  ::syscall(SYS_umask, 022);
+  ::syscall(SYS_umask, launch.umask);
 
   // Last: with the mask open a signal for the child's session finds default dispositions only.
   std::uint64_t none = 0;
@@ -441,6 +444,7 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
   const pid_t child = make_child(stack, spec, launch);
+  launch.umask = spec.umask;
   const int clone_error = errno;
   places.empty();
   if (child > 0 && launch.failed_stage >= 0) {

@@ -201,12 +201,22 @@ void Supervisor::Impl::wait_for_signals() {
 void Supervisor::Impl::on_signal(int number) {
   switch (number) {
     case SIGCHLD: return reap();
-    case SIGHUP: reload("signal SIGHUP"); return;
+    case SIGHUP: return on_hangup();
     default: return push(engine::StopRequested{engine::signal_name(number)});
   }
 }
 
 // ---------------------------------------------------------------------------------------------
+
+// The kernel and the shell may both tell of a lost terminal: it is one request to stop.
+void Supervisor::Impl::on_hangup() {
+  if (hung_up) return;
+  hung_up = terminal.is_lost();
+  if (hung_up)
+    push(engine::StopRequested{"the terminal was closed: SIGHUP"});
+  else
+    reload("signal SIGHUP");
+}
 
 Supervisor::Supervisor(boost::asio::io_context& io, Options options)
     : impl_(std::make_unique<Impl>(io, std::move(options))) {}

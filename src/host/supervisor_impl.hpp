@@ -32,6 +32,7 @@
 #include "locked_memory.hpp"
 #include "log_pipe.hpp"
 #include "memory_events.hpp"
+#include "own_terminal.hpp"
 #include "run_notify.hpp"
 #include "task_marks.hpp"
 
@@ -54,6 +55,7 @@ struct Supervisor::Impl {
   void memory_was_short();
   void wait_for_signals();
   void on_signal(int number);
+  void on_hangup();
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
 
   // --- supervisor_actions.cpp
@@ -142,6 +144,8 @@ struct Supervisor::Impl {
   std::function<void()> stop_begins;
   boost::asio::steady_timer timer;
   std::optional<engine::Instant> armed;
+  OwnTerminal terminal;  // before SIGHUP is handled
+  bool hung_up = false;
   boost::asio::signal_set signals;
 
   ProcessTable table;

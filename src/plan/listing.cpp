@@ -70,7 +70,8 @@ void add_pod(JsonWriter& json, const Plan& plan) {
   json.field("termination_log", pod.termination_log)
       .field("path", pod.path)
       .field("control_groups", word_of(control_groups_words, pod.control_groups))
-      .field("make_dirs", pod.make_dirs);
+      .field("make_dirs", pod.make_dirs)
+      .field("umask", fmt::format("{:03o}", pod.umask));
   json.close('}');
 }
 
@@ -151,6 +152,7 @@ void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
   service.uid
       ? json.value(std::to_string(*service.uid) + (service.gid ? fmt::format(":{}", *service.gid) : ""))
       : json.null();
+  json.field("umask", fmt::format("{:03o}", service.umask));
   add_conditions(json, "ready", service.ready);
   json.field("within", to_text(service.ready_within));
   add_conditions(json, "live", service.live);

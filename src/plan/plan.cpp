@@ -16,7 +16,7 @@ bool Service::operator==(const Service& other) const {
     return std::tie(s.name, s.kind, s.description, s.command, s.executable, s.cwd, s.port, s.after,
                     s.bound_to, s.after_tried, s.enabled, s.enabled_when, s.take, s.need, s.env, s.ready,
                     s.ready_within, s.live, s.essential, s.restart, s.stop, s.on_change, s.change_signal,
-                    s.drop, s.creates, s.verify, s.nofile, s.group, s.uid, s.gid);
+                    s.drop, s.creates, s.verify, s.nofile, s.group, s.uid, s.gid, s.umask);
   };
   return all(*this) == all(other);
 }

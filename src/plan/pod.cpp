@@ -72,6 +72,7 @@ void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems) 
   scope.path = pod.path;
   reader.choice("control_groups", control_groups_words, pod.control_groups);
   read_make_dirs(reader, pod);
+  reader.value("umask", parse_umask, pod.umask);
   draft.ready_when = reader.list("ready_when");
 }
 

@@ -29,6 +29,7 @@ constexpr std::array keys{
     Key{pod, "path", "string", "/usr/local/sbin:...:/bin", "PATH of every child that sets none"},
     Key{pod, "control_groups", "\"auto\" or \"off\"", "\"auto\"", "one a service, where they are delegated"},
     Key{pod, "make_dirs", "list of paths", "[]", "created below the data dir before the first child"},
+    Key{pod, "umask", "octal string", "\"022\"", "of every child that sets none"},
 
     Key{env, "sources", "list", "[\"environment\"]", "where values come from; later wins"},
     Key{env, "common", "list of names", "[]", "every child gets these if they are set"},
@@ -66,6 +67,7 @@ constexpr std::array keys{
     Key{unit, "memory_max", "size", "none", "above it, one of its processes is killed"},
     Key{unit, "pids_max", "1-4194304", "none", "processes and threads that it may have"},
     Key{unit, "user", "\"UID\" or \"UID:GID\"", "inherited", "numeric; only where PID 1 is root"},
+    Key{unit, "umask", "octal string", "that of the pod", "permissions that its new files do not get"},
     Key{service, "ready", "table", "", "conditions that must all hold"},
     Key{service, "live", "table", "", "conditions of which each one that fails restarts the service"},
     Key{unit, "restart", "table", "", "what happens after its main process ended"},

@@ -266,6 +266,8 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
     service.uid = user.uid;
     service.gid = user.gid;
   }
+  service.umask = pod.umask;
+  reader.value("umask", parse_umask, service.umask);
   if (service.kind == Kind::task) {
     read_task(reader, service);
   } else {

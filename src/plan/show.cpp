@@ -103,6 +103,11 @@ std::string restart_text(const RestartPolicy& restart) {
                      to_text(restart.window), word_of(verdict_words, restart.verdict));
 }
 
+std::string user_text(const Service& service) {
+  if (!service.uid) return "";
+  return service.gid ? fmt::format("{}:{}", *service.uid, *service.gid) : std::to_string(*service.uid);
+}
+
 void add_service(std::string& out, const Plan& plan, const Service& service) {
   out += fmt::format("\n{} {}{}{}{}\n", service.kind == Kind::task ? "task" : "service", service.name,
                      service.port == 0 ? "" : fmt::format(" :{}", service.port),
@@ -119,6 +124,8 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
   for (const auto& [name, value] : service.env)
     line(out, "env", fmt::format("{}={}", name, json_string(to_text(value))));
   line(out, "limits", to_text(service.group));
+  line(out, "user", user_text(service));
+  line(out, "umask", service.umask == Service{}.umask ? "" : fmt::format("{:03o}", service.umask));
   line(out, "creates", service.creates.value_or(""));
   line(out, "verify", fmt::format("{}", fmt::join(service.verify, ", ")));
   for (const Condition& condition : service.ready) line(out, "ready", to_text(condition));

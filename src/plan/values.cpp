@@ -245,6 +245,15 @@ Parsed<User> parse_user(std::string_view text) {
   return user;
 }
 
+Parsed<std::uint32_t> parse_umask(std::string_view text) {
+  std::uint32_t mask = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mask, 8);
+  const bool digits = error == std::errc{} && end == text.data() + text.size() && text.size() <= 4;
+  if (!digits || mask > 0777)
+    return std::unexpected(Wrong{"is not a umask", "write three octal digits: \"022\", \"027\" or \"077\""});
+  return mask;
+}
+
 Parsed<std::string> parse_service_name(std::string_view text) {
   const bool taken = text == "pod" || text == "env" || text == "agents";
   if (taken)

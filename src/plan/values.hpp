@@ -64,6 +64,8 @@ struct User {
   std::optional<std::uint32_t> gid;
 };
 Parsed<User> parse_user(std::string_view text);
+/// "022", "0027"
+Parsed<std::uint32_t> parse_umask(std::string_view text);
 
 /// [a-z0-9][a-z0-9_-]{0,31}, and none of `pod`, `env` and `agents`.
 Parsed<std::string> parse_service_name(std::string_view text);

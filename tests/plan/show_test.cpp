@@ -45,6 +45,19 @@ TEST_CASE("plan: a size is shown in its shortest form, which the parser reads ba
   CHECK(size_text(0) == "0 bytes");
 }
 
+TEST_CASE("show: the user and the umask of a service are shown where it has its own") {
+  const auto plan = load_text(
+      "[pod]\numask = \"077\"\n[service.a]\ncommand = [\"a\"]\nuser = \"1000:1001\"\n[service.b]\n"
+      "command = [\"b\"]\numask = \"022\"\n");
+  REQUIRE(plan);
+  const std::string text = to_text(*plan);
+  CHECK(text.contains("  user        1000:1001\n"));
+  CHECK(text.contains("  umask       077\n"));
+  CHECK(plan->services.at(1).umask == 022U);
+  CHECK(to_json(*plan).contains("\"user\": \"1000:1001\",\n"));
+  CHECK(to_json(*plan).contains("\"umask\": \"077\""));
+}
+
 TEST_CASE("plan: limits of a control group are shown, and tell two services apart") {
   const std::string head = "[service.a]\ncommand = [\"a\"]\n";
   const auto plan = load_text(head + "memory_high = \"256Mi\"\nmemory_max = \"512Mi\"\npids_max = 100\n");

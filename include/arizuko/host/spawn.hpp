@@ -28,6 +28,8 @@ struct ChildSpec {
   std::uint64_t limit_mark = 0;          // soft RLIMIT_RTTIME: limit_mark() of process_table.hpp
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
+  std::vector<std::uint32_t> groups;  // supplementary ones of that user; empty: gid
+  std::uint32_t umask = 022;
   int group = -1;  // directory of the control group that it is born in (cgroup v2); -1: ours
 };
 

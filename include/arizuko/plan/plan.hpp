@@ -246,6 +246,7 @@ struct Service {
   GroupLimits group;                 // where control groups are delegated
   std::optional<std::uint32_t> uid;  // switch user; only where PID 1 is root
   std::optional<std::uint32_t> gid;
+  std::uint32_t umask = 022;  // what its files are not allowed
 
   Location where;
   bool operator==(const Service& other) const;  // ignores `where`
@@ -301,6 +302,7 @@ struct Pod {
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";  // PATH of children
   ControlGroups control_groups = ControlGroups::when_delegated;
   std::vector<std::string> make_dirs;  // created below the data dir before the first child
+  std::uint32_t umask = 022;           // of services and tasks that set none
   bool operator==(const Pod&) const = default;
 };
 
