@@ -42,8 +42,12 @@ mount -o remount,bind,ro /
 ip link set lo up
 eval "$setup"
 cd /
-exec setpriv --reuid 1000 --regid 1000 --clear-groups --bounding-set -all --inh-caps -all --no-new-privs "$@"
+exec env -u SETPRIV setpriv $SETPRIV "$@"
 """
+# As a pod that runs without any privilege; and as root with what Docker leaves it.
+UNPRIVILEGED = "--reuid 1000 --regid 1000 --clear-groups --bounding-set -all --inh-caps -all --no-new-privs"
+DOCKER_ROOT = ("--clear-groups --inh-caps -all --bounding-set -all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,"
+               "+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap")
 
 
 def wait_for(what, look, seconds=20, pause=0.01):
@@ -88,7 +92,7 @@ class Pod:
     """One arizuko-init as PID 1. `env` is the pod's environment: nothing else of ours reaches it."""
 
     def __init__(self, plan=STOCK_PLAN, rehearse=True, env=None, options=(), log="json", data=None, start=True,
-                 stdout=None, before_exec=None, group=None, setup=""):
+                 stdout=None, before_exec=None, group=None, root=False, setup=""):
         self.base = Path(tempfile.mkdtemp(prefix="arizuko-pod-"))
         self.data = Path(data) if data else self.base / "data" / "arizuko_demo"
         self.out = self.base / "out"
@@ -106,6 +110,7 @@ class Pod:
         self.before_exec = before_exec  # runs in the child before it becomes PID 1
         self.group = group  # a control group that PID 1 begins in
         self.setup = setup  # shell text that root runs in the pod's namespaces before PID 1: $volume is its volume
+        self.root = root  # PID 1 is root, as Docker has it, in place of uid 1000 without a privilege
         self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})}
         self.process = None
         if rehearse:
@@ -158,7 +163,8 @@ class Pod:
             command.append("--rehearse")
         command += self.options
         with open(self.log_path, "ab") as out, open(self.err_path, "ab") as err:
-            self.process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL,
+            setpriv = DOCKER_ROOT if self.root else UNPRIVILEGED
+            self.process = subprocess.Popen(command, env=self.env | {"SETPRIV": setpriv}, stdin=subprocess.DEVNULL,
                                             stdout=out if self.stdout is None else self.stdout, stderr=err,
                                             preexec_fn=self.before_exec)
         return self
@@ -255,8 +261,9 @@ class Pod:
 
     # --- asking
 
-    def inside(self, *command, uid=UID, **options):
-        """Runs a command in the pod's namespaces."""
+    def inside(self, *command, uid=None, **options):
+        """Runs a command in the pod's namespaces, as PID 1's user."""
+        uid = uid if uid is not None else 0 if self.root else UID
         return subprocess.run(["nsenter", "-t", str(self.pid1), "-p", "-m", "-n", "setpriv", f"--reuid={uid}",
                                f"--regid={uid}", "--clear-groups", *command],
                               capture_output=True, text=True, timeout=30, **options)

@@ -29,6 +29,7 @@
 #include "arizuko/host/data_lock.hpp"
 #include "arizuko/host/environment_reader.hpp"
 #include "arizuko/host/guarded_store.hpp"
+#include "arizuko/host/made_dirs.hpp"
 #include "arizuko/host/memory_reserve.hpp"
 #include "arizuko/host/process_table.hpp"
 #include "arizuko/host/service_manager.hpp"
@@ -67,8 +68,8 @@ class StopSignalsBlocked {
 };
 
 void harden() {
-  // glibc raises this at the first large free, and then keeps on its heap what one large read needed: 1 MB
   ::umask(022);  // of what we make; what we were started with is nobody's wish for an instance
+  // glibc raises this at the first large free, and then keeps on its heap what one large read needed: 1 MB
   // for good, of a process that needs less than half of that.
   ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   // A reader that goes away is an error of that write, not our end. Children get the default back.
@@ -89,15 +90,23 @@ bool is_directory(const std::string& path) {
 }
 
 /// A real run makes the last directory only: a missing parent is a volume that was not mounted. A
-/// rehearsal's directory lies under the user's state directory and is made with its parents.
-std::expected<void, std::string> make_data_dir(const std::string& path, Mode mode) {
+/// rehearsal's directory lies under the user's state directory and is made with its parents. Root makes it
+/// for the services' user.
+std::expected<void, std::string> make_data_dir(const std::string& path, Mode mode,
+                                               const std::optional<host::Account>& owner) {
   if (is_directory(path)) return {};
   const std::string parent = parent_of(path);
   if (mode == Mode::rehearsal && path != "/") {
-    const auto made = make_data_dir(parent, mode);
+    const auto made = make_data_dir(parent, mode, std::nullopt);
     if (!made) return made;
   }
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  if (::mkdir(path.c_str(), 0755) == 0) {
+    if (!owner || host::give_directory(path, *owner)) return {};
+    return std::unexpected(
+        fmt::format("cannot give the data directory {} to uid {}: {}; make it before the start", path,
+                    owner->uid, std::strerror(errno)));
+  }
+  if (errno == EEXIST) return {};
   const int why = errno;
   return std::unexpected(fmt::format(
       "cannot create the data directory {}: {}; {}", path, std::strerror(why),
@@ -294,7 +303,9 @@ class Run {
       return refuse({exit_code::fault,
                      fmt::format("cannot become the reaper of our descendants: {}", std::strerror(errno))});
     }
-    if (const auto made = make_data_dir(plan_->pod.data_dir, options_.plan.mode); !made) {
+    if (const auto made =
+            make_data_dir(plan_->pod.data_dir, options_.plan.mode, host::owner_of_made_dirs(*plan_));
+        !made) {
       return refuse({exit_code::not_allowed, made.error()});
     }
     auto state = host::StateDir::make(plan_->pod.data_dir);

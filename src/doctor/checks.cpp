@@ -8,7 +8,7 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<CheckEntry, 20> entries = {{
+constexpr std::array<CheckEntry, 21> entries = {{
     {"data-dir", "the data directory: owner, mode, writable", check_data_dir},
     {"free-space", "room and inodes on its file system", check_free_space},
     {"file-system", "its file system can hold SQLite's WAL", check_file_system},
@@ -17,6 +17,7 @@ constexpr std::array<CheckEntry, 20> entries = {{
     {"ports", "the plan's ports are free", check_ports},
     {"dotenv", "owner and mode of the .env file", check_dotenv},
     {"skills", "HOST_APP_DIR holds the agents' skills", check_skills},
+    {"users", "services with a user of their own can run as him", check_users},
     {"programs", "every program is there and can be run", check_programs},
     {"time-zone", "TZ has data in this image", check_time_zone},
     {"docker", "docker answers as gated asks it", check_docker},

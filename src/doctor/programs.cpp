@@ -10,13 +10,14 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "arizuko/doctor/command.hpp"
 #include "arizuko/env/redaction.hpp"
 #include "arizuko/host/agents_facts.hpp"
-#include "files.hpp"
 #include "arizuko/posix/files.hpp"
+#include "files.hpp"
 #include "known.hpp"
 
 namespace arizuko::doctor {
@@ -114,6 +115,32 @@ std::optional<host::SpawnError> trouble_with(const std::string& program, const s
 
 }  // namespace
 
+namespace {
+
+/// What the file would give whoever runs it: nothing of that comes to a child, see no_new_privs in spawn.cpp.
+std::string privileges_of(const std::string& path, uid_t runs_as) {
+  const auto info = look_at(path);
+  if (runs_as == 0 || !info) return {};
+  if (::getxattr(path.c_str(), "security.capability", nullptr, 0) > 0)
+    return "has capabilities of its own (setcap)";
+  if ((info->st_mode & S_ISUID) != 0 && info->st_uid != runs_as)
+    return fmt::format("is setuid, of uid {}", info->st_uid);
+  return {};
+}
+
+void look_for_privileges(const Context& context, const plan::Service& service, const std::string& path,
+                         Findings& found) {
+  const std::string privileges = privileges_of(path, service.uid.value_or(context.user.uid));
+  if (privileges.empty()) return;
+  add(found, Severity::warning, "programs", service.where,
+      fmt::format("{}.{}.command", service.kind == plan::Kind::task ? "task" : "service", service.name),
+      fmt::format("{} {}", path, privileges),
+      "a child never gets more privileges than arizuko-init has (no_new_privs): it runs without them",
+      "let it listen above port 1024, or lower net.ipv4.ip_unprivileged_port_start");
+}
+
+}  // namespace
+
 Findings check_programs(const Context& context) {
   Findings found;
   for (const plan::Service* each : running(context)) {
@@ -121,7 +148,10 @@ Findings check_programs(const Context& context) {
     const std::string path = value_of(environment, "PATH");
     const std::string& program = is_rehearsed(*each) ? each->executable : each->command.front();
     const auto trouble = trouble_with(program, path);
-    if (!trouble) continue;
+    if (!trouble) {
+      look_for_privileges(context, *each, host::find_executable(program, path).value_or(""), found);
+      continue;
+    }
     const std::string kind = each->kind == plan::Kind::task ? "task" : "service";
     const Advice advice = advice_on(*trouble, program, path);
     add(found, matters(context.plan, *each) ? Severity::error : Severity::warning, "programs", each->where,

@@ -1,14 +1,17 @@
 #include "launcher.hpp"
 
-#include <filesystem>
+#include <optional>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "arizuko/host/listeners.hpp"
+#include "arizuko/host/made_dirs.hpp"
 #include "arizuko/host/process_table.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 
@@ -27,6 +30,26 @@ env::Environment environment_of(const plan::Plan& plan, const plan::Service& ser
   environment[std::string(mark_variable)] = facts.mark;
   if (!facts.notify_socket.empty()) environment["NOTIFY_SOCKET"] = facts.notify_socket;
   return environment;
+}
+
+/// Whom the service runs as, where that is not whom we are.
+std::optional<Account> other_user(const plan::Service& service) {
+  const bool same_group = !service.gid || *service.gid == ::getegid();
+  if (!service.uid || (*service.uid == ::geteuid() && same_group)) return std::nullopt;
+  return account_of(*service.uid, service.gid);
+}
+
+/// Of its directory, whatever is put in the way to it meanwhile.
+void remove_stale_socket(const std::string& path) {
+  const auto place = posix::find_place(path);
+  struct stat status{};
+  if (!place || ::fstatat(place->directory.get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISSOCK(status.st_mode)) {
+    return;
+  }
+  // Only what is known to be stale: where it cannot be told, somebody may listen there.
+  const Inodes listening = find_unix_listeners(path);
+  if (listening && listening->empty()) ::unlinkat(place->directory.get(), place->name.c_str(), 0);
 }
 
 bool is_below(const std::string& root, const std::string& path) {
@@ -56,8 +79,11 @@ std::expected<ChildSpec, SpawnError> child_spec(const plan::Plan& plan, const pl
   spec.nofile = service.nofile;
   spec.limit_mark = limit_mark(facts.mark);
   spec.umask = service.umask;
-  spec.uid = service.uid;
-  spec.gid = service.gid;
+  if (const auto user = other_user(service)) {
+    spec.uid = user->uid;
+    spec.gid = user->gid;
+    spec.groups = user->groups;
+  }
   return spec;
 }
 
@@ -70,30 +96,19 @@ std::expected<ChildSpec, SpawnError> check_spec(const plan::Plan& plan, const pl
   return child_spec(plan, command, snapshot, facts);
 }
 
-bool make_directory_below(const std::string& root, const std::string& path) {
-  if (!is_below(root, path)) {
-    errno = EPERM;
-    return false;
-  }
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) errno = error.value();
-  return !error;
-}
-
-void prepare_start(const plan::Plan& plan, const plan::Service& service) {
-  // What cannot be made is told by spawn: "entering the directory ...".
-  make_directory_below(plan.pod.data_dir, service.cwd);
+void prepare_start(const plan::Plan& plan, const plan::Service& service, int data_dir) {
+  // What cannot be made is told by spawn: "entering the directory ...". Of the state directory nothing is
+  // given away.
+  const std::string& root = plan.pod.data_dir;
+  const bool in_state_dir = is_below(root + "/.arizuko-init", service.cwd);
+  const auto owner = in_state_dir ? std::nullopt : other_user(service);
+  make_directory_below(data_dir, root, service.cwd, owner);
   for (const plan::Condition& condition : service.ready) {
     const auto* socket = std::get_if<plan::SocketCheck>(&condition.check);
     if (socket == nullptr) continue;
-    const bool ours = is_below(plan.pod.data_dir, socket->path) ||
+    const bool ours = is_below(root, socket->path) ||
                       (!plan.pod.run_dir.empty() && is_below(plan.pod.run_dir, socket->path));
-    struct stat status{};
-    if (!ours || ::lstat(socket->path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) continue;
-    // Only what is known to be stale: where it cannot be told, somebody may listen there.
-    const Inodes listening = find_unix_listeners(socket->path);
-    if (listening && listening->empty()) ::unlink(socket->path.c_str());
+    if (ours) remove_stale_socket(socket->path);
   }
 }
 

@@ -28,11 +28,9 @@ std::expected<ChildSpec, SpawnError> check_spec(const plan::Plan& plan, const pl
                                                 const plan::ExecCheck& check, const env::Snapshot& snapshot,
                                                 const RunFacts& facts);
 
-/// Creates the working directory if it lies below the data dir, and removes the stale files of the
-/// service's own unix sockets, if nobody listens there.
-void prepare_start(const plan::Plan& plan, const plan::Service& service);
-
-/// Creates `path` and its parents (0755) if it lies below `root`. False, with errno, when it cannot.
-bool make_directory_below(const std::string& root, const std::string& path);
+/// Creates the working directory if it lies below the data dir, for the service's user, and removes the stale
+/// files of the service's own unix sockets, if nobody listens there. `data_dir`: descriptor of the data
+/// directory.
+void prepare_start(const plan::Plan& plan, const plan::Service& service, int data_dir);
 
 }  // namespace arizuko::host

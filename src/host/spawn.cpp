@@ -141,7 +141,7 @@ ARIZUKO_IN_CHILD int child_main(void* argument) {
     return fail(launch, SpawnStage::setting_limits);
   }
   if (launch.set_gid || launch.set_uid) {
-    if (::syscall(SYS_setgroups, launch.set_gid ? 1 : 0, &launch.gid) < 0 ||
+    if (::syscall(SYS_setgroups, launch.group_count, launch.groups) < 0 ||
         (launch.set_gid && ::syscall(SYS_setresgid, launch.gid, launch.gid, launch.gid) < 0)) {
       return fail(launch, SpawnStage::switching_the_group);
     }
@@ -326,6 +326,20 @@ void choose_user(const ChildSpec& spec, Launch& launch) {
   launch.set_uid = spec.uid.has_value();
   launch.gid = spec.gid.value_or(0);
   launch.uid = spec.uid.value_or(0);
+  launch.groups = spec.groups.empty() ? &launch.gid : spec.groups.data();
+  launch.group_count = spec.groups.empty() ? (launch.set_gid ? 1 : 0) : spec.groups.size();
+}
+
+/// /dev/stdout is /proc/self/fd/1: opening that asks for the pipe's own permissions, and a pipe belongs to
+/// whom made it. Without the right to give it away (CAP_CHOWN) it is opened to all; only who may look into
+/// the child's /proc can reach it.
+void give_outputs(const ChildSpec& spec, const Launch& launch) {
+  if (!launch.set_uid) return;
+  for (const int output : {spec.out, spec.err}) {
+    struct stat info{};
+    if (output < 0 || ::fstat(output, &info) != 0 || !S_ISFIFO(info.st_mode)) continue;
+    if (::fchown(output, launch.uid, launch.set_gid ? launch.gid : info.st_gid) != 0) ::fchmod(output, 0622);
+  }
 }
 
 void choose_mark(const ChildSpec& spec, Launch& launch) {
@@ -427,7 +441,9 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   launch.argv = argv.data();
   launch.environment = environment.data();
   launch.cwd = spec.cwd.empty() ? nullptr : spec.cwd.c_str();
+  launch.umask = spec.umask;
   choose_user(spec, launch);
+  give_outputs(spec, launch);
   choose_mark(spec, launch);
   if (!choose_limit(spec, launch)) return failure(SpawnStage::setting_limits, errno);
   Places& places = Places::get();
@@ -444,7 +460,6 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
   const pid_t child = make_child(stack, spec, launch);
-  launch.umask = spec.umask;
   const int clone_error = errno;
   places.empty();
   if (child > 0 && launch.failed_stage >= 0) {

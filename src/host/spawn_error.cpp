@@ -60,6 +60,10 @@ std::string hint(const SpawnError& error) {
   if (error.stage == SpawnStage::executing) {
     if (error.error == ENOENT) return missing_loader(error.subject);
     if (error.error == ENOEXEC) return "neither a program for this machine nor a script that begins with #!";
+    if (error.error == EPERM) {
+      return "the file has capabilities (setcap) that this container does not have, and a child never gets "
+             "more privileges (no_new_privs): take them off with setcap -r";
+    }
     if (error.error == E2BIG) return "arguments and environment together are too long";
     if (error.error == EACCES) {
       struct stat info{};

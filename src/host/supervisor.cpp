@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <boost/asio/post.hpp>
 
+#include "arizuko/host/made_dirs.hpp"
 #include "arizuko/host/memory_reserve.hpp"
 #include "clock.hpp"
 #include "launcher.hpp"
@@ -95,8 +96,9 @@ void Supervisor::Impl::start() {
   });
   if (!sources->trouble().empty()) log(Level::warn, sources->trouble());
   report_limits(*options.plan);
+  const auto owner = owner_of_made_dirs(*options.plan);
   for (const std::string& directory : options.plan->pod.make_dirs) {
-    if (make_directory_below(options.plan->pod.data_dir, directory)) continue;
+    if (make_directory_below(options.state.data(), options.plan->pod.data_dir, directory, owner)) continue;
     log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail", directory,
                                   ::strerrordesc_np(errno)));
   }
@@ -206,8 +208,6 @@ void Supervisor::Impl::on_signal(int number) {
   }
 }
 
-// ---------------------------------------------------------------------------------------------
-
 // The kernel and the shell may both tell of a lost terminal: it is one request to stop.
 void Supervisor::Impl::on_hangup() {
   if (hung_up) return;
@@ -217,6 +217,8 @@ void Supervisor::Impl::on_hangup() {
   else
     reload("signal SIGHUP");
 }
+
+// ---------------------------------------------------------------------------------------------
 
 Supervisor::Supervisor(boost::asio::io_context& io, Options options)
     : impl_(std::make_unique<Impl>(io, std::move(options))) {}

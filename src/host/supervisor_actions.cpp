@@ -64,7 +64,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
   if (what.creates && !marks.begin(what.name)) {
     return failed({SpawnStage::marking_the_task, errno, options.state.path()});
   }
-  prepare_start(*engine.plan(), what);
+  prepare_start(*engine.plan(), what, options.state.data());
   const auto group = group_of(what);
   if (!group) return failed(group.error());
   Pipe out;

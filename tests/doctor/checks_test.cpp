@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "../root.hpp"
 #include "arizuko/host/data_lock.hpp"
 #include "arizuko/host/run_mark.hpp"
 #include "world.hpp"
@@ -76,6 +77,82 @@ TEST_CASE("doctor: a data directory of somebody else is an error that names owne
   CHECK(found.what == fmt::format("uid {} cannot write here (owner {}:{}, mode 0750)", world.user.uid,
                                   ::geteuid(), ::getegid()));
   CHECK(has(found.fix, fmt::format("chown it to {}:{}", world.user.uid, world.user.gid)));
+}
+
+TEST_CASE(
+    "doctor: what is no directory of ours where the state is kept is said before the start refuses it") {
+  const World world;
+  std::filesystem::create_directory_symlink(world.root, world.root + "/data/.arizuko-init");
+  CHECK(only(check_data_dir(world.context())).what == "it is a link, not a directory");
+  world.remove("data/.arizuko-init");
+  std::filesystem::create_directory(world.root + "/data/.arizuko-init");
+  REQUIRE(::mkfifo((world.root + "/data/.arizuko-init/lock").c_str(), 0600) == 0);
+  CHECK(only(check_data_dir(world.context())).what == "it is a FIFO, not a regular file");
+}
+
+TEST_CASE("doctor: a state directory of somebody else is an error for root, as at the start") {
+  arizuko::testing::needs_root();
+  const World world;
+  std::filesystem::create_directory(world.root + "/data/.arizuko-init");
+  CHECK(heads(check_data_dir(world.context())) == Heads{});
+  REQUIRE(::chown((world.root + "/data/.arizuko-init").c_str(), 1000, 1000) == 0);
+  CHECK(only(check_data_dir(world.context())).what == "it belongs to uid 1000, and this is root");
+}
+
+TEST_CASE("doctor: a service with `user` where this is not root is said before it is started") {
+  World world;
+  world.load("[service.gated]\nuser = \"1000\"\n");
+  world.user = {1001, 1001, {}};
+  const Finding found = only(check_users(world.context()));
+  CHECK(found.severity == Severity::error);
+  CHECK(found.key == "service.gated.user");
+  CHECK(found.what == "it is to run as uid 1000, and this is uid 1001");
+  world.user = {1000, 1000, {}};
+  CHECK(heads(check_users(world.context())) == Heads{});
+}
+
+TEST_CASE("doctor: root whose service cannot enter the data directory hears it, and what would work") {
+  arizuko::testing::needs_root();
+  World world;
+  world.load("[service.gated]\nuser = \"1000:1000\"\n");
+  ::chmod(world.root.c_str(), 0700);
+  Finding found = only(check_users(world.context()));
+  CHECK(found.severity == Severity::error);
+  CHECK(has(found.what, "uid 1000 cannot enter "));
+  CHECK(has(found.fix, "chown it to 1000:1000"));
+  // Those above belong to whoever made the source tree.
+  world.write("bin/x", "");
+  ::chmod(world.root.c_str(), 0755);
+  ::chmod((world.root + "/data").c_str(), 0755);
+  found = only(check_users(world.context()));
+  CHECK(found.severity == Severity::warning);
+  CHECK(found.what == fmt::format("uid 1000 cannot write in {}/data (owner 0:0, mode 0755)", world.root));
+  REQUIRE(::chown((world.root + "/data").c_str(), 1000, 1000) == 0);
+  CHECK(heads(check_users(world.context())) == Heads{});
+}
+
+TEST_CASE("doctor: a program whose setuid bit has no effect is a warning") {
+  arizuko::testing::needs_root();
+  World world;
+  world.load("[service.gated]\nuser = \"1000\"\n");
+  world.user = {0, 0, {}};
+  ::chmod((world.root + "/bin/gated").c_str(), 04755);
+  const Finding found = only(check_programs(world.context()));
+  CHECK(found.severity == Severity::warning);
+  CHECK(has(found.what, fmt::format("bin/gated is setuid, of uid {}", ::geteuid())));
+  CHECK(has(found.why, "no_new_privs"));
+}
+
+TEST_CASE("doctor: a FIFO in the place of a program, a database or its WAL does not hold doctor up") {
+  World world;
+  ::alarm(20);  // the failure would be to hang
+  for (const char* each : {"bin/gated", "data/store/messages.db"}) {
+    world.remove(each);
+    REQUIRE(::mkfifo((world.root + '/' + each).c_str(), 0755) == 0);
+  }
+  CHECK(heads(check_programs(world.context())) == Heads{"error programs"});
+  CHECK(run_all(world.context()).size() > 0);
+  ::alarm(0);
 }
 
 TEST_CASE("doctor: a group that may write is enough, as with fsGroup") {

@@ -229,6 +229,39 @@ TEST_CASE("spawn: the user is switched where we are root, groups included") {
   CHECK(run(spec).output == "1000\n1001\n1001\n");
 }
 
+TEST_CASE("spawn: a switched user has the groups that are given, and none of root's") {
+  arizuko::testing::needs_root();
+  ChildSpec spec = shell("id -u; id -g; id -G");
+  spec.uid = 1000;
+  spec.gid = 1000;
+  spec.groups = {1000, 998};
+  CHECK(run(spec).output == "1000\n1000\n1000 998\n");
+}
+
+TEST_CASE("spawn: a switched user can open its own outputs again by their names") {
+  arizuko::testing::needs_root();
+  ChildSpec spec = shell("echo one >/dev/stdout && echo two >/proc/self/fd/1 && echo three >/dev/stderr");
+  spec.uid = 1000;
+  spec.gid = 1000;
+  CHECK(run(spec).output == "one\ntwo\nthree\n");
+}
+
+TEST_CASE("spawn: a program whose capabilities are not to be had says so, and what takes them off") {
+  CHECK(to_text(SpawnError{SpawnStage::executing, EPERM, "/x"})
+            .ends_with(
+                "(EPERM): the file has capabilities (setcap) that this container does not have, and a child "
+                "never gets more privileges (no_new_privs): take them off with setcap -r"));
+}
+
+TEST_CASE("spawn: the umask is the plan's, whatever arizuko-init has") {
+  const mode_t before = ::umask(0);
+  ChildSpec spec = shell("umask");
+  CHECK(run(spec).output == "0022\n");
+  spec.umask = 077;
+  CHECK(run(spec).output == "0077\n");
+  ::umask(before);
+}
+
 TEST_CASE("spawn: asking for the user we are needs no privilege") {
   ChildSpec spec = shell("id -u");
   spec.uid = ::geteuid();

@@ -62,6 +62,7 @@ Findings check_last_run(const Context& context);        // what a dead run left 
 Findings check_ports(const Context& context);           // free, or held by our own (T1, T7)
 Findings check_dotenv(const Context& context);          // owner and mode of .env (T15)
 Findings check_skills(const Context& context);          // HOST_APP_DIR (0.7)
+Findings check_users(const Context& context);           // `user`: needs root, and a way to its directory
 Findings check_programs(const Context& context);        // there, executable, loader there (T39)
 Findings check_time_zone(const Context& context);       // TZ needs tzdata (T27)
 Findings check_docker(const Context& context);          // gated exits without it (0.8)
