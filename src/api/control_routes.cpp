@@ -92,7 +92,7 @@ class EventStream final : public LineStream {
  private:
   std::string gap(const host::HistoryEvent& first) const {
     const std::string text = lost_text(first.seq - after_ - 1, "events");
-    return event_json({first.seq - 1, first.unix_nanoseconds, "", "gap", "", "", text}) + '\n';
+    return event_json({first.seq - 1, first.unix_nanoseconds, "", "gap", "", "", text, "gap"}) + '\n';
   }
 
   const host::Instance& instance_;

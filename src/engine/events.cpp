@@ -38,8 +38,7 @@ void Engine::Machine::on(const Spawned& event) {
   run.spawned_at = now_;
   ServiceView& view = shown(event.service);
   view.pid = event.pid;
-  note(Note::About::spawned, event.service,
-       fmt::format("pid {}, because {}", event.pid, view.last_start_cause));
+  note(What::spawned, event.service, fmt::format("pid {}, because {}", event.pid, view.last_start_cause));
   touch(event.service);
   if (state(event.service) == State::stopping) return;
   run.start_deadline = now_ + service(event.service).ready_within;
@@ -54,7 +53,7 @@ void Engine::Machine::on(const SpawnFailed& event) {
   Runtime& run = runs_[event.service];
   if (!run.spawn_pending) return;
   run.spawn_pending = false;
-  note(Note::About::spawn_failed, event.service, event.reason);
+  note(What::spawn_failed, event.service, event.reason);
   if (state(event.service) == State::stopping) return run_is_over(event.service);
   run.start_deadline.reset();
   fail(event.service, Failure::not_spawned, fmt::format("it could not be started: {}", event.reason));
@@ -63,6 +62,13 @@ void Engine::Machine::on(const SpawnFailed& event) {
   const std::chrono::milliseconds pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
   ++run.spawn_trouble;
   back_off(event.service, pause);
+}
+
+// What it was told to die of is no trouble.
+What Engine::Machine::how_it_ended(ServiceId id, const ExitStatus& status) const {
+  if (status.success()) return What::ended_well;
+  const bool told = state(id) == State::stopping && runs_[id].phase == StopPhase::main;
+  return told && status.signal == service(id).stop.signal ? What::ended_as_told : What::ended_badly;
 }
 
 void Engine::Machine::on(const Exited& event) {
@@ -79,7 +85,7 @@ void Engine::Machine::on(const Exited& event) {
   view.last_exit = event.status;
   ++view.exits[event.status.signal ? signal_name(*event.status.signal)
                                    : fmt::format("{}", event.status.code.value_or(0))];
-  note(Note::About::exited, id,
+  note(how_it_ended(id, event.status), id,
        fmt::format("it {}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : ""));
   unwatch_all(id);
 
@@ -121,7 +127,7 @@ void Engine::Machine::on(const ConditionChanged& event) {
   shown_condition.is = is;
   shown_condition.detail = event.holds ? "" : event.detail;
   if (held != event.holds) {
-    note(Note::About::condition, id,
+    note(event.holds ? What::condition_holds : What::condition_ceased, id,
          fmt::format("{} {}{}", shown_condition.text, event.holds ? "holds" : "ceased to hold",
                      event.holds || event.detail.empty() ? "" : ": " + event.detail));
   }
@@ -140,6 +146,13 @@ void Engine::Machine::on(const ConditionChanged& event) {
     const plan::Condition& condition = service(id).live[event.watch - numbers.live];
     run.live_deadline = now_ + condition.every * condition.failures;
   }
+}
+
+void Engine::Machine::on(const InputRefused& event) {
+  const bool plan = event.input == InputRefused::Input::plan;
+  note_pod(plan ? What::plan_refused : What::values_refused,
+           fmt::format("{}, but {} cannot be used, the old {}: {}", event.cause,
+                       plan ? "the plan" : "its values", plan ? "one stays" : "ones stay", event.reason));
 }
 
 void Engine::Machine::on(const StopRequested& event) {
@@ -168,14 +181,14 @@ void Engine::Machine::tell_what_it_waited_for() {
 void Engine::Machine::on(const StartWaits& event) {
   if (stopping() || snapshot_) return;
   view_.start_waits_for = event.cause;
-  if (!event.cause.empty()) note_pod(Note::About::warning, "the start waits: " + event.cause);
+  if (!event.cause.empty()) note_pod(What::start_waits, "the start waits: " + event.cause);
 }
 
 void Engine::Machine::on(const Remark& event) {
   if (event.cause.empty()) return;
   switch (event.tone) {
-    case Remark::Tone::info: return note_pod(Note::About::remark, event.cause);
-    case Remark::Tone::warning: return note_pod(Note::About::warning, event.cause);
+    case Remark::Tone::info: return note_pod(What::remark, event.cause);
+    case Remark::Tone::warning: return note_pod(What::warning, event.cause);
   }
 }
 
@@ -186,7 +199,7 @@ void Engine::Machine::on(const Command& event) {
   const std::string by = fmt::format("the {} asked for it", event.by);
   switch (event.verb) {
     case Command::Verb::start:
-      note(Note::About::command, id, fmt::format("start, by the {}", event.by));
+      note(What::start_asked, id, fmt::format("start, by the {}", event.by));
       run.switched_off = false;
       if (state(id) == State::stopping && run.next == Next::stay_off) {
         run.next = Next::start_again;
@@ -200,14 +213,14 @@ void Engine::Machine::on(const Command& event) {
       touch(id);
       return;
     case Command::Verb::stop:
-      note(Note::About::command, id, fmt::format("stop, by the {}", event.by));
+      note(What::stop_asked, id, fmt::format("stop, by the {}", event.by));
       run.switched_off = true;
       run.next_start.reset();
       if (is_up(state(id))) return stop_with_bound(id, Next::stay_off, by);
       enter(id, State::off, by);
       return;
     case Command::Verb::restart:
-      note(Note::About::command, id, fmt::format("restart, by the {}", event.by));
+      note(What::restart_asked, id, fmt::format("restart, by the {}", event.by));
       run.switched_off = false;
       run.failures.clear();
       if (is_up(state(id))) return stop_with_bound(id, Next::start_again, by);

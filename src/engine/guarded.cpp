@@ -64,7 +64,7 @@ env::SnapshotPtr Engine::Machine::without_guarded_changes(const env::SnapshotPtr
   for (const auto& [key, value] : held) {
     const auto known = held_back_.find(key);
     if (known != held_back_.end() && known->second == value) continue;
-    note_pod(Note::About::environment,
+    note_pod(What::value_held_back,
              fmt::format("{} was {} and is held back, the old value stays: {}. Accept it with `arizuko-init "
                          "secrets accept {}`",
                          key, how_changed(key, value), what_is_lost, key));
@@ -82,7 +82,7 @@ std::string Engine::Machine::how_changed(const std::string& key,
 void Engine::Machine::note_unlike_last_run(const std::set<std::string>& before) {
   for (const std::string& key : unlike_last_run_) {
     if (before.contains(key) || has_been_seen(key)) continue;
-    note_pod(Note::About::environment,
+    note_pod(What::value_unlike_last_run,
              fmt::format("{} is not what it was in the last run, and is held back: {}. What sees it does not "
                          "start. Put the old value back, or accept the new one with `arizuko-init secrets "
                          "accept {}`",
@@ -106,16 +106,16 @@ void Engine::Machine::on(const Accept& event) {
   const auto live = held_back_.find(event.key);
   if (live != held_back_.end()) {
     accepted_[event.key] = live->second;
-    note_pod(Note::About::command, fmt::format("{} is accepted by the {}", event.key, event.by));
+    note_pod(What::value_accepted, fmt::format("{} is accepted by the {}", event.key, event.by));
     emit(ReadSources{});  // it comes back as a generation of its own
     return;
   }
   if (!unlike_last_run_.contains(event.key) || has_been_seen(event.key)) {
-    return note_pod(Note::About::command, fmt::format("{} was to be accepted by the {}, but is not held back",
+    return note_pod(What::value_not_held, fmt::format("{} was to be accepted by the {}, but is not held back",
                                                       event.key, event.by));
   }
   accepted_[event.key] = text_of(*snapshot_, event.key);
-  note_pod(Note::About::command, fmt::format("{} is accepted by the {}", event.key, event.by));
+  note_pod(What::value_accepted, fmt::format("{} is accepted by the {}", event.key, event.by));
   put_in_force(snapshot_, values_since_);
   show_held_keys();
 }

@@ -132,12 +132,14 @@ struct Engine::Machine {
   void on(const ConditionChanged& event);
   void on(const EnvironmentChanged& event);
   void on(const PlanChanged& event);
+  void on(const InputRefused& event);
   void on(const StopRequested& event);
   void on(const Command& event);
   void on(const StartWaits& event);
   void on(const Remark& event);
   void tell_what_it_waited_for();
   bool is_current(ServiceId id, SpawnNumber spawn) const;
+  What how_it_ended(ServiceId id, const ExitStatus& status) const;
   void fire_due_timers();
   void fire_timer(ServiceId id);
 
@@ -235,7 +237,7 @@ struct Engine::Machine {
   void started_out_of_turn(ServiceId id);
   void list_remaining();
   bool blame_values(ServiceId id);
-  void go_back(const std::string& cause);
+  void go_back(ServiceId culprit, const std::string& cause);
   void go_back_with(ServiceId id, const std::string& why);
   void end_rotation(Outcome outcome);
   void conclude(Outcome outcome, const std::string& cause);
@@ -266,8 +268,9 @@ struct Engine::Machine {
   void enter(ServiceId id, State to, const std::string& cause);
   void wait_for_services(ServiceId id, std::vector<ServiceId> others);
   void wait_for_conditions(ServiceId id);
-  void note(Note::About about, ServiceId id, std::string cause);
-  void note_pod(Note::About about, std::string cause);
+  void note(What what, ServiceId id, std::string cause);
+  void note_pod(What what, std::string cause);
+  void note_generation(What what, env::Generation generation, std::string cause);
   void touch(ServiceId id);
   void touch_neighbours(ServiceId id);
   void settle();

@@ -37,14 +37,14 @@ void Engine::Machine::on(const PlanChanged& event) {
   if (stopping()) return;
   if (!rotation_) return take_plan(*event.plan);
   next_plan_ = event.plan;
-  note_pod(Note::About::plan, fmt::format("a new plan waits for the end of the rotation of generation {}",
-                                          snapshot_->generation));
+  note_pod(What::plan_waits, fmt::format("a new plan waits for the end of the rotation of generation {}",
+                                         snapshot_->generation));
 }
 
 void Engine::Machine::take_plan(const plan::Plan& fresh) {
   std::vector<ServiceId> changed;
   adopt(merged_with(fresh, changed));
-  note_pod(Note::About::plan, fmt::format("a new plan is taken; {} definitions changed", changed.size()));
+  note_pod(What::plan_taken, fmt::format("a new plan is taken; {} definitions changed", changed.size()));
   if (!snapshot_) return;
   for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);
   for (const ServiceId id : changed) {

@@ -32,7 +32,7 @@ void Engine::Machine::refresh_pod() {
     view_.state = PodState::running;
     view_.since = now_;
     view_.cause = "everything that readiness asks for is ready";
-    note_pod(Note::About::pod, "opened: " + view_.cause);
+    note_pod(What::pod_opened, "opened: " + view_.cause);
   }
   if (view_.state == PodState::stopping) consider_end();
 }
@@ -53,7 +53,7 @@ void Engine::Machine::stop_everything(const std::string& cause) {
   view_.cause = cause;
   view_.stop_deadline = now_ + grace;
   kill_at_ = now_ + grace - std::min<Nanoseconds>(kill_reserve, grace / kill_reserve_share);
-  note_pod(Note::About::pod, "stopping: " + cause);
+  note_pod(What::pod_stopping, "stopping: " + cause);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     Runtime& run = runs_[id];
     if (!is_up(state(id))) {
@@ -70,7 +70,7 @@ void Engine::Machine::stop_everything(const std::string& cause) {
 
 // A second request: no more order, and little time.
 void Engine::Machine::hurry(const std::string& cause) {
-  note_pod(Note::About::pod, fmt::format("stopping faster: asked a second time ({})", cause));
+  note_pod(What::pod_hurried, fmt::format("stopping faster: asked a second time ({})", cause));
   if (!kill_at_) return;
   kill_at_ = std::min(*kill_at_, now_ + hurried_grace);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
@@ -81,7 +81,7 @@ void Engine::Machine::hurry(const std::string& cause) {
 }
 
 void Engine::Machine::kill_everything(const std::string& cause) {
-  note_pod(Note::About::pod, "killing what is left: " + cause);
+  note_pod(What::pod_killing, "killing what is left: " + cause);
   kill_at_.reset();
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     Runtime& run = runs_[id];
@@ -111,7 +111,7 @@ void Engine::Machine::finish() {
   view_.since = now_;
   view_.exit_code = exit_code_;
   view_.verdict = verdict_;
-  note_pod(Note::About::pod, fmt::format("ended with exit code {}: {}", exit_code_, verdict_));
+  note_pod(What::pod_ended, fmt::format("ended with exit code {}: {}", exit_code_, verdict_));
   emit(Exit{exit_code_, verdict_, culprit_});
 }
 

@@ -84,8 +84,12 @@ void Engine::Machine::enter(ServiceId id, State to, const std::string& cause) {
   }
   if (from == to) return;
   view.since = now_;
-  Note line{++seq_, Note::About::state, view.name, from, to, cause};
-  emit(std::move(line));
+  emit(Note{.seq = ++seq_,
+            .what = What::state_changed,
+            .service = view.name,
+            .from = from,
+            .to = to,
+            .cause = cause});
   touch(id);
   touch_neighbours(id);
   if (from == State::ready) forgive_dependents(id);
@@ -109,12 +113,15 @@ void Engine::Machine::wait_for_conditions(ServiceId id) {
   }
 }
 
-void Engine::Machine::note(Note::About about, ServiceId id, std::string cause) {
-  emit(Note{++seq_, about, service(id).name, std::nullopt, std::nullopt, std::move(cause)});
+void Engine::Machine::note(What what, ServiceId id, std::string cause) {
+  emit(Note{.seq = ++seq_, .what = what, .service = service(id).name, .cause = std::move(cause)});
 }
 
-void Engine::Machine::note_pod(Note::About about, std::string cause) {
-  emit(Note{++seq_, about, "", std::nullopt, std::nullopt, std::move(cause)});
+void Engine::Machine::note_pod(What what, std::string cause) { note_generation(what, 0, std::move(cause)); }
+
+// A note of one generation; 0: of the pod.
+void Engine::Machine::note_generation(What what, env::Generation generation, std::string cause) {
+  emit(Note{.seq = ++seq_, .what = what, .cause = std::move(cause), .generation = generation});
 }
 
 void Engine::Machine::touch(ServiceId id) { touched_.insert(dependencies_.rank(id)); }

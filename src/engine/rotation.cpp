@@ -14,6 +14,22 @@
 
 namespace arizuko::engine {
 
+namespace {
+
+What note_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::applied: return What::generation_applied;
+    case Outcome::refused: return What::generation_refused;
+    case Outcome::superseded: return What::generation_superseded;
+    case Outcome::rolled_back: return What::generation_rolled_back;
+    case Outcome::rolled_back_in_part: return What::generation_rolled_back_in_part;
+    case Outcome::interrupted: return What::generation_interrupted;
+  }
+  return What::fault;
+}
+
+}  // namespace
+
 // ---------------------------------------------------------------------------------------------
 // A new generation, and its turn
 
@@ -38,8 +54,9 @@ void Engine::Machine::on(const EnvironmentChanged& event) {
 void Engine::Machine::take_first_values(const EnvironmentChanged& event) {
   unlike_last_run_ = {event.unlike_last_run.begin(), event.unlike_last_run.end()};
   put_in_force(event.snapshot, now_);
-  note_pod(Note::About::environment,
-           fmt::format("generation {} is taken: {} values", snapshot_->generation, snapshot_->values.size()));
+  note_generation(
+      What::generation_taken, snapshot_->generation,
+      fmt::format("generation {} is taken: {} values", snapshot_->generation, snapshot_->values.size()));
   note_unlike_last_run({});
   show_held_keys();
   refuse_boot_without_values();
@@ -47,9 +64,9 @@ void Engine::Machine::take_first_values(const EnvironmentChanged& event) {
 
 void Engine::Machine::supersede(const EnvironmentChanged& older, env::Generation newer) {
   ++view_.rotations[static_cast<std::size_t>(Outcome::superseded)];
-  note_pod(Note::About::environment,
-           fmt::format("generation {} is superseded by generation {} before its turn",
-                       older.snapshot->generation, newer));
+  note_generation(What::generation_superseded, older.snapshot->generation,
+                  fmt::format("generation {} is superseded by generation {} before its turn",
+                              older.snapshot->generation, newer));
 }
 
 void Engine::Machine::show_waiting_values() {
@@ -93,8 +110,9 @@ void Engine::Machine::take_turn(const EnvironmentChanged& offer) {
   if (const std::optional<Instant> until = offer.asked ? std::nullopt : brake(*fresh)) {
     next_values_ = offer;
     next_values_at_ = until;
-    note_pod(Note::About::environment, fmt::format("generation {} waits {}: {}", fresh->generation,
-                                                   duration_text(*until - now_), brake_cause_));
+    note_generation(What::generation_waits, fresh->generation,
+                    fmt::format("generation {} waits {}: {}", fresh->generation, duration_text(*until - now_),
+                                brake_cause_));
     return;
   }
   begin_rotation(offer, fresh);
@@ -158,8 +176,8 @@ void Engine::Machine::conclude(Outcome outcome, const std::string& cause) {
   view.ended = now_;
   ++view_.rotations[static_cast<std::size_t>(outcome)];
   const std::string stays = outcome == Outcome::refused ? ", the old values stay" : "";
-  note_pod(Note::About::environment,
-           fmt::format("generation {} is {}{}: {}", view.generation, to_text(outcome), stays, cause));
+  note_generation(note_of(outcome), view.generation,
+                  fmt::format("generation {} is {}{}: {}", view.generation, to_text(outcome), stays, cause));
 }
 
 // The run ends: what is under way, or waits, has no other outcome any more.
@@ -170,8 +188,9 @@ void Engine::Machine::interrupt_rotation(const std::string& cause) {
   }
   if (!next_values_) return;
   ++view_.rotations[static_cast<std::size_t>(Outcome::interrupted)];
-  note_pod(Note::About::environment, fmt::format("generation {} is interrupted before its turn: {}",
-                                                 next_values_->snapshot->generation, cause));
+  note_generation(What::generation_interrupted, next_values_->snapshot->generation,
+                  fmt::format("generation {} is interrupted before its turn: {}",
+                              next_values_->snapshot->generation, cause));
   next_values_.reset();
   next_values_at_.reset();
   view_.waiting_values.reset();

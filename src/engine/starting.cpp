@@ -196,7 +196,7 @@ void Engine::Machine::drop_overdue_conditions(ServiceId id) {
     run.watched[i] = ConditionView::Is::dropped;
     ConditionView& view = shown(id).readiness[i];
     view.is = ConditionView::Is::dropped;
-    note(Note::About::condition, id,
+    note(What::condition_dropped, id,
          fmt::format("dropped, it never held: {}{}", view.text,
                      view.detail.empty() ? "" : " (" + view.detail + ")"));
     unwatch(id, i);

@@ -105,7 +105,7 @@ void Engine::Machine::signal_main(ServiceId id) {
   run.phase_deadline = now_ + service(id).stop.timeout;
   if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
   emit(Signal{id, run.spawn, Target::main, service(id).stop.signal});
-  note(Note::About::signal, id,
+  note(What::signal_sent, id,
        fmt::format("{} to its main process: {}", signal_name(service(id).stop.signal), shown(id).cause));
   shown(id).waiting_for = {fmt::format("its main process (pid {})", shown(id).pid.value_or(0))};
 }
@@ -119,7 +119,7 @@ std::string Engine::Machine::why_killed(ServiceId id) const {
 void Engine::Machine::kill_main(ServiceId id) {
   Runtime& run = runs_[id];
   if (run.phase != StopPhase::main_killed) {
-    note(Note::About::signal, id, "SIGKILL to its main process: " + why_killed(id));
+    note(What::killed, id, "SIGKILL to its main process: " + why_killed(id));
   }
   run.phase = StopPhase::main_killed;
   run.phase_deadline = now_ + kill_again;
@@ -150,7 +150,7 @@ void Engine::Machine::kill_leftovers(ServiceId id) {
            fmt::format("it runs in the background: it {} and left {}; start it in the foreground",
                        to_text(*shown(id).last_exit), run.leftovers_text));
     }
-    note(Note::About::signal, id, fmt::format("SIGKILL to what its last run left: {}", run.leftovers_text));
+    note(What::killed, id, fmt::format("SIGKILL to what its last run left: {}", run.leftovers_text));
   }
   run.phase = StopPhase::leftovers_killed;
   run.phase_deadline = now_ + kill_again;

@@ -56,24 +56,6 @@ std::string_view to_text(RotationPhase phase) {
   return "?";
 }
 
-std::string_view to_text(Note::About about) {
-  switch (about) {
-    case Note::About::state: return "state";
-    case Note::About::spawned: return "spawned";
-    case Note::About::spawn_failed: return "spawn-failed";
-    case Note::About::exited: return "exited";
-    case Note::About::signal: return "signal";
-    case Note::About::condition: return "condition";
-    case Note::About::command: return "command";
-    case Note::About::environment: return "environment";
-    case Note::About::plan: return "plan";
-    case Note::About::pod: return "pod";
-    case Note::About::remark: return "remark";
-    case Note::About::warning: return "warning";
-  }
-  return "?";
-}
-
 std::string signal_name(int number) {
   // signal(7), Linux x86-64 and arm64.
   static constexpr std::array<std::string_view, 32> names = {

@@ -42,7 +42,8 @@ void Engine::Machine::begin_rotation(const EnvironmentChanged& offer, const env:
   view.switched = offer.switched;
   const std::string what = view.keys.empty() ? "nothing that is not in force" : env::to_text(view.keys);
   put_in_force(fresh, now_);
-  note_pod(Note::About::environment, fmt::format("generation {} is taken: {}", fresh->generation, what));
+  note_generation(What::generation_taken, fresh->generation,
+                  fmt::format("generation {} is taken: {}", fresh->generation, what));
   note_unlike_last_run(rotation_->before_unlike);
   show_held_keys();
   for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) enroll(dependencies_.at_rank(rank));
@@ -96,7 +97,7 @@ bool Engine::Machine::advance_phase() {
     case RotationPhase::observing:
       if (!too_late && !next_values_ && !next_plan_) return false;
       if (const std::optional<ServiceId> failing = failing_one()) {
-        go_back(fmt::format("{}: {}", service(*failing).name, runs_[*failing].failure_text));
+        go_back(*failing, fmt::format("{}: {}", service(*failing).name, runs_[*failing].failure_text));
       } else {
         end_rotation(Outcome::applied);
       }
@@ -116,7 +117,8 @@ bool Engine::Machine::advance_restarting(bool too_late) {
   const auto blocking =
       std::ranges::find_if(rotation.awaited, [this](ServiceId id) { return !waits_for_its_turn(id); });
   if (blocking != rotation.awaited.end()) {
-    if (too_late) go_back(fmt::format("{} did not become ready again in time", service(*blocking).name));
+    if (too_late)
+      go_back(*blocking, fmt::format("{} did not become ready again in time", service(*blocking).name));
     return too_late;
   }
   if (const std::optional<ServiceId> next = next_in_turn()) {
@@ -226,11 +228,11 @@ bool Engine::Machine::blame_values(ServiceId id) {
   }
   if (runs_[id].values != snapshot_) return false;
   enter(id, State::waiting, runs_[id].failure_text);
-  go_back(cause);
+  go_back(id, cause);
   return true;
 }
 
-void Engine::Machine::go_back(const std::string& cause) {
+void Engine::Machine::go_back(ServiceId culprit, const std::string& cause) {
   Rotation& rotation = *rotation_;
   const env::Generation failed = snapshot_->generation;
   rotation.phase = shown_rotation().phase = RotationPhase::going_back;
@@ -240,8 +242,13 @@ void Engine::Machine::go_back(const std::string& cause) {
   unlike_last_run_ = rotation.before_unlike;
   put_in_force(rotation.before, rotation.before_since);
   show_held_keys();
-  note_pod(Note::About::environment, fmt::format("generation {} is rolled back to generation {}: {}", failed,
-                                                 snapshot_->generation, cause));
+  emit(Note{.seq = ++seq_,
+            .what = What::generation_going_back,
+            .cause = fmt::format("generation {} is rolled back to generation {}: {}", failed,
+                                 snapshot_->generation, cause),
+            .generation = failed,
+            .back_to = snapshot_->generation,
+            .culprit = culprit});
   const std::string why = fmt::format("generation {} is rolled back ({})", failed, cause);
   rotation.deadline.reset();
   rotation.awaited.clear();

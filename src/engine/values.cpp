@@ -76,7 +76,7 @@ void Engine::Machine::tell_of_values(ServiceId id, const std::string& cause) {
   runs_[id].defined_by = plan_;
   shown(id).old_values = false;
   emit(Signal{id, runs_[id].spawn, Target::main, what.change_signal});
-  note(Note::About::signal, id, fmt::format("{}: {}", signal_name(what.change_signal), cause));
+  note(What::signal_sent, id, fmt::format("{}: {}", signal_name(what.change_signal), cause));
 }
 
 // What failed before may work now (or is not part of the instance any more: then it is off).

@@ -9,7 +9,8 @@ const HistoryEvent& History::add(const engine::Note& note, std::int64_t unix_nan
   event.seq = note.seq;
   event.unix_nanoseconds = unix_nanoseconds;
   event.service = note.service;
-  event.event = engine::to_text(note.about);
+  event.event = engine::to_text(engine::about(note.what));
+  event.code = engine::to_text(note.what);
   if (note.from) event.from = engine::to_text(*note.from);
   if (note.to) event.to = engine::to_text(*note.to);
   event.cause = note.cause;

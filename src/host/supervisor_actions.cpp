@@ -162,7 +162,8 @@ void Supervisor::Impl::carry_out(const engine::TaskDone& action) {
 void Supervisor::Impl::carry_out(const engine::Note& action) {
   engine::Note note = action;
   redactor.clean(note.cause);
-  log_note(history.add(note, Clock::unix_nanoseconds()));
+  history.add(note, Clock::unix_nanoseconds());
+  log_note(note);
   termination_due = true;
   something_changed();
 }

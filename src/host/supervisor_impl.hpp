@@ -104,7 +104,7 @@ struct Supervisor::Impl {
 
   // --- supervisor_report.cpp
   void log(Level level, const std::string& text);
-  void log_note(const HistoryEvent& event);
+  void log_note(const engine::Note& note);
   void something_changed();  // tells the subscribers, once a turn of the loop
   void tell_subscribers();
   void refresh_termination_message();

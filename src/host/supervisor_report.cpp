@@ -17,33 +17,13 @@ constexpr std::size_t last_lines_told = 8;
 // loop, 100 that end would be told of 100 times.
 constexpr std::chrono::milliseconds between_termination_messages{50};
 
-Level level_of(const HistoryEvent& event) {
-  const auto is = [&](engine::State state) { return event.to == engine::to_text(state); };
-  if (is(engine::State::failed)) return Level::error;
-  if (is(engine::State::backoff) || is(engine::State::blocked) || is(engine::State::unready))
-    return Level::warn;
-  const auto about = [&](engine::Note::About which) { return event.event == engine::to_text(which); };
-  if (about(engine::Note::About::spawn_failed)) return Level::error;
-  if (about(engine::Note::About::condition)) return Level::warn;  // only dropped ones are lines
-  if (about(engine::Note::About::exited) && !event.cause.contains("code 0")) return Level::warn;
-  if (about(engine::Note::About::environment) && !event.cause.contains("is taken:")) return Level::warn;
-  if (about(engine::Note::About::signal)) return Level::warn;  // only SIGKILL is a line
-  if (about(engine::Note::About::warning)) return Level::warn;
-  return Level::info;
-}
-
-// Not every step of history is worth a line of the log: `events` has them all.
-bool worth_a_line(const HistoryEvent& event) {
-  using engine::Note;
-  const auto about = [&](Note::About which) { return event.event == engine::to_text(which); };
-  if (about(Note::About::spawned)) return false;
-  if (about(Note::About::condition)) return event.cause.starts_with("dropped");
-  if (about(Note::About::signal)) return event.cause.starts_with("SIGKILL");
-  if (!about(Note::About::state)) return true;
-  return event.to != engine::to_text(engine::State::starting) &&
-         event.to != engine::to_text(engine::State::waiting) &&
-         !(event.to == engine::to_text(engine::State::off) &&
-           event.from == engine::to_text(engine::State::waiting));
+Level level_of(engine::Severity severity) {
+  switch (severity) {
+    case engine::Severity::info: return Level::info;
+    case engine::Severity::warning: return Level::warn;
+    case engine::Severity::error: return Level::error;
+  }
+  return Level::error;
 }
 
 }  // namespace
@@ -60,11 +40,12 @@ void Supervisor::Impl::log(Level level, const std::string& unredacted) {
   output.write(record);
 }
 
-void Supervisor::Impl::log_note(const HistoryEvent& event) {
-  if (!worth_a_line(event)) return;
-  const std::string subject = event.service.empty() ? "" : event.service + ": ";
-  const std::string change = event.to.empty() ? "" : fmt::format("{} -> {}: ", event.from, event.to);
-  log(level_of(event), subject + change + event.cause);
+void Supervisor::Impl::log_note(const engine::Note& note) {
+  if (!engine::worth_a_line(note)) return;
+  const std::string subject = note.service.empty() ? "" : note.service + ": ";
+  const std::string change =
+      note.to ? fmt::format("{} -> {}: ", engine::to_text(*note.from), engine::to_text(*note.to)) : "";
+  log(level_of(engine::severity(note)), subject + change + note.cause);
 }
 
 void Supervisor::Impl::something_changed() {

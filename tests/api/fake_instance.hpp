@@ -42,7 +42,7 @@ class FakeInstance final : public host::Instance {
 
   void happen(std::string service, std::string from, std::string to, std::string cause) {
     history_.push_back({++seq_, start_unix + static_cast<std::int64_t>(seq_) * 1'000'000, std::move(service),
-                        "state", std::move(from), std::move(to), std::move(cause)});
+                        "state", std::move(from), std::move(to), std::move(cause), "state-changed"});
     notify();
   }
   /// The history drops its oldest events.

@@ -55,6 +55,7 @@ std::string to_text(const Event& event, const plan::Plan& plan) {
             return text;
           },
           [](const PlanChanged&) { return std::string("plan"); },
+          [](const InputRefused& e) { return fmt::format("input-refused {}", e.reason); },
           [](const StopRequested& e) { return fmt::format("stop-requested {}", e.cause); },
           [](const Accept& e) { return fmt::format("accept {}", e.key); },
           [](const StartWaits& e) { return fmt::format("start-waits {}", e.cause); },
@@ -91,7 +92,7 @@ std::string to_text(const Action& action, const plan::Plan& plan) {
               return fmt::format("{}: {} -> {}: {}", who, engine::to_text(*a.from), engine::to_text(*a.to),
                                  a.cause);
             }
-            return fmt::format("{}: [{}] {}", who, engine::to_text(a.about), a.cause);
+            return fmt::format("{}: [{}] {}", who, engine::to_text(engine::about(a.what)), a.cause);
           },
           [](const Exit& a) {
             return fmt::format("exit {}{}: {}", a.code, a.culprit.empty() ? "" : " by " + a.culprit,

@@ -304,15 +304,15 @@ void Invariants::see(const TaskDone& action) {
 void Invariants::see(const Note& note) {
   if (note.seq != ++seq_) throw Broken("the history has a gap");
   if (note.cause.empty()) throw Broken(note.service + ": a line of history without a cause");
-  if (note.about == Note::About::pod && note.cause.starts_with("stopping:") && !stopping_since_)
-    stopping_since_ = now_;
-  if (note.about == Note::About::pod && note.cause.starts_with("opened:")) {
+  if (note.what == What::pod_stopping && !stopping_since_) stopping_since_ = now_;
+  if (note.what == What::fault) throw Broken("a fault of the engine: " + note.cause);
+  if (note.what == What::pod_opened) {
     if (opened_) throw Broken("the pod opened twice");
     opened_ = true;
   }
-  if (note.about == Note::About::environment) see_generation(note);
-  if (note.about == Note::About::plan && note.cause.starts_with("a new plan is taken")) see_plan();
-  if (note.about != Note::About::state) return;
+  if (about(note.what) == About::environment) see_generation(note);
+  if (note.what == What::plan_taken) see_plan();
+  if (note.what != What::state_changed) return;
   const auto id = plan_->find(note.service);
   if (!id) throw Broken("a note about nobody");
   see_state(*id, note);

@@ -125,7 +125,7 @@ class Invariants {
   void see_taken(env::Generation generation);
   void see_refused(env::Generation generation);
   void see_superseded(env::Generation generation);
-  void see_way_back(env::Generation generation, env::Generation before, const std::string& cause);
+  void see_way_back(const Note& note);
   void see_applied(env::Generation generation);
   void see_rolled_back(env::Generation generation, bool in_part);
   void see_stop_for_values(ServiceId id, const std::string& cause);

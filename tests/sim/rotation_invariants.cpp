@@ -2,7 +2,6 @@
 // restarts, and a way back leads to where it was. The books are the checker's own: which values are in
 // force is worked out from what was offered, and the engine's notes are claims that are held against it.
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -11,14 +10,6 @@
 namespace arizuko::sim {
 
 namespace {
-
-// The number that begins at `at`, and where it ends.
-std::uint64_t number_at(std::string_view text, std::size_t at, std::size_t& end) {
-  std::uint64_t value = 0;
-  const auto read = std::from_chars(text.data() + at, text.data() + text.size(), value);
-  end = static_cast<std::size_t>(read.ptr - text.data());
-  return value;
-}
 
 std::optional<std::string> text_of(const env::Snapshot& snapshot, const std::string& key) {
   const std::string* text = snapshot.find(key);
@@ -118,28 +109,17 @@ bool Invariants::refusable(const env::Snapshot& fresh, bool asked) const {
 // Outcomes
 
 void Invariants::see_generation(const Note& note) {
-  constexpr std::string_view begin = "generation ";
-  const std::string& text = note.cause;
-  if (!text.starts_with(begin)) return;
-  std::size_t end = 0;
-  const env::Generation generation = number_at(text, begin.size(), end);
-  const std::string_view rest = std::string_view(text).substr(end);
-  constexpr std::string_view way_back = " is rolled back to generation ";
-  if (rest.starts_with(" is taken:")) return see_taken(generation);
-  if (rest.starts_with(" is refused,")) return see_refused(generation);
-  if (rest.starts_with(" is superseded ")) return see_superseded(generation);
-  if (rest.starts_with(" is applied:")) return see_applied(generation);
-  if (rest.starts_with(" is rolled back in part:")) return see_rolled_back(generation, true);
-  if (rest.starts_with(" is rolled back:")) return see_rolled_back(generation, false);
-  if (rest.starts_with(way_back)) {
-    std::size_t after = 0;
-    const env::Generation before = number_at(text, end + way_back.size(), after);
-    return see_way_back(generation, before, text.substr(after + 2));
-  }
-  if (rest.starts_with(" is interrupted")) {
-    close(generation);
-    if (turn_ && turn_->generation == generation) turn_.reset();
-  }
+  const env::Generation generation = note.generation;
+  if (note.what == What::generation_taken) return see_taken(generation);
+  if (note.what == What::generation_refused) return see_refused(generation);
+  if (note.what == What::generation_superseded) return see_superseded(generation);
+  if (note.what == What::generation_applied) return see_applied(generation);
+  if (note.what == What::generation_going_back) return see_way_back(note);
+  if (note.what == What::generation_rolled_back) return see_rolled_back(generation, false);
+  if (note.what == What::generation_rolled_back_in_part) return see_rolled_back(generation, true);
+  if (note.what != What::generation_interrupted) return;  // of a key, or of the storm brake
+  close(generation);
+  if (turn_ && turn_->generation == generation) turn_.reset();
 }
 
 void Invariants::close(env::Generation generation) {
@@ -193,14 +173,13 @@ void Invariants::see_superseded(env::Generation generation) {
   close(generation);
 }
 
-void Invariants::see_way_back(env::Generation generation, env::Generation before, const std::string& cause) {
-  if (!turn_ || turn_->generation != generation || turn_->going_back)
-    wrong(generation, "it is rolled back, and is not on its way");
-  if (before != turn_->before->generation)
-    wrong(generation, "it is rolled back to something else than before");
-  const std::optional<ServiceId> culprit = plan_->find(cause.substr(0, cause.find_first_of(": ")));
-  if (!culprit || shadows_[*culprit].state == State::ready)
-    wrong(generation, "it is rolled back, and the service that it names serves: " + cause);
+void Invariants::see_way_back(const Note& note) {
+  if (!turn_ || turn_->generation != note.generation || turn_->going_back)
+    wrong(note.generation, "it is rolled back, and is not on its way");
+  if (note.back_to != turn_->before->generation)
+    wrong(note.generation, "it is rolled back to something else than before");
+  if (!note.culprit || shadows_[*note.culprit].state == State::ready)
+    wrong(note.generation, "it is rolled back, and the service that it names serves: " + note.cause);
   turn_->going_back = true;
   taken_ = turn_->before;
   unlike_last_run_ = turn_->before_unlike;

@@ -7,6 +7,7 @@
 
 #include "arizuko/engine/event.hpp"
 #include "arizuko/engine/state.hpp"
+#include "arizuko/engine/what.hpp"
 
 namespace arizuko::engine {
 
@@ -63,31 +64,20 @@ struct Remember {
 
 /// One line of history. `seq` counts from 1 without gaps.
 struct Note {
-  enum class About {
-    state,    // from -> to
-    spawned,  // a main process was started
-    spawn_failed,
-    exited,     // it ended
-    signal,     // a signal was sent to it
-    condition,  // a condition began or ceased to hold, or was dropped
-    command,    // an operator asked
-    environment,
-    plan,
-    pod,      // the pod as a whole: opened, ready, stopping, ended
-    remark,   // the host has something to tell of it
-    warning,  // the same, and somebody should look at it
-  };
   std::uint64_t seq = 0;
-  About about = About::state;
-  std::string service;  // empty: the pod
-  std::optional<State> from;
-  std::optional<State> to;
-  std::string cause;  // never empty
+  What what = What::state_changed;
+  std::string service{};  // empty: the pod
+  std::optional<State> from{};
+  std::optional<State> to{};
+  std::string cause{};                 // never empty
+  env::Generation generation = 0;      // what it is about; 0: none
+  env::Generation back_to = 0;         // of a way back: to these values
+  std::optional<ServiceId> culprit{};  // of a way back: who failed
 };
 
 /// The run is over. Always the last action.
 struct Exit {
-  int code;             // design.md section 5: 0 69 73 75 78
+  int code;             // design.md section 5: 0 69 70 73 75 78
   std::string verdict;  // one sentence
   std::string culprit;  // the service it is about, or empty
 };
@@ -106,7 +96,5 @@ struct WatchNumbers {
 WatchNumbers watch_numbers(const plan::Service& service);
 /// The condition that a watch number stands for.
 plan::Condition watched_condition(const plan::Service& service, std::uint32_t watch);
-
-std::string_view to_text(Note::About about);
 
 }  // namespace arizuko::engine

@@ -98,6 +98,14 @@ struct PlanChanged {
   PlanPtr plan;
 };
 
+/// A new plan, or new values, cannot be used: what runs stays as it is. A line of history, no more.
+struct InputRefused {
+  enum class Input { plan, values };
+  Input input;
+  std::string cause;   // "the plan file changed"
+  std::string reason;  // the first problem, one line
+};
+
 /// End the run. A second one shortens it.
 struct StopRequested {
   std::string cause;  // "SIGTERM"
@@ -126,6 +134,6 @@ struct Remark {
 
 using Event =
     std::variant<Tick, Spawned, SpawnFailed, Exited, TreeEmpty, ConditionChanged, EnvironmentChanged,
-                 PlanChanged, StopRequested, Command, Accept, StartWaits, Remark>;
+                 PlanChanged, StopRequested, Command, Accept, InputRefused, StartWaits, Remark>;
 
 }  // namespace arizuko::engine

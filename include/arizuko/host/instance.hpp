@@ -27,6 +27,7 @@ struct HistoryEvent {
   std::string from;     // state names; empty when it is not a change of state
   std::string to;
   std::string cause;
+  std::string_view code;  // "generation-refused": static text (engine/what.hpp)
 };
 
 struct Counters {
