@@ -1,6 +1,9 @@
-// Who comes after whom, precomputed for one plan.
+// Who comes after whom, precomputed for one plan. Near links only: a closure of a deep plan grows by its
+// square; what looks further walks (Machine::goes_after).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "arizuko/plan/plan.hpp"
@@ -19,19 +22,18 @@ class Dependencies {
 
   /// Services that name `id` in after or after_tried (bound_to is part of after).
   const std::vector<ServiceId>& dependents(ServiceId id) const { return dependents_[id]; }
+  /// Services that `id` names in after or after_tried.
+  const std::vector<ServiceId>& prerequisites(ServiceId id) const { return prerequisites_[id]; }
   /// Services that name `id` in bound_to.
   const std::vector<ServiceId>& bound(ServiceId id) const { return bound_[id]; }
-  /// Everything that has to stop before `id`, near and far.
-  const std::vector<ServiceId>& all_dependents(ServiceId id) const { return all_dependents_[id]; }
-  /// Everything that `id` comes after, near and far.
-  const std::vector<ServiceId>& all_prerequisites(ServiceId id) const { return all_prerequisites_[id]; }
-  /// Everything bound to `id`, near and far: it stops before a planned restart of `id` (T37).
-  const std::vector<ServiceId>& all_bound(ServiceId id) const { return all_bound_[id]; }
+  /// How many come after `id`, near and far.
+  std::size_t far_dependents(ServiceId id) const { return far_dependents_[id]; }
 
  private:
   std::vector<std::uint32_t> rank_;
   std::vector<ServiceId> by_rank_;
-  std::vector<std::vector<ServiceId>> dependents_, bound_, all_dependents_, all_prerequisites_, all_bound_;
+  std::vector<std::vector<ServiceId>> dependents_, prerequisites_, bound_;
+  std::vector<std::uint32_t> far_dependents_;
 };
 
 }  // namespace arizuko::engine

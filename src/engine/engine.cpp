@@ -5,7 +5,7 @@
 namespace arizuko::engine {
 
 Engine::Engine(plan::Plan plan) : Engine(std::make_shared<const plan::Plan>(std::move(plan))) {}
-Engine::Engine(PlanPtr plan) : machine_(std::make_unique<Machine>(std::move(plan))) {}
+Engine::Engine(PlanPtr plan, Bounds bounds) : machine_(std::make_unique<Machine>(std::move(plan), bounds)) {}
 Engine::Engine(const Engine& other) : machine_(std::make_unique<Machine>(*other.machine_)) {}
 Engine& Engine::operator=(const Engine& other) {
   if (this != &other) machine_ = std::make_unique<Machine>(*other.machine_);

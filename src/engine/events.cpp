@@ -13,6 +13,10 @@ namespace {
 // Doubles up to 64 times this: 6.4 s.
 constexpr std::chrono::milliseconds first_pause_of_trouble{100};
 
+// Later than that is late: PID 1 itself was stopped or starved, and with it, as a rule, the whole pod.
+constexpr std::chrono::seconds in_time{1};
+constexpr std::chrono::minutes longest_forgiven{1};
+
 // "http http://... (connection refused)": the first that fails.
 std::string what_fails(const std::vector<ConditionView>& conditions) {
   const auto found = std::ranges::find(conditions, ConditionView::Is::fails, &ConditionView::is);
@@ -34,6 +38,7 @@ void Engine::Machine::on(const Spawned& event) {
   if (!run.spawn_pending) return;
   run.spawn_pending = false;
   run.spawn_trouble = 0;
+  run.spawn_pause = {};
   run.main_alive = true;
   run.spawned_at = now_;
   ServiceView& view = shown(event.service);
@@ -57,11 +62,11 @@ void Engine::Machine::on(const SpawnFailed& event) {
   if (state(event.service) == State::stopping) return run_is_over(event.service);
   run.start_deadline.reset();
   fail(event.service, Failure::not_spawned, fmt::format("it could not be started: {}", event.reason));
-  if (!event.passing) return recover(event.service);
-  // The machine's trouble, not the service's: tried again soon, then less often, never given up.
-  const std::chrono::milliseconds pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
+  // Whatever the reason, tried again soon, then less often: an exec that fails is no work for the machine.
+  run.spawn_pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
   ++run.spawn_trouble;
-  back_off(event.service, pause);
+  if (!event.passing) return recover(event.service);
+  back_off(event.service, run.spawn_pause);  // the machine's trouble, not the service's: never given up
 }
 
 // What it was told to die of is no trouble.
@@ -94,7 +99,7 @@ void Engine::Machine::on(const Exited& event) {
     run.next = task_ended_well ? Next::verify : Next::recover;
     fail(id, Failure::ended, fmt::format("it {}", to_text(event.status)));
     run.start_deadline.reset();
-    run.phase = StopPhase::main;
+    enter_phase(id, StopPhase::main);
   }
   main_is_gone(id);
 }
@@ -232,13 +237,33 @@ void Engine::Machine::on(const Command& event) {
   }
 }
 
+// A node that froze, a debugger: nobody looked at what a deadline is about. What came meanwhile is told next,
+// and what has to be looked at needs a look: the time begins anew, for as long as nobody looked.
+void Engine::Machine::forgive_lateness() {
+  const auto later = [this](std::optional<Instant>& at, Nanoseconds full_time) {
+    if (at && now_ - *at > in_time) at = now_ + std::min(now_ - *at, full_time);
+  };
+  for (auto due = timers_.begin(); due != timers_.end() && now_ - due->first > in_time;) {
+    const ServiceId id = (due++)->second;  // its timer may move
+    Runtime& run = runs_[id];
+    if (!run.main_alive || service(id).kind != plan::Kind::service) continue;
+    if (state(id) == State::starting) later(run.start_deadline, service(id).ready_within);
+    later(run.live_deadline, service(id).ready_within);
+    refresh_timer(id);
+  }
+  if (rotation_ && rotation_->phase != RotationPhase::observing && rotation_->deadline)
+    later(rotation_->deadline, longest_forgiven);
+}
+
 void Engine::Machine::fire_due_timers() {
+  if (view_.state == PodState::ended) return;
   if (kill_at_ && now_ >= *kill_at_) {
     kill_at_.reset();
     kill_everything("the grace is nearly over");
     settle();
   }
-  while (!timers_.empty() && timers_.begin()->first <= now_) {
+  std::size_t rounds = 0;
+  while (!timers_.empty() && timers_.begin()->first <= now_ && !too_many(rounds++, "the timers")) {
     const ServiceId id = timers_.begin()->second;
     fire_timer(id);
     touch(id);

@@ -92,13 +92,15 @@ struct Runtime {
   Instant told_at{};  // when its main process got the stop signal
   Next next = Next::recover;
   bool ordered = false;              // it waits for what depends on it
+  bool nothing_below = false;        // while the pod stops: what depends on it, near and far, has gone
   Failure failure = Failure::ended;  // why the policy is asked, when `next` is recover
   std::string failure_text;          // "it exited with code 1"
   std::string start_cause;           // why the next run will be started
 
   // Restarting.
   FailureRecord failures;
-  std::uint32_t spawn_trouble = 0;  // spawns in a row that failed for a passing reason
+  std::uint32_t spawn_trouble = 0;  // spawns in a row that failed
+  Nanoseconds spawn_pause{};        // the least pause after them
   std::optional<Instant> next_start;
 
   bool anything_alive() const { return spawn_pending || main_alive || leftovers; }
@@ -119,7 +121,7 @@ struct Rotation {
 };
 
 struct Engine::Machine {
-  explicit Machine(PlanPtr plan);
+  Machine(PlanPtr plan, Bounds bounds);
 
   void handle(const Event& event, Instant now, std::vector<Action>& actions);
 
@@ -140,6 +142,7 @@ struct Engine::Machine {
   void tell_what_it_waited_for();
   bool is_current(ServiceId id, SpawnNumber spawn) const;
   What how_it_ended(ServiceId id, const ExitStatus& status) const;
+  void forgive_lateness();
   void fire_due_timers();
   void fire_timer(ServiceId id);
 
@@ -147,7 +150,10 @@ struct Engine::Machine {
   void consider(ServiceId id);
   void consider_start(ServiceId id);
   bool unmet(ServiceId other) const;
-  bool had_its_chance(ServiceId id) const;
+  bool had_its_chance(ServiceId id) const { return had_chance_[id]; }
+  bool work_out_chance(ServiceId id) const;
+  void refresh_chance(ServiceId id);
+  void refresh_chances();
   std::vector<ServiceId> unmet_prerequisites(ServiceId id) const;
   bool gate_is_down(ServiceId id) const;
   void begin(ServiceId id);
@@ -172,6 +178,8 @@ struct Engine::Machine {
   void stop_with_bound(ServiceId id, Next next, const std::string& cause);
   std::vector<ServiceId> up_and_bound(ServiceId id) const;
   std::vector<ServiceId> goes_after(ServiceId id) const;
+  bool is_being_stopped(ServiceId id) const;
+  void enter_phase(ServiceId id, StopPhase phase);
   void advance_stop(ServiceId id);
   void signal_main(ServiceId id);
   void kill_main(ServiceId id);
@@ -273,7 +281,10 @@ struct Engine::Machine {
   void note_generation(What what, env::Generation generation, std::string cause);
   void touch(ServiceId id);
   void touch_neighbours(ServiceId id);
+  void touch_what_waits_to_stop(ServiceId id);
   void settle();
+  bool too_many(std::size_t rounds, const char* what);
+  void end_by_fault(const std::string& sentence);
   std::optional<Instant> timer_of(ServiceId id) const;
   void refresh_timer(ServiceId id);
   std::optional<Instant> deadline() const;
@@ -307,7 +318,10 @@ struct Engine::Machine {
   Instant now_{};
   std::vector<Action>* actions_ = nullptr;  // valid inside handle() only
   std::uint64_t seq_ = 0;
+  Bounds bounds_;
   std::set<std::uint32_t> touched_;  // ranks of the services to consider again
+  std::vector<bool> had_chance_;     // by service: it is not on its way, waiting for it could be for ever
+  std::size_t queued_ = 0;           // services that wait for others before they are told to stop
   std::set<std::pair<Instant, ServiceId>> timers_;
   std::vector<std::optional<Instant>> timer_;  // what stands in timers_, by service
 

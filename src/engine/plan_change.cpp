@@ -1,5 +1,7 @@
 // A new plan: what is affected, and nothing else, is restarted in order.
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -31,6 +33,31 @@ bool same_process(plan::Service before, const plan::Service& after) {
   return before == after;
 }
 
+// "changed: teled (restarts), gated; new: linkd; gone: ttsd", or that nothing of a service did.
+std::string what_changed(const plan::Plan& before, const plan::Plan& after,
+                         const std::vector<ServiceId>& restarting) {
+  constexpr std::size_t most_named = 20;
+  std::map<std::string_view, std::vector<std::string>> lists;
+  const auto restarts = [&](ServiceId id) { return std::ranges::find(restarting, id) != restarting.end(); };
+  for (ServiceId id = 0; id < after.services.size(); ++id) {
+    const plan::Service& each = after.services[id];
+    if (id >= before.services.size()) {
+      lists["new"].push_back(each.name);
+    } else if (each != before.services[id]) {
+      const bool gone = before.services[id].enabled && !each.enabled;
+      lists[gone ? "off" : "changed"].push_back(each.name + (restarts(id) && !gone ? " (restarts)" : ""));
+    }
+  }
+  std::string text;
+  for (auto& [what, names] : lists) {
+    const std::size_t more = names.size() > most_named ? names.size() - most_named : 0;
+    names.resize(names.size() - more);
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", what, fmt::join(names, ", "));
+    if (more > 0) text += fmt::format(" and {} more", more);
+  }
+  return text.empty() ? "no definition of a service or task changed" : text;
+}
+
 }  // namespace
 
 void Engine::Machine::on(const PlanChanged& event) {
@@ -43,10 +70,12 @@ void Engine::Machine::on(const PlanChanged& event) {
 
 void Engine::Machine::take_plan(const plan::Plan& fresh) {
   std::vector<ServiceId> changed;
+  const PlanPtr before = plan_;
   adopt(merged_with(fresh, changed));
-  note_pod(What::plan_taken, fmt::format("a new plan is taken; {} definitions changed", changed.size()));
+  note_pod(What::plan_taken, "a new plan is taken; " + what_changed(*before, *plan_, changed));
   if (!snapshot_) return;
   for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);
+  refresh_chances();
   for (const ServiceId id : changed) {
     if (is_up(state(id)) && service(id).enabled)
       stop_with_bound(id, Next::start_again, "its definition changed");
@@ -129,6 +158,7 @@ void Engine::Machine::adopt(PlanPtr merged) {
     }
     touch(id);
   }
+  refresh_chances();
 }
 
 }  // namespace arizuko::engine

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "arizuko/engine/exit_codes.hpp"
 #include "machine.hpp"
 
 namespace arizuko::engine {
@@ -105,7 +106,8 @@ void Engine::Machine::finish() {
   }
   if (!undead.empty()) {
     verdict_ +=
-        fmt::format("; the grace is over and these still have processes: {}", fmt::join(undead, ", "));
+        fmt::format("; {}these still have processes: {}",
+                    exit_code_ == exit_fault ? "" : "the grace is over and ", fmt::join(undead, ", "));
   }
   view_.state = PodState::ended;
   view_.since = now_;
@@ -113,6 +115,17 @@ void Engine::Machine::finish() {
   view_.verdict = verdict_;
   note_pod(What::pod_ended, fmt::format("ended with exit code {}: {}", exit_code_, verdict_));
   emit(Exit{exit_code_, verdict_, culprit_});
+}
+
+// A fault of ours. Nothing that the engine still remembers can be relied on: the host ends what lives.
+void Engine::Machine::end_by_fault(const std::string& sentence) {
+  if (view_.state == PodState::ended) return;
+  touched_.clear();
+  timers_.clear();
+  exit_code_ = exit_fault;
+  verdict_ = "a fault of arizuko-init: " + sentence + ". Please report it, with `arizuko-init events`";
+  note_pod(What::fault, verdict_);
+  finish();
 }
 
 // At boot: an essential service that lacks a needed value makes the whole run pointless.

@@ -1,6 +1,5 @@
 // The view, the history, the timers, and the loop that lets one change have all its consequences.
 #include <algorithm>
-#include <cassert>
 
 #include <fmt/format.h>
 
@@ -20,15 +19,17 @@ std::vector<ConditionView> condition_views(const std::vector<plan::Condition>& c
 
 }  // namespace
 
-Engine::Machine::Machine(PlanPtr plan)
+Engine::Machine::Machine(PlanPtr plan, Bounds bounds)
     : plan_(std::move(plan)),
       dependencies_(*plan_),
       runs_(plan_->services.size()),
+      bounds_(bounds),
       timer_(plan_->services.size()) {
   view_.instance = plan_->pod.instance;
   view_.cause = "arizuko-init was started";
   for (const plan::Service& each : plan_->services) view_.services.push_back(fresh_view(each));
   list_tasks();
+  refresh_chances();
 }
 
 void Engine::Machine::list_tasks() {
@@ -61,11 +62,13 @@ void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action
     for (ServiceView& each : view_.services) each.since = now;
   }
   now_ = std::max(now_, now);
+  forgive_lateness();
   std::visit([this](const auto& each) { on(each); }, event);
+  std::size_t rounds = 0;
   do {
     settle();
     fire_due_timers();
-  } while (advance_rotation());
+  } while (!too_many(rounds++, "the steps of a rotation") && advance_rotation());
   refresh_pod();
   actions_ = nullptr;
 }
@@ -126,27 +129,45 @@ void Engine::Machine::note_generation(What what, env::Generation generation, std
 
 void Engine::Machine::touch(ServiceId id) { touched_.insert(dependencies_.rank(id)); }
 
-// Whoever decides by this service's state: what comes after it, near and far (had_its_chance looks
-// through what waits), and what waits for it to stop.
+// Whoever decides by this service's state: what comes after it, and what looks through it (had_its_chance);
+// and what waits for it to stop.
 void Engine::Machine::touch_neighbours(ServiceId id) {
-  for (const ServiceId other : dependencies_.all_dependents(id)) touch(other);
-  for (const ServiceId other : dependencies_.all_prerequisites(id)) {
-    if (runs_[other].phase == StopPhase::queued) touch(other);
+  refresh_chance(id);
+  if (queued_ > 0) touch_what_waits_to_stop(id);
+}
+
+// Up to the next one that is being stopped itself: what is above that waits for that one (goes_after).
+void Engine::Machine::touch_what_waits_to_stop(ServiceId id) {
+  std::vector<ServiceId> path = {id};
+  std::vector<bool> seen(runs_.size(), false);
+  while (!path.empty()) {
+    const ServiceId at = path.back();
+    path.pop_back();
+    for (const ServiceId other : dependencies_.prerequisites(at)) {
+      if (seen[other]) continue;
+      seen[other] = true;
+      if (runs_[other].phase == StopPhase::queued) touch(other);
+      if (!is_being_stopped(other)) path.push_back(other);
+    }
   }
 }
 
 void Engine::Machine::settle() {
-  // Each consideration ends in a state that only a new fact leaves; the bound catches a rule that
-  // would chase its own tail, which the simulation then reports.
-  [[maybe_unused]] std::size_t rounds = 0;
-  while (!touched_.empty()) {
+  std::size_t rounds = 0;
+  while (!touched_.empty() && !too_many(rounds++, "the consequences of an event")) {
     const ServiceId id = dependencies_.at_rank(*touched_.begin());
     touched_.erase(touched_.begin());
     consider(id);
     refresh_timer(id);
-    ++rounds;
-    assert(rounds < 1000 + 100 * runs_.size() * runs_.size() && "settle() does not settle");
   }
+}
+
+// Also true once the run has ended by it: then nothing more follows.
+bool Engine::Machine::too_many(std::size_t rounds, const char* what) {
+  if (view_.state == PodState::ended) return true;
+  if (rounds < bounds_.rounds_a_service * (runs_.size() + 1)) return false;
+  end_by_fault(fmt::format("{} do not end: {} steps for {} services", what, rounds, runs_.size()));
+  return true;
 }
 
 std::optional<Instant> Engine::Machine::timer_of(ServiceId id) const {

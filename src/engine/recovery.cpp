@@ -1,4 +1,6 @@
 // What follows when a run ended unasked: at once, later, or never again.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "arizuko/engine/why.hpp"
@@ -53,7 +55,9 @@ void Engine::Machine::recover(ServiceId id) {
   run.failures.add(policy, now_, was_stable);
   shown(id).failures = run.failures.within_window(policy, now_);
   if (policy.when == plan::RestartWhen::never || run.failures.exhausted(policy, now_)) return give_up(id);
-  back_off(id, run.failures.delay(policy, what.name));
+  const Nanoseconds least =
+      run.failure == Failure::not_spawned ? run.spawn_pause : run.failures.least_pause(now_);
+  back_off(id, std::max(least, run.failures.delay(policy, what.name)));
 }
 
 // A daemon that makes itself a child and exits 0 has not ended: it is out of our hands, and dies with its

@@ -20,6 +20,9 @@ std::uint64_t mix(std::string_view text, std::uint64_t number) {
   return hash;
 }
 
+constexpr std::chrono::milliseconds price_of_a_failure{100};
+constexpr int failures_on_credit = 50;
+
 }  // namespace
 
 void FailureRecord::add(const plan::RestartPolicy& policy, Instant now, bool was_stable) {
@@ -27,6 +30,7 @@ void FailureRecord::add(const plan::RestartPolicy& policy, Instant now, bool was
   if (in_a_row_ == 0) first_is_free_ = was_stable;
   ++in_a_row_;
   ++total_;
+  paid_until_ = std::max(paid_until_, now) + price_of_a_failure;
   times_.push_back(now);
   const std::size_t most = std::max<std::size_t>(policy.budget, 1);
   if (times_.size() > most) times_.erase(times_.begin(), times_.end() - static_cast<std::ptrdiff_t>(most));
@@ -51,6 +55,10 @@ std::uint32_t FailureRecord::within_window(const plan::RestartPolicy& policy, In
 
 bool FailureRecord::exhausted(const plan::RestartPolicy& policy, Instant now) const {
   return policy.budget > 0 && within_window(policy, now) >= policy.budget;
+}
+
+Nanoseconds FailureRecord::least_pause(Instant now) const {
+  return paid_until_ - now > failures_on_credit * price_of_a_failure ? price_of_a_failure : Nanoseconds{0};
 }
 
 Nanoseconds FailureRecord::delay(const plan::RestartPolicy& policy, std::string_view name) const {

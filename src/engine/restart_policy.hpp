@@ -27,10 +27,15 @@ class FailureRecord {
   /// same history gives the same pause, two services do not restart in step.
   Nanoseconds delay(const plan::RestartPolicy& policy, std::string_view name) const;
 
+  /// The least pause, whatever the policy says: none for 50 failures in a burst, then 100 ms, so that a
+  /// service that ends at once is not started more than ten times a second for long.
+  Nanoseconds least_pause(Instant now) const;
+
  private:
   std::vector<Instant> times_;  // few; and an empty one costs nothing, as a deque would
   std::uint32_t in_a_row_ = 0;  // 1: the first one after a stable time, or ever
   std::uint32_t total_ = 0;
+  Instant paid_until_{};        // a tenth of a second for each failure
   bool first_is_free_ = false;  // the row began after a stable time: its first restart is at once
 };
 

@@ -163,6 +163,11 @@ void Engine::Machine::end_rotation(Outcome outcome) {
                           : fmt::format("ready again with it after {}: {}",
                                         duration_text(view.all_ready.value_or(now_) - view.began),
                                         fmt::join(names, ", "));
+    const Nanoseconds lived = now_ - view.all_ready.value_or(now_);
+    if (!names.empty() && view.all_ready && lived < observed_for) {
+      cause += fmt::format("; a newer one came after {} of the {} that it is watched", duration_text(lived),
+                           duration_text(observed_for));
+    }
   }
   rotation_.reset();
   conclude(outcome, cause);

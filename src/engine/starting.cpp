@@ -71,14 +71,15 @@ bool Engine::Machine::unmet(ServiceId other) const {
   return state(other) != State::ready && state(other) != State::done;
 }
 
-bool Engine::Machine::had_its_chance(ServiceId id) const {
+// From its own state and the near answers, which are kept: a question costs the same in any plan.
+bool Engine::Machine::work_out_chance(ServiceId id) const {
   switch (state(id)) {
     case State::starting:
     case State::stopping: return false;
     case State::waiting:
       // Stuck, near or far, behind something that is not on its way: waiting for it could be for ever.
       return std::ranges::any_of(service(id).after,
-                                 [this](ServiceId other) { return unmet(other) && had_its_chance(other); });
+                                 [this](ServiceId other) { return unmet(other) && had_chance_[other]; });
     case State::off:
     case State::blocked:
     case State::ready:
@@ -88,6 +89,31 @@ bool Engine::Machine::had_its_chance(ServiceId id) const {
     case State::done: return true;
   }
   return true;
+}
+
+// Its state is another. In start order, so that each of those behind it is asked once.
+void Engine::Machine::refresh_chance(ServiceId id) {
+  std::set<std::uint32_t> ranks = {dependencies_.rank(id)};
+  while (!ranks.empty()) {
+    const ServiceId next = dependencies_.at_rank(*ranks.begin());
+    ranks.erase(ranks.begin());
+    const bool chance = work_out_chance(next);
+    if (next != id && chance == had_chance_[next]) continue;
+    had_chance_[next] = chance;
+    for (const ServiceId other : dependencies_.dependents(next)) {
+      touch(other);
+      if (state(other) == State::waiting) ranks.insert(dependencies_.rank(other));
+    }
+  }
+}
+
+// What is part of the instance may be another, or the plan is.
+void Engine::Machine::refresh_chances() {
+  had_chance_.resize(runs_.size());
+  for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) {
+    const ServiceId id = dependencies_.at_rank(rank);
+    had_chance_[id] = work_out_chance(id);
+  }
 }
 
 std::vector<ServiceId> Engine::Machine::unmet_prerequisites(ServiceId id) const {

@@ -40,7 +40,7 @@ void Engine::Machine::stop(ServiceId id, Next next, Order order, const std::stri
   run.start_deadline.reset();
   run.live_deadline.reset();
   run.ordered = order == Order::dependents_first;
-  run.phase = StopPhase::queued;
+  enter_phase(id, StopPhase::queued);
   unwatch_all(id);
   enter(id, State::stopping, cause);
   touch(id);
@@ -61,23 +61,49 @@ void Engine::Machine::stop_with_bound(ServiceId id, Next next, const std::string
 // What is bound to it, near and far; what is bound to something that does not run told nobody anything.
 std::vector<ServiceId> Engine::Machine::up_and_bound(ServiceId id) const {
   std::vector<ServiceId> list = {id};
+  std::vector<bool> seen(runs_.size(), false);
   for (std::size_t next = 0; next < list.size(); ++next) {
     for (const ServiceId other : dependencies_.bound(list[next])) {
-      if (is_up(state(other)) && std::ranges::find(list, other) == list.end()) list.push_back(other);
+      if (seen[other] || !is_up(state(other))) continue;
+      seen[other] = true;
+      list.push_back(other);
     }
   }
   list.erase(list.begin());
   return list;
 }
 
-// Who has to be gone before this one is told to stop.
+bool Engine::Machine::is_being_stopped(ServiceId id) const {
+  return state(id) == State::stopping && runs_[id].anything_alive();
+}
+
+void Engine::Machine::enter_phase(ServiceId id, StopPhase phase) {
+  StopPhase& now = runs_[id].phase;
+  if (now == StopPhase::queued) --queued_;
+  if (phase == StopPhase::queued) ++queued_;
+  now = phase;
+}
+
+// Who has to be gone before this one is told to stop: the nearest ones that are being stopped as well (a new
+// plan may have bound others to it since). What is behind these is waited for by them.
 std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
   const bool no_time_left = stopping() && (stop_requests_ > 1 || !kill_at_);
   if (!runs_[id].ordered || no_time_left) return {};
-  // Only what is being stopped as well: a new plan may have bound others to it since.
   std::vector<ServiceId> others;
-  for (const ServiceId other : stopping() ? dependencies_.all_dependents(id) : dependencies_.all_bound(id)) {
-    if (state(other) == State::stopping && runs_[other].anything_alive()) others.push_back(other);
+  std::vector<ServiceId> path = {id};
+  std::vector<bool> seen(runs_.size(), false);
+  while (!path.empty()) {
+    const ServiceId at = path.back();
+    path.pop_back();
+    for (const ServiceId other : stopping() ? dependencies_.dependents(at) : dependencies_.bound(at)) {
+      if (seen[other]) continue;
+      seen[other] = true;
+      if (is_being_stopped(other)) {
+        others.push_back(other);
+      } else if (!runs_[other].nothing_below) {
+        path.push_back(other);
+      }
+    }
   }
   return others;
 }
@@ -89,7 +115,9 @@ void Engine::Machine::advance_stop(ServiceId id) {
   const bool must_wait = !others.empty();
   wait_for_services(id, std::move(others));
   if (must_wait) return;
-  if (run.spawn_pending) {  // its answer touches it again
+  run.nothing_below =
+      run.ordered && stopping() && kill_at_ && stop_requests_ <= 1;  // nothing is started any more
+  if (run.spawn_pending) {                                           // its answer touches it again
     shown(id).waiting_for = {"its start, which is under way"};
     return;
   }
@@ -100,7 +128,7 @@ void Engine::Machine::advance_stop(ServiceId id) {
 void Engine::Machine::signal_main(ServiceId id) {
   Runtime& run = runs_[id];
   if (stopping() && !kill_at_) return kill_main(id);
-  run.phase = StopPhase::main;
+  enter_phase(id, StopPhase::main);
   run.told_at = now_;
   run.phase_deadline = now_ + service(id).stop.timeout;
   if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
@@ -121,7 +149,7 @@ void Engine::Machine::kill_main(ServiceId id) {
   if (run.phase != StopPhase::main_killed) {
     note(What::killed, id, "SIGKILL to its main process: " + why_killed(id));
   }
-  run.phase = StopPhase::main_killed;
+  enter_phase(id, StopPhase::main_killed);
   run.phase_deadline = now_ + kill_again;
   shown(id).waiting_for = {
       fmt::format("its main process (pid {}), which got SIGKILL", shown(id).pid.value_or(0))};
@@ -132,7 +160,7 @@ void Engine::Machine::kill_main(ServiceId id) {
 void Engine::Machine::main_is_gone(ServiceId id) {
   Runtime& run = runs_[id];
   if (!run.leftovers) return run_is_over(id);
-  run.phase = StopPhase::leftovers;
+  enter_phase(id, StopPhase::leftovers);
   run.phase_deadline = now_ + service(id).stop.leftovers;
   if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
   enter(id, State::stopping, state(id) == State::stopping ? shown(id).cause : run.failure_text);
@@ -152,7 +180,7 @@ void Engine::Machine::kill_leftovers(ServiceId id) {
     }
     note(What::killed, id, fmt::format("SIGKILL to what its last run left: {}", run.leftovers_text));
   }
-  run.phase = StopPhase::leftovers_killed;
+  enter_phase(id, StopPhase::leftovers_killed);
   run.phase_deadline = now_ + kill_again;
   emit(Signal{id, run.spawn, Target::leftovers, sigkill});
 }
@@ -172,7 +200,7 @@ void Engine::Machine::on_stop_deadline(ServiceId id) {
 void Engine::Machine::run_is_over(ServiceId id) {
   Runtime& run = runs_[id];
   const std::string cause = shown(id).cause;
-  run.phase = StopPhase::none;
+  enter_phase(id, StopPhase::none);
   run.phase_deadline.reset();
   touch(id);
   touch_neighbours(id);

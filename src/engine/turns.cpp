@@ -164,11 +164,14 @@ bool Engine::Machine::waits_for_its_turn(ServiceId id) const {
 
 std::optional<ServiceId> Engine::Machine::next_in_turn() const {
   std::optional<ServiceId> next;
-  for (const ServiceId id : rotation_->pending) {
+  std::vector<bool> held(runs_.size(), false);  // it is pending itself, or comes after one that is
+  for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) {
+    const ServiceId id = dependencies_.at_rank(rank);
+    const bool pending = rotation_->pending.contains(id);
     const bool comes_after_one =
-        std::ranges::any_of(dependencies_.all_prerequisites(id),
-                            [this](ServiceId other) { return rotation_->pending.contains(other); });
-    if (comes_after_one) continue;
+        std::ranges::any_of(dependencies_.prerequisites(id), [&](ServiceId other) { return held[other]; });
+    held[id] = pending || comes_after_one;
+    if (!pending || comes_after_one) continue;
     if (!next || criticality(id) < criticality(*next)) next = id;
   }
   return next;
@@ -176,7 +179,7 @@ std::optional<ServiceId> Engine::Machine::next_in_turn() const {
 
 Engine::Machine::Criticality Engine::Machine::criticality(ServiceId id) const {
   const bool asked_for = std::ranges::find(plan_->pod.ready_when, id) != plan_->pod.ready_when.end();
-  return {service(id).essential, asked_for, dependencies_.all_dependents(id).size(), dependencies_.rank(id)};
+  return {service(id).essential, asked_for, dependencies_.far_dependents(id), dependencies_.rank(id)};
 }
 
 void Engine::Machine::take_turn_of(ServiceId id) {

@@ -24,6 +24,7 @@ void Engine::Machine::put_in_force(env::SnapshotPtr snapshot, Instant since) {
     take_values(id);
     touch(id);
   }
+  refresh_chances();
 }
 
 void Engine::Machine::take_values(ServiceId id) {

@@ -159,7 +159,7 @@ TEST_CASE("engine: a new plan keeps numbers, adds, removes and restarts what cha
   CHECK_EQ(bench.id("timed"), 2);
   CHECK_TEXT(bench.log(), R"(
 0.000 plan
-  pod: [plan] a new plan is taken; 1 definitions changed
+  pod: [plan] a new plan is taken; changed: gated (restarts); new: timed; off: teled
   unwatch gated/1 #0
   gated: ready -> stopping: its definition changed
   unwatch teled/1 #0

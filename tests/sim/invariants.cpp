@@ -59,23 +59,38 @@ bool Invariants::gate_is_down(ServiceId id) const {
   return std::ranges::any_of(service(id).after, [this](ServiceId other) { return !serving(other); });
 }
 
-// It is not on its way: nothing to wait for.
-bool Invariants::had_its_chance(ServiceId id) const {
-  switch (shadows_[id].state) {
-    case State::starting:
-    case State::stopping: return false;
-    case State::waiting:
-      return std::ranges::any_of(
-          service(id).after, [this](ServiceId other) { return !serving(other) && had_its_chance(other); });
-    case State::off:
-    case State::blocked:
-    case State::ready:
-    case State::unready:
-    case State::backoff:
-    case State::failed:
-    case State::done: return true;
+// Something on the way: it starts, stops, or is about to be restarted.
+bool Invariants::moves(ServiceId id) const {
+  const State state = shadows_[id].state;
+  return state == State::starting || state == State::stopping || is_to_restart(id);
+}
+
+// Outcomes of after_tried, not the rule once more. Nobody is started beside one of those it is tried after
+// that moves, or that waits for nothing but what moves and will serve.
+bool Invariants::comes_soon(ServiceId id) const {
+  if (moves(id) && !is_to_restart(id)) return true;
+  if (shadows_[id].state != State::waiting) return false;
+  bool waits = false;
+  for (const ServiceId other : service(id).after) {
+    if (serving(other)) continue;
+    if (shadows_[other].state != State::starting && shadows_[other].state != State::stopping) return false;
+    waits = true;
   }
-  return true;
+  return waits;
+}
+
+// And nobody waits when nothing moves of all that those he is tried after could wait for, near and far.
+bool Invariants::something_moves_before(ServiceId id) const {
+  std::vector<ServiceId> list = service(id).after_tried;
+  for (std::size_t next = 0; next < list.size(); ++next) {
+    if (moves(list[next])) return true;
+    for (const auto* links : {&service(list[next]).after, &service(list[next]).after_tried}) {
+      for (const ServiceId other : *links) {
+        if (!contains(list, other)) list.push_back(other);
+      }
+    }
+  }
+  return false;
 }
 
 // Everything that comes after `id` (or is bound to it), near and far.
@@ -104,7 +119,8 @@ bool Invariants::no_time_left() const {
 // ---------------------------------------------------------------------------------------------
 // The step
 
-void Invariants::before(const Engine&, const Event& event) {
+void Invariants::before(const Engine& engine, const Event& event) {
+  deadline_ = engine.deadline();
   if (const auto* values = std::get_if<EnvironmentChanged>(&event)) take_environment(*values);
   if (const auto* accept = std::get_if<Accept>(&event)) take_accept(*accept);
 }
@@ -120,6 +136,10 @@ void Invariants::after(const Engine& engine, const Event& event, Instant now,
   died_live_.reset();
   if (ended_ && !actions.empty()) throw Broken("something was done after Exit");
   if (ended_) return;
+  // The host was stopped: what was to be looked at meanwhile was not.
+  if (deadline_ && now_ - *deadline_ > seconds(1)) {
+    for (Shadow& run : shadows_) run.unobserved += now_ - *deadline_;
+  }
   take(event);
   for (const Action& action : actions) {
     if (ended_) throw Broken("Exit is not the last action");
@@ -205,7 +225,7 @@ void Invariants::see(const Spawn& action) {
       broken(action.service, "it was started before " + service(other).name + " was ready");
   }
   for (const ServiceId other : what.after_tried) {
-    if (!had_its_chance(other))
+    if (comes_soon(other))
       broken(action.service, "it was started before " + service(other).name + " had its chance");
   }
   if (what.creates && run.watching.empty() && !run.unwatched.contains(watch_numbers(what).creates)) {

@@ -47,6 +47,7 @@ struct Shadow {
   bool leftovers = false;
   bool passing_trouble = false;  // the last spawn failed for a passing reason
   Instant spawned_at{};
+  Nanoseconds unobserved{};  // of its life: the host was stopped
   Instant exited_at{};
   plan::Duration within{};
   plan::Duration leftovers_timeout{};
@@ -149,7 +150,9 @@ class Invariants {
   bool part(ServiceId id) const;
   bool serving(ServiceId id) const;
   bool gate_is_down(ServiceId id) const;
-  bool had_its_chance(ServiceId id) const;
+  bool moves(ServiceId id) const;
+  bool comes_soon(ServiceId id) const;
+  bool something_moves_before(ServiceId id) const;
   std::vector<ServiceId> reached(ServiceId id, bool bound_only) const;
   bool no_time_left() const;
   [[noreturn]] void broken(ServiceId id, const std::string& sentence) const;
@@ -172,6 +175,7 @@ class Invariants {
   env::SnapshotPtr held_offer_;  // the last one that had its turn, with the guarded values that were left out
 
   Instant now_{};
+  std::optional<Instant> deadline_;  // the engine's, before the step
   std::uint64_t seq_ = 0;
   std::optional<Instant> stopping_since_;
   std::uint32_t stop_requests_ = 0;

@@ -45,8 +45,7 @@ void Invariants::check_wait(ServiceId id) {
     case State::waiting: {
       bool for_a_reason = false;
       for (const ServiceId other : service(id).after) for_a_reason = for_a_reason || !serving(other);
-      for (const ServiceId other : service(id).after_tried)
-        for_a_reason = for_a_reason || !had_its_chance(other);
+      for_a_reason = for_a_reason || something_moves_before(id);
       for (const ServiceId other : service(id).bound_to) for_a_reason = for_a_reason || is_to_restart(other);
       if (!for_a_reason) broken(id, "it waits for nothing");
       if (!names_it || view.waiting_for.size() != view.waiting_for_services.size())
@@ -94,7 +93,8 @@ void Invariants::check_time(ServiceId id) {
   if (last_call && ((run.main && !run.main_killed) || (run.leftovers && !run.leftovers_killed))) {
     broken(id, "the grace is nearly over and it was not killed");
   }
-  if (run.state == State::starting && run.main && now_ >= run.spawned_at + run.within) {
+  // Twice what nobody looked at: it is late by so much, and given so much again.
+  if (run.state == State::starting && run.main && now_ >= run.spawned_at + run.within + 2 * run.unobserved) {
     broken(id, "it was not ready within its time, and nothing follows");
   }
   if (view.next_start && run.state != State::backoff) broken(id, "it shows a next start outside of back-off");
@@ -138,7 +138,7 @@ void Invariants::check_live(ServiceId id) {
       broken(id, "it is ready, and what is looked at then is not");
   }
   for (const auto& [watch, since] : run.never_live_since) {
-    if (run.watching.contains(watch) && now_ >= since + longest)
+    if (run.watching.contains(watch) && now_ >= since + longest + 2 * run.unobserved)
       broken(id, "its liveness never held and nothing follows");
   }
 }

@@ -11,7 +11,8 @@
 //   - every wait has a deadline, or its state names what it waits for;
 //   - while stopping, nothing is started, and Exit comes within pod.grace of the first StopRequested
 //     (twice the time of a last SIGKILL reserved);
-//   - every restart, refusal and exit is a Note with a cause.
+//   - every restart, refusal and exit is a Note with a cause;
+//   - an event costs a bounded number of steps, and no service is restarted in a loop without a pause.
 //
 // The life of a service (docs/engine.md has the whole table):
 //
@@ -26,6 +27,7 @@
 //                  +--> waiting, backoff, failed, off, done
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -36,10 +38,17 @@
 
 namespace arizuko::engine {
 
+/// What one event may cost. Each consequence ends in a state that only a new fact leaves: far more rounds
+/// than these mean that two rules chase each other, a fault of arizuko-init. The run then ends with code 70
+/// and says so, which is better than a PID 1 that does nothing else any more.
+struct Bounds {
+  std::size_t rounds_a_service = 64;
+};
+
 class Engine {
  public:
   explicit Engine(plan::Plan plan);
-  explicit Engine(PlanPtr plan);
+  explicit Engine(PlanPtr plan, Bounds bounds = {});
   Engine(const Engine&);
   Engine& operator=(const Engine&);
   Engine(Engine&&) noexcept;
