@@ -186,25 +186,25 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   void look(const Ticket& ticket, Watch& watch) {
     watch.looking = true;
     watch.last_look = Clock::now();
-    std::visit(Overloaded{
-                   [&](const plan::HttpCheck& check) { look_by_http(ticket, watch, check); },
-                   [&](const plan::TcpCheck& check) {
-                     connect(ticket, watch, {check.address, check.port, check.listener, ticket.key.run}, {});
-                   },
-                   [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
-                   [&](const plan::ExecCheck& check) { start_command(ticket, check); },
-                   [&](const plan::FileCheck& check) { finish(ticket, look_at_file(check.path, watch.before)); },
-                   // These two come by themselves: there is only the first report to make.
-                   [&](const plan::LogCheck& check) {
-                     if (!watch.holds)
-                       judge(ticket, watch,
-                             {Verdict::no, fmt::format("no line with \"{}\" yet", check.text)});
-                   },
-                   [&](const plan::NotifyCheck&) {
-                     if (!watch.holds) judge(ticket, watch, {Verdict::no, "no READY=1 yet"});
-                   },
-               },
-               watch.condition.check);
+    std::visit(
+        Overloaded{
+            [&](const plan::HttpCheck& check) { look_by_http(ticket, watch, check); },
+            [&](const plan::TcpCheck& check) {
+              connect(ticket, watch, {check.address, check.port, check.listener, ticket.key.run}, {});
+            },
+            [&](const plan::SocketCheck& check) { look_at_socket(ticket, check); },
+            [&](const plan::ExecCheck& check) { start_command(ticket, check); },
+            [&](const plan::FileCheck& check) { finish(ticket, look_at_file(check.path, watch.before)); },
+            // These two come by themselves: there is only the first report to make.
+            [&](const plan::LogCheck& check) {
+              if (!watch.holds)
+                judge(ticket, watch, {Verdict::no, fmt::format("no line with \"{}\" yet", check.text)});
+            },
+            [&](const plan::NotifyCheck&) {
+              if (!watch.holds) judge(ticket, watch, {Verdict::no, "no READY=1 yet"});
+            },
+        },
+        watch.condition.check);
   }
 
   void look_by_http(const Ticket& ticket, Watch& watch, const plan::HttpCheck& check) {

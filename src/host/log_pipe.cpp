@@ -1,20 +1,18 @@
 #include "log_pipe.hpp"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <new>
-
-#include <unistd.h>
 
 namespace arizuko::host {
 
 namespace {
 
 constexpr std::size_t read_bytes = 64 * 1024;  // a pipe's own capacity
-// In a row, until the pipe is empty: a daemon that writes line by line is then read in batches, one
-// that floods still leaves the loop to the others after half a megabyte.
-constexpr int max_reads = 64;
-constexpr std::size_t max_bytes = 8 * read_bytes;
 
 // One thread: no two pipes read at the same moment.
 std::array<char, read_bytes>& shared_buffer() {
@@ -24,47 +22,92 @@ std::array<char, read_bytes>& shared_buffer() {
 
 }  // namespace
 
-LogPipe::LogPipe(boost::asio::io_context& io, int descriptor, Take take, Closed closed)
-    : descriptor_(io, descriptor), take_(std::move(take)), closed_(std::move(closed)) {}
+LogPipe::LogPipe(boost::asio::io_context& io, std::shared_ptr<LogReader> reader, int descriptor, Take take,
+                 Closed closed)
+    : descriptor_(io, descriptor),
+      reader_(std::move(reader)),
+      take_(std::move(take)),
+      closed_(std::move(closed)) {}
 
 void LogPipe::start() { wait(); }
 
 void LogPipe::wait() {
+  if (waiting_) return;
+  waiting_ = true;
   descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                          [self = shared_from_this()](const boost::system::error_code& error) {
-                           if (error || !self->open_) return;
-                           if (self->read_in_a_row() == ReadResult::ended) return self->finish();
-                           if (self->open_) self->wait();
+                           self->waiting_ = false;
+                           if (!error && self->open_) self->reader_->read_soon(self);
                          });
 }
 
-void LogPipe::drain() {
-  if (open_ && read_in_a_row() == ReadResult::ended) finish();
+void LogPipe::go_on(ReadResult after) {
+  if (!open_) return;
+  switch (after) {
+    case ReadResult::more: return reader_->read_soon(shared_from_this());
+    case ReadResult::empty: return wait();
+    case ReadResult::ended: return finish();
+  }
 }
 
-LogPipe::ReadResult LogPipe::read_in_a_row() {
-  std::size_t bytes = 0;
-  for (int reads = 0; open_ && reads < max_reads && bytes < max_bytes; ++reads) {
-    const ReadResult result = read_some(bytes);
-    if (result != ReadResult::more) return result;
+LogPipe::ReadResult LogPipe::read(LogBudget& budget) {
+  while (open_ && !budget.spent()) {
+    if (rest_at_ < rest_.size()) {
+      hand_on(std::string_view(rest_).substr(rest_at_), budget);
+      continue;
+    }
+    if (const ReadResult result = read_some(budget); result != ReadResult::more) return result;
   }
   return ReadResult::more;
 }
 
-LogPipe::ReadResult LogPipe::read_some(std::size_t& bytes) {
+LogPipe::ReadResult LogPipe::read_some(LogBudget& budget) {
   std::array<char, read_bytes>& buffer = shared_buffer();
+  --budget.reads;
   const ssize_t count = ::read(descriptor_.native_handle(), buffer.data(), buffer.size());
   if (count == 0) return ReadResult::ended;
   if (count < 0) {
     return errno == EAGAIN || errno == EINTR ? ReadResult::empty : ReadResult::ended;
   }
-  bytes += static_cast<std::size_t>(count);
-  try {
-    splitter_.feed({buffer.data(), static_cast<std::size_t>(count)}, take_);
-  } catch (const std::bad_alloc&) {
-    // No memory to keep the beginning of a line: it is lost, its pipe is read on.
-  }
+  hand_on({buffer.data(), static_cast<std::size_t>(count)}, budget);
   return ReadResult::more;
+}
+
+/// `bytes` is rest_, or was just read while there is no rest.
+void LogPipe::hand_on(std::string_view bytes, LogBudget& budget) {
+  const bool of_rest = !rest_.empty();
+  std::size_t told = 0;
+  try {
+    const std::size_t lines = budget.lines;
+    const std::string_view left = splitter_.feed(bytes, lines, [&](const Line& line) {
+      --budget.lines;
+      take_(line);
+    });
+    told = bytes.size() - left.size();
+    if (of_rest && !left.empty()) {
+      rest_at_ += told;
+    } else if (!left.empty()) {
+      rest_.assign(left);
+      rest_at_ = 0;
+    }
+    if (left.empty()) {
+      rest_.clear();
+      rest_at_ = 0;
+    }
+  } catch (const std::bad_alloc&) {
+    // No memory to keep what was read: it is lost, its pipe is read on.
+    told = bytes.size();
+    rest_.clear();
+    rest_at_ = 0;
+  }
+  taken_ += told;
+  budget.bytes -= std::min(budget.bytes, told);
+}
+
+std::uint64_t LogPipe::mark(std::size_t most_bytes) {
+  int in_pipe = 0;
+  if (!open_ || ::ioctl(descriptor_.native_handle(), FIONREAD, &in_pipe) != 0) in_pipe = 0;
+  return taken_ + std::min(most_bytes, rest_.size() - rest_at_ + static_cast<std::size_t>(in_pipe));
 }
 
 void LogPipe::finish() {

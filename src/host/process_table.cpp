@@ -112,10 +112,10 @@ void ProcessTable::forget(RunKey run) {
   runs_.erase(found);
 }
 
-std::vector<Reaped> ProcessTable::reap() {
+std::vector<Reaped> ProcessTable::reap(std::size_t most) {
   std::vector<Reaped> ended;
   orphans_known_ = false;
-  for (;;) {
+  while (ended.size() < most) {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid < 0 && errno == EINTR) continue;

@@ -38,7 +38,7 @@ constexpr std::uint32_t events_of_interest =
 constexpr std::uint32_t loss_of_watch = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
 
 constexpr std::size_t read_bytes = 16 * 1024;
-constexpr int max_reads = 16;  // in a row, before the loop is left to the others
+constexpr int max_reads = 4;   // in a row, before the loop is left to the others
 constexpr int max_rounds = 4;  // of setting up watches while directories come and go
 
 // --- words ---------------------------------------------------------------------------------------

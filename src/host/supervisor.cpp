@@ -40,18 +40,6 @@ void ignore_other_signals() {
   }
 }
 
-/// Sets a flag to false at the end of its life.
-class Cleared {
- public:
-  explicit Cleared(bool& flag) : flag_(flag) {}
-  ~Cleared() { flag_ = false; }
-  Cleared(const Cleared&) = delete;
-  Cleared& operator=(const Cleared&) = delete;
-
- private:
-  bool& flag_;
-};
-
 }  // namespace
 
 Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
@@ -63,6 +51,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
       watcher(loop, watcher_hooks()),
       marks(options.state),
       guarded_timer(loop),
+      log_reader(std::make_shared<LogReader>(loop)),
       output(loop, options.log_descriptor, options.formatter),
       termination(options.plan->pod.termination_log),
       termination_timer(loop) {
@@ -72,9 +61,11 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
   newest = options.snapshot;
   keep_out_of_swap(*newest);
   learn_secrets();  // before the first line of our own
+  log_reader->when_read([this] { input_was_read(); });
 }
 
 Supervisor::Impl::~Impl() {
+  log_reader->close();
   for (const auto& [run, pipe] : pipes) pipe->close();
 }
 
@@ -108,35 +99,6 @@ void Supervisor::Impl::start() {
   if (!over) read_values_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
 }
 
-void Supervisor::Impl::push(engine::Event event) {
-  inbox.push_back(std::move(event));
-  pump();
-}
-
-// Events are handled one after the other; what carrying out an action reports comes behind them.
-void Supervisor::Impl::pump() {
-  if (pumping || over) return;
-  pumping = true;
-  // Also when there is no memory for an event: the next one must not find us pumping for ever.
-  const Cleared at_the_end(pumping);
-  memory_is_ample();  // puts the reserve by again
-  std::vector<engine::Action> actions;
-  while (!inbox.empty() && !over) {
-    engine::Event event = std::move(inbox.front());
-    inbox.pop_front();
-    clean(event);
-    actions.clear();
-    engine.handle(event, Clock::now(), actions);
-    if (engine.view().state == engine::PodState::stopping) let_go_of_sources();
-    for (const engine::Action& action : actions) {
-      if (!over) carry_out(action);
-    }
-  }
-  pumping = false;
-  note_ages();
-  arm_timer();
-}
-
 void Supervisor::Impl::memory_was_short() {
   constexpr std::chrono::seconds between_notices{10};
   // Whatever wants memory again and again must not take the processor, too.
@@ -161,31 +123,6 @@ void Supervisor::Impl::let_go_of_sources() {
   if (std::exchange(sources_released, true)) return;
   if (sources) sources->release();
   if (stop_begins) stop_begins();
-}
-
-void Supervisor::Impl::pump_soon() {
-  if (pump_posted || pumping) return;
-  pump_posted = true;
-  boost::asio::post(io, [this] {
-    pump_posted = false;
-    pump();
-  });
-}
-
-void Supervisor::Impl::arm_timer() {
-  const std::optional<engine::Instant> wanted = over ? std::nullopt : engine.deadline();
-  if (wanted == armed) return;
-  armed = wanted;
-  if (!wanted) {
-    timer.cancel();
-    return;
-  }
-  timer.expires_after(std::max(engine::Nanoseconds(0), *wanted - Clock::now()));
-  timer.async_wait([this](const boost::system::error_code& error) {
-    if (error || over) return;
-    armed.reset();
-    push(engine::Tick{});
-  });
 }
 
 void Supervisor::Impl::wait_for_signals() {
@@ -282,6 +219,8 @@ CommandResult Supervisor::command(engine::Command::Verb verb, std::string_view s
             fmt::format("the pod is stopping ({}): nothing is started or restarted any more", view().cause)};
   }
   impl_->push(engine::Command{verb, *id, std::move(by)});
+  if (!impl_->all_is_done())
+    return {true, fmt::format("{}: asked for; what happened before is carried out first", service)};
   const engine::ServiceView& shown = view().services[*id];
   return {true, fmt::format("{}: {}, because {}", service, engine::to_text(shown.state), shown.cause)};
 }

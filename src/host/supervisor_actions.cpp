@@ -12,6 +12,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "arizuko/engine/exit_codes.hpp"
+#include "arizuko/host/take_along.hpp"
 #include "clock.hpp"
 #include "launcher.hpp"
 #include "supervisor_impl.hpp"
@@ -23,6 +25,8 @@ namespace {
 // How long processes that nobody claims may take to die at the very end.
 constexpr int stray_patience_ms = 200;
 constexpr plan::Duration log_patience{500};
+// What is still read of all outputs when the run is over: less than a second's work.
+constexpr LogBudget at_the_end{16 * 1024 * 1024, 256 * 1024, 16 * 1024};
 
 struct Pipe {
   int read_end = -1;
@@ -169,6 +173,9 @@ void Supervisor::Impl::carry_out(const engine::Note& action) {
 }
 
 void Supervisor::Impl::carry_out(const engine::Exit& action) {
+  // After a fault of ours nobody else will: a daemon that lived on would hold ports and database of the next
+  // run.
+  if (action.code == engine::exit_fault) end_all_children(std::chrono::milliseconds(stray_patience_ms));
   end_strays();
   finish(action);
 }
@@ -198,7 +205,9 @@ void Supervisor::Impl::finish(const engine::Exit& action) {
   guarded_timer.cancel();
   signals.cancel();
   if (guarded) guarded->put_back();
-  for (const auto& [run, pipe] : OpenPipes(pipes)) pipe->drain();
+  LogBudget last_words = at_the_end;
+  for (const auto& [run, pipe] : OpenPipes(pipes)) pipe->go_on(pipe->read(last_words));
+  log_reader->close();
   for (const auto& [run, pipe] : pipes) pipe->close();
   pipes.clear();
   if (options.groups) options.groups->remove();

@@ -2,6 +2,7 @@
 //
 //   supervisor.cpp            the loop: events in, actions out, timer, signals
 //   supervisor_actions.cpp    carries out each action
+//   supervisor_turns.cpp      how much is done in one turn of the loop, and in which order
 //   supervisor_observe.cpp    what is seen of processes, logs and conditions
 //   supervisor_checks.cpp     what conditions need: commands, values, who is ready, sd_notify
 //   supervisor_groups.cpp     control groups of the services
@@ -31,8 +32,10 @@
 #include "history.hpp"
 #include "locked_memory.hpp"
 #include "log_pipe.hpp"
+#include "log_reader.hpp"
 #include "memory_events.hpp"
 #include "own_terminal.hpp"
+#include "repeated_lines.hpp"
 #include "run_notify.hpp"
 #include "task_marks.hpp"
 
@@ -47,16 +50,23 @@ struct Supervisor::Impl {
   // --- supervisor.cpp
   void attend(std::function<void(int)> when_ended);
   void start();
-  void push(engine::Event event);  // and carry out what follows, unless that is under way already
-  void pump();
-  void pump_soon();
   void let_go_of_sources();
-  void arm_timer();
   void memory_was_short();
   void wait_for_signals();
   void on_signal(int number);
   void on_hangup();
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
+
+  // --- supervisor_turns.cpp
+  void push(engine::Event event);  // and carry out what follows, unless that is under way already
+  void pump();
+  void pump_soon();
+  bool all_is_done() const { return inbox.empty() && to_do.empty(); }
+  void handle_next();
+  void arm_timer();
+  void time_is_over();
+  void tick_when_read(int rounds);
+  void input_was_read();
 
   // --- supervisor_actions.cpp
   void carry_out(const engine::Action& action);
@@ -78,10 +88,12 @@ struct Supervisor::Impl {
 
   // --- supervisor_observe.cpp
   void reap();
-  void main_ended(RunKey run, int wait_status);
+  struct Ending;
+  void main_ended(RunKey run, int wait_status, LogBudget& budget);
+  void tell_end(const Ending& ending);
+  void tell_ends();
   void look_for_empty_trees();
   std::shared_ptr<LogPipe> add_pipe(RunKey run, Stream stream, int descriptor);
-  void drain_pipes(RunKey run);
   void take_line(RunKey run, Stream stream, LogHistory::Handle handle, const Line& line);
 
   // --- supervisor_checks.cpp
@@ -112,6 +124,7 @@ struct Supervisor::Impl {
 
   // --- supervisor_values.cpp
   CommandResult reload(const std::string& by);
+  void tell_refusal(engine::InputRefused::Input input, const std::string& cause, const std::string& reason);
   void number_values(env::Snapshot snapshot);
   enum class Answer { when_changed, always, asked };
   void read_values_again(Answer answer, const std::string& cause, std::optional<engine::Instant> switched);
@@ -132,6 +145,7 @@ struct Supervisor::Impl {
   std::function<void(int)> ended;
 
   std::deque<engine::Event> inbox;
+  std::deque<engine::Action> to_do;  // of the event before those of the inbox
   bool pumping = false;
   bool pump_posted = false;
   std::optional<engine::Instant> shortage_told;
@@ -165,6 +179,24 @@ struct Supervisor::Impl {
   std::uint32_t last_check = 0;
   using OpenPipes = std::multimap<RunKey, std::shared_ptr<LogPipe>>;
   OpenPipes pipes;
+  std::shared_ptr<LogReader> log_reader;
+  /// As far as a pipe has to be read before something is told.
+  struct Goal {
+    std::shared_ptr<LogPipe> pipe;
+    std::uint64_t taken;
+    bool reached() const { return !pipe->is_open() || pipe->taken() >= taken; }
+  };
+  /// A main process was reaped; its last words come before its end.
+  struct Ending {
+    RunKey run;
+    int wait_status;
+    std::vector<Goal> last_words;
+  };
+  std::deque<Ending> endings;
+  bool reap_posted = false;
+  enum class TickIs { not_due, after_the_input, on_its_way };
+  TickIs tick = TickIs::not_due;
+  std::vector<Goal> before_a_tick;  // of logs that may make something ready
 
   std::map<std::string, std::string> group_troubles;  // as last told, by service
   std::optional<MemoryEvents> memory_events;
@@ -175,10 +207,12 @@ struct Supervisor::Impl {
   LockedMemory secret_memory;
   env::Redactor redactor{&secret_memory};
   std::vector<std::string> short_secrets;  // as last warned of
+  std::string last_refusal;                // of a plan or of values, as last told
   std::string redacted_line;               // the line at hand, where it held a secret
 
   History history;
   LogHistory logs;
+  RepeatedLines repeated;
   LogOutput output;
   TerminationMessage termination;
   boost::asio::steady_timer termination_timer;

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <sys/wait.h>
 
 #include <fmt/format.h>
+#include <boost/asio/post.hpp>
 
 #include "clock.hpp"
 #include "supervisor_impl.hpp"
@@ -13,6 +15,12 @@
 namespace arizuko::host {
 
 namespace {
+
+// The rest in the next turn.
+constexpr std::size_t most_reaped_a_turn = 256;
+constexpr LogBudget last_words_of_a_turn = LogReader::a_turn;
+// Of each output of a run, before its end is told: what comes on top is somebody's who flooded.
+constexpr std::size_t most_last_words = 128 * 1024;
 
 engine::ExitStatus exit_status(int wait_status) {
   engine::ExitStatus status;
@@ -39,21 +47,56 @@ std::string names_of(const std::vector<ProcessInfo>& processes) {
 }  // namespace
 
 void Supervisor::Impl::reap() {
-  for (const Reaped& each : table.reap()) {
+  LogBudget budget = last_words_of_a_turn;
+  const std::vector<Reaped> reaped = table.reap(most_reaped_a_turn);
+  for (const Reaped& each : reaped) {
     if (!each.main) continue;
     if (each.main->is_check()) {
       check_ended(*each.main, each.pid, each.wait_status);
     } else {
-      main_ended(*each.main, each.wait_status);
+      main_ended(*each.main, each.wait_status, budget);
     }
   }
   end_trees_of_checks();
   look_for_empty_trees();
   pump();
+  if (reaped.size() < most_reaped_a_turn || std::exchange(reap_posted, true)) return;
+  boost::asio::post(io, [this] {
+    reap_posted = false;
+    if (!over) reap();
+  });
 }
 
-void Supervisor::Impl::main_ended(RunKey run, int wait_status) {
-  drain_pipes(run);  // its last words come before its end
+// Its last words come before its end: at once as a rule, else when they are read, in the turns of the reader.
+void Supervisor::Impl::main_ended(RunKey run, int wait_status, LogBudget& budget) {
+  Ending ending{run, wait_status, {}};
+  for (auto each = pipes.lower_bound(run); each != pipes.end() && each->first == run;) {
+    const std::shared_ptr<LogPipe> pipe = each->second;
+    ++each;  // go_on() may end the pipe and take it from the map
+    const Goal goal{pipe, pipe->mark(most_last_words)};
+    if (!budget.spent()) pipe->go_on(pipe->read(budget));
+    if (goal.reached()) continue;
+    ending.last_words.push_back(goal);
+    log_reader->read_soon(pipe);
+  }
+  if (ending.last_words.empty()) return tell_end(ending);
+  endings.push_back(std::move(ending));
+}
+
+void Supervisor::Impl::tell_ends() {
+  const auto read = [](const Ending& each) { return std::ranges::all_of(each.last_words, &Goal::reached); };
+  std::vector<Ending> told;
+  for (const Ending& each : endings) {
+    if (read(each)) told.push_back(each);
+  }
+  if (told.empty()) return;
+  std::erase_if(endings, read);
+  for (const Ending& each : told) tell_end(each);
+  pump();
+}
+
+void Supervisor::Impl::tell_end(const Ending& ending) {
+  const RunKey run = ending.run;
   watcher.unwatch_run(run);
   values.erase(run);
   files_before.erase(run);
@@ -64,8 +107,8 @@ void Supervisor::Impl::main_ended(RunKey run, int wait_status) {
   } else {
     emptying.insert(run);
   }
-  engine::ExitStatus status = exit_status(wait_status);
-  status.out_of_memory = ended_for_want_of_memory(service(run.service).name, wait_status);
+  engine::ExitStatus status = exit_status(ending.wait_status);
+  status.out_of_memory = ended_for_want_of_memory(service(run.service).name, ending.wait_status);
   inbox.push_back(engine::Exited{run.service, run.spawn, status, leftovers});
 }
 
@@ -85,7 +128,7 @@ std::shared_ptr<LogPipe> Supervisor::Impl::add_pipe(RunKey run, Stream stream, i
   const auto place = pipes.emplace(run, nullptr);
   const LogHistory::Handle handle = logs.handle(service(run.service).name);
   place->second = std::make_shared<LogPipe>(
-      io, descriptor,
+      io, log_reader, descriptor,
       [this, run, stream, handle](const Line& line) {
         try {
           take_line(run, stream, handle, line);
@@ -96,14 +139,6 @@ std::shared_ptr<LogPipe> Supervisor::Impl::add_pipe(RunKey run, Stream stream, i
       [this, place] { pipes.erase(place); });
   place->second->start();
   return place->second;
-}
-
-void Supervisor::Impl::drain_pipes(RunKey run) {
-  for (auto each = pipes.lower_bound(run); each != pipes.end() && each->first == run;) {
-    const std::shared_ptr<LogPipe> pipe = each->second;
-    ++each;  // drain() may end the pipe and take it from the map
-    pipe->drain();
-  }
 }
 
 // The way that every line takes: keep it short.

@@ -31,6 +31,9 @@ Level level_of(engine::Severity severity) {
 void Supervisor::Impl::log(Level level, const std::string& unredacted) {
   std::string text = unredacted;
   redactor.clean(text);
+  const std::optional<std::uint64_t> left_out = repeated.say(text, Clock::now());
+  if (!left_out) return;
+  if (*left_out > 0) text += fmt::format(" (and {} more times since it was last said)", *left_out);
   logs.add(own_name, Stream::err, text, Clock::unix_nanoseconds());
   LogRecord record;
   record.service = own_name;

@@ -1,6 +1,7 @@
 // Values and plans that change while the instance runs: what is read, and what the engine is told of it.
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,6 +17,8 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
   auto fresh = options.reload();
   if (!fresh) {
     log(Level::error, fmt::format("reload ({}) refused, the running plan stays:\n{}", by, fresh.error()));
+    tell_refusal(engine::InputRefused::Input::plan, fmt::format("a reload was asked for ({})", by),
+                 fresh.error());
     return {false, fmt::format("refused, the running plan stays:\n{}", fresh.error())};
   }
   const plan::Pod& before = engine.plan()->pod;
@@ -24,9 +27,11 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
     const std::string why =
         "refused: pod.instance and pod.data_dir cannot change while running; end the run and start it anew";
     log(Level::error, "reload " + why);
+    tell_refusal(engine::InputRefused::Input::plan, fmt::format("a reload was asked for ({})", by), why);
     return {false, why};
   }
   log(Level::info, fmt::format("reload: asked for by the {}", by));
+  last_refusal.clear();
   report_limits(*fresh->first);
   sources_plan = fresh->first;
   sources->set_sources(fresh->first->env.sources);
@@ -38,6 +43,16 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
   const bool waits = engine.view().waiting_values.has_value();
   return {true, waits ? "it waits for the end of the rotation that is under way: `arizuko-init secrets`"
                       : "reloaded: `arizuko-init status` shows what follows"};
+}
+
+// A line of history, with the first problem; once, while it is the same: a source may be written over and
+// over.
+void Supervisor::Impl::tell_refusal(engine::InputRefused::Input input, const std::string& cause,
+                                    const std::string& reason) {
+  const std::size_t begin = std::min(reason.find_first_not_of(" \n"), reason.size());
+  std::string first = reason.substr(begin, reason.find('\n', begin) - begin);
+  if (std::exchange(last_refusal, first) == first) return;
+  push(engine::InputRefused{input, cause, std::move(first)});
 }
 
 // What was read becomes the newest generation.
@@ -56,9 +71,11 @@ void Supervisor::Impl::read_values_again(Answer answer, const std::string& cause
   if (!fresh) {
     log(Level::error,
         fmt::format("{}, but its values cannot be used, the old ones stay:\n{}", cause, fresh.error()));
+    tell_refusal(engine::InputRefused::Input::values, cause, fresh.error());
     if (answer != Answer::when_changed) offer_values(Offer::followed, std::nullopt);
     return;
   }
+  last_refusal.clear();
   const bool news = (*fresh)->values != newest->values;
   if (news || answer == Answer::asked) number_values(**fresh);
   if (answer == Answer::asked) return offer_values(Offer::asked, switched);
@@ -197,6 +214,8 @@ CommandResult Supervisor::accept(std::string_view key, std::string by) {
                                names.empty() ? "nothing is" : fmt::format("held back: {}", names))};
   }
   impl_->push(engine::Accept{std::string(key), std::move(by)});
+  if (!impl_->all_is_done())
+    return {true, fmt::format("{}: asked for; what happened before is carried out first", key)};
   if (std::ranges::any_of(view().held_keys, is_it)) {
     return {false, fmt::format("{} is still held back: its source changed meanwhile; look again", key)};
   }

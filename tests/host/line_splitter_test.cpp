@@ -1,5 +1,8 @@
 #include "arizuko/host/line_splitter.hpp"
 
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -122,4 +125,19 @@ TEST_CASE("line splitter: can be fed again after the end of a stream") {
   splitter.finish(take);
   splitter.feed("new\n", take);
   CHECK(shown == "[half][new]");
+}
+
+TEST_CASE("line splitter: no more lines than asked for, and what is left goes in again") {
+  LineSplitter splitter;
+  std::vector<std::string> lines;
+  const auto take = [&](const Line& line) { lines.emplace_back(line.text); };
+  std::string_view left = splitter.feed("a\n\nb\nc\nd", 2, take);
+  CHECK(lines == std::vector<std::string>{"a", ""});
+  CHECK(left == "b\nc\nd");
+  left = splitter.feed(left, 2, take);
+  CHECK(lines.size() == 4);
+  CHECK(left == "d");
+  CHECK(splitter.feed(left, 2, take).empty());
+  splitter.finish(take);
+  CHECK(lines.back() == "d");
 }

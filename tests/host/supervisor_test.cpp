@@ -247,3 +247,51 @@ TEST_CASE("supervisor: an instance that has data and no fingerprints says so") {
   CHECK(warned(seeded));
   CHECK(seeded.logged().contains("WARN"));
 }
+
+TEST_CASE(
+    "supervisor: a command that is not there, delay 0 and an endless budget leave the loop to the others") {
+  TestPod pod(
+      "[service.absent]\ncommand = [\"/nonexist\"]\nrestart = { delay = \"0s\", budget = 0 "
+      "}\n[service.main]\n"
+      "after_tried = [\"absent\"]\n" +
+      script("exec sleep 100"));
+  std::uint32_t tries = 0;
+  const int code = pod.run([&](Supervisor& supervisor) {
+    tries = supervisor.view().services[0].spawns;
+    if (state_of(supervisor, "main") == engine::State::ready && tries >= 3)
+      supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+  CHECK(tries == 3);
+}
+
+TEST_CASE("supervisor: 60000 bare newlines come before the end of who wrote them, and so do its last words") {
+  TestPod pod("[service.main]\nessential = true\nrestart = { when = \"never\" }\n" +
+              script("yes '' | head -60000; echo last words; exit 3"));
+  CHECK(pod.run() == 75);
+  CHECK(pod.logged().find("last words") < pod.logged().find("exited with code 3"));
+  CHECK(pod.file("termination").contains("last words"));
+}
+
+TEST_CASE("supervisor: who ends while somebody else floods has its end told, and is started again") {
+  TestPod pod("[service.floods]\n" + script("exec yes ''") +
+              "[service.main]\nrestart = { delay = \"0s\" }\n" + script("echo in $$; exit 1"));
+  const int code = pod.run([](Supervisor& supervisor) {
+    if (supervisor.view().services[1].spawns >= 5) supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+}
+
+TEST_CASE("supervisor: 300 that end at once are all told, and the run goes on") {
+  std::string text;
+  for (int i = 0; i < 300; ++i)
+    text +=
+        "[service.s" + std::to_string(i) + "]\ncommand = [\"/bin/true\"]\nrestart = { when = \"never\" }\n";
+  TestPod pod(text);
+  const int code = pod.run([](Supervisor& supervisor) {
+    const auto& services = supervisor.view().services;
+    if (std::ranges::all_of(services, [](const auto& each) { return each.state == engine::State::done; }))
+      supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+}

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace arizuko::host {
 
@@ -24,7 +25,12 @@ class LineSplitter {
 
   /// Calls `take(Line)` for each line completed by `bytes`.
   template <class Take>
-  void feed(std::string_view bytes, Take&& take);
+  void feed(std::string_view bytes, Take&& take) {
+    feed(bytes, static_cast<std::size_t>(-1), std::forward<Take>(take));
+  }
+  /// The same for at most `most_lines` ends of lines; gives back what is left of `bytes`.
+  template <class Take>
+  std::string_view feed(std::string_view bytes, std::size_t most_lines, Take&& take);
 
   /// At the end of the stream: the last line, when it had no newline.
   template <class Take>

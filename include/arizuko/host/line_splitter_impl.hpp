@@ -8,12 +8,12 @@
 namespace arizuko::host {
 
 template <class Take>
-void LineSplitter::feed(std::string_view bytes, Take&& take) {
-  while (!bytes.empty()) {
+std::string_view LineSplitter::feed(std::string_view bytes, std::size_t most_lines, Take&& take) {
+  for (std::size_t lines = 0; !bytes.empty() && lines < most_lines; ++lines) {
     const void* found = std::memchr(bytes.data(), '\n', bytes.size());
     if (found == nullptr) {
       keep(bytes, take);
-      return;
+      return {};
     }
     const auto length = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
     const std::string_view piece = bytes.substr(0, length);
@@ -27,6 +27,7 @@ void LineSplitter::feed(std::string_view bytes, Take&& take) {
       complete(piece, take);
     }
   }
+  return bytes;
 }
 
 template <class Take>

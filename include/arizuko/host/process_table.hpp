@@ -66,7 +66,7 @@ class ProcessTable {
   void forget(RunKey run);
 
   /// Collects every child that has ended (waitpid until nothing is left).
-  std::vector<Reaped> reap();
+  std::vector<Reaped> reap(std::size_t most = static_cast<std::size_t>(-1));
 
   /// The living processes of the run beside its main process, those of its checks too. One small read when
   /// there are none.
