@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <charconv>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -52,6 +54,25 @@ struct Words {
   bool json = false;
 };
 
+constexpr double longest_wait_seconds = 86'400;
+constexpr std::uint64_t most_lines = 1'000'000;
+constexpr std::uint64_t most_events = 1'000'000'000'000'000;
+
+/// All of `text`: no sign but a minus, no blanks, neither nan nor inf.
+template <class Number>
+std::optional<Number> a_number(std::string_view text) {
+  Number number{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 40;
+  return text.size() <= most ? std::string(text) : std::string(text.substr(0, most)) + "...";
+}
+
 std::string example(std::string_view lines, std::string_view codes) {
   return fmt::format("Example:\n{}\n{}", lines, codes);
 }
@@ -82,12 +103,32 @@ void add_services(CLI::App& command, Words& words, bool required) {
   if (required) option->required();
 }
 
+/// A number of seconds; the message repeats at most what a person would type.
+CLI::Validator seconds(double least, double most) {
+  return {[least, most](std::string& text) -> std::string {
+            const std::optional<double> number = a_number<double>(text);
+            if (number && *number >= least && *number <= most) return {};
+            return fmt::format("{} is not a number of seconds from {:g} to {:g}", shown(text), least, most);
+          },
+          ""};
+}
+
+/// A whole number, without a sign.
+CLI::Validator whole_number(std::uint64_t most) {
+  return {[most](std::string& text) -> std::string {
+            const std::optional<std::uint64_t> number = a_number<std::uint64_t>(text);
+            if (number && *number <= most) return {};
+            return fmt::format("{} is not a whole number from 0 to {}", shown(text), most);
+          },
+          ""};
+}
+
 void add_wait(CLI::App& command, Words& words) {
   command
       .add_option("--wait", words.client.wait_seconds,
                   "Wait until it is there, or has failed, at most this long")
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(seconds(0, longest_wait_seconds));
 }
 
 void add_run_and_check(CLI::App& app, Words& words) {
@@ -134,7 +175,7 @@ void add_examinations(CLI::App& app, Words& words) {
       ->check(CLI::IsMember({"readyz", "livez", "startupz"}));
   health->add_option("--timeout", words.health.timeout_seconds, "How long an answer may take (default: 3)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 60.0));
+      ->check(seconds(0.1, 60));
   health->footer(example("  arizuko-init healthcheck\n  arizuko-init healthcheck --probe livez\n",
                          "Exit codes: 0 yes, 1 no or nobody answers, 64 usage.\n"));
 
@@ -169,7 +210,7 @@ void add_questions(CLI::App& app, Words& words) {
   logs->add_flag("--follow,-f", words.client.follow, "Go on with new lines as they come");
   logs->add_option("--lines,-n", words.client.lines, "How many lines (default: 100)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(most_lines));
   add_services(*logs, words, false);
   logs->footer(example("  arizuko-init logs --follow gated teled\n", client_codes));
 
@@ -178,7 +219,7 @@ void add_questions(CLI::App& app, Words& words) {
   events->add_flag("--follow,-f", words.client.follow, "Go on with new events as they come");
   events->add_option("--after", words.client.after, "Only events with a greater number")
       ->type_name("SEQ")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(most_events));
   events->footer(example("  arizuko-init events --json --follow | jq -r .cause\n", client_codes));
 }
 

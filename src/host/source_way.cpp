@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,6 +82,32 @@ Way way_to(const std::string& path, plan::Source::Kind kind) {
   return way;
 }
 
+// So many keys of one directory may be links to elsewhere; a change of what is behind further ones is seen by
+// the slow comparison.
+constexpr int most_links_of_keys = 64;
+
+/// A key may be a link to a file elsewhere: what it leads to is written there, and nothing happens here.
+/// Those through ..data, as the kubelet makes them, are switched with it.
+void add_links_of_keys(Way& way) {
+  DIR* const directory = ::opendir(way.destination.c_str());
+  if (directory == nullptr) return;
+  int links = 0;
+  while (const dirent* entry = ::readdir(directory)) {
+    const bool may_be_link = entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
+    const std::string name = entry->d_name;
+    if (!may_be_link || name.starts_with('.') || !matters(name)) continue;
+    const std::string path = join(way.destination, name);
+    const auto target = link_at(path);
+    if (!target || target->starts_with(std::string(data_link) + "/")) continue;
+    if (++links > most_links_of_keys) break;
+    const Way below = way_to(path, plan::Source::Kind::dotenv);
+    for (const Place& place : below.places) {
+      if (std::ranges::find(way.places, place) == way.places.end()) way.places.push_back(place);
+    }
+  }
+  ::closedir(directory);
+}
+
 }  // namespace
 
 Way way_to(const plan::Source& source) {
@@ -92,6 +119,7 @@ Way way_to(const plan::Source& source) {
     const Way below = way_to(data, source.kind);
     way.places.insert(way.places.end(), below.places.begin(), below.places.end());
   }
+  add_links_of_keys(way);
   return way;
 }
 

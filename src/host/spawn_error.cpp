@@ -7,6 +7,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,7 +87,14 @@ std::string hint(const SpawnError& error) {
     return "only root can switch users; leave uid and gid out of the plan";
   }
   if (error.error == EPERM && error.stage == SpawnStage::setting_limits) {
-    return "above the hard limit, which only root may raise";
+    // A root without the capability, as in a container, may not either: setrlimit(2).
+    rlimit hard{};
+    const std::string limit =
+        ::getrlimit(RLIMIT_NOFILE, &hard) == 0 ? fmt::format(" of {}", hard.rlim_max) : "";
+    return fmt::format(
+        "above the hard limit{}, which needs CAP_SYS_RESOURCE to raise: ask for less, or start the "
+        "container with a higher one (docker run --ulimit nofile=N)",
+        limit);
   }
   return {};
 }

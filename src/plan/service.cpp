@@ -240,6 +240,18 @@ std::vector<ServiceDraft> list_services(const Node& root, Scope& scope, Problems
   return drafts;
 }
 
+// An empty text is part of every line.
+void read_drop(const Reader& reader, Service& service) {
+  service.drop = reader.strings("drop");
+  const auto empty = std::ranges::find_if(service.drop, &std::string::empty);
+  if (empty == service.drop.end()) return;
+  const Node* list = reader.find("drop");
+  const auto index = static_cast<std::size_t>(empty - service.drop.begin());
+  const Location where = index < list->items.size() ? list->items[index].where : list->where;
+  reader.report(where, reader.key_of("drop"), "is empty, and so would drop every line of the log",
+                "write a part of the lines that are meant, or take it out");
+}
+
 void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Problems& problems) {
   const Reader reader{draft.table, draft.key, scope, Variables::refused, problems};
   Service& service = draft.service;
@@ -258,7 +270,7 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
   reader.value("on_change", parse_change, change);
   service.on_change = change.what;
   service.change_signal = change.signal;
-  service.drop = reader.strings("drop");
+  read_drop(reader, service);
   reader.integer("nofile", least_nofile, most_nofile, service.nofile);
   read_group_limits(reader, service.group);
   if (User user; reader.find("user") != nullptr) {

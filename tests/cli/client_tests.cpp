@@ -166,7 +166,7 @@ TEST_CASE("cli: events as lines for people and as JSON for scripts") {
         "11:06:40.001 gated        starting -> ready: every condition holds\n");
   CHECK(
       served.type({"events", "--json"}).out ==
-      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","from":"starting","to":"ready","cause":"every condition holds"})"
+      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","code":"state-changed","from":"starting","to":"ready","cause":"every condition holds"})"
       "\n");
   CHECK(served.type({"events", "--after", "1"}).out.empty());
 }

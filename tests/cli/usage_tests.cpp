@@ -49,6 +49,28 @@ TEST_CASE("cli: usage errors are 64 and say what is wrong") {
         "there is\n");
 }
 
+TEST_CASE("cli: a number out of its range is refused with the range, in one line that people read") {
+  CHECK(has(type({"start", "teled", "--wait", "99999999999"}).err,
+            "--wait: 99999999999 is not a number of seconds from 0 to 86400;"));
+  CHECK(has(type({"start", "teled", "--wait", "-1"}).err, "from 0 to 86400"));
+  CHECK(has(type({"start", "teled", "--wait", "nan"}).err, "nan is not a number of seconds"));
+  CHECK(has(type({"logs", "--lines", "99999999999999999999999"}).err,
+            "99999999999999999999999 is not a whole number from 0 to 1000000"));
+  CHECK(has(type({"logs", "--lines", "1e3"}).err, "is not a whole number"));
+  CHECK(has(type({"events", "--after", "-1"}).err, "is not a whole number from 0 to 1000000000000000"));
+  CHECK(has(type({"healthcheck", "--timeout", "1e300"}).err, "from 0.1 to 60"));
+  const std::vector<std::vector<std::string>> wrong = {
+      {"stop", "teled", "--wait", std::string(5000, '9')}, {"restart", "teled", "--wait", "1e308"},
+      {"logs", "--lines", std::string(5000, '9')},         {"events", "--after", std::string(5000, '9')},
+      {"healthcheck", "--timeout", std::string(5000, '9')}};
+  for (const auto& words : wrong) {
+    const Captured typed = type(words);
+    CAPTURE(typed.err);
+    CHECK(typed.code == 64);
+    CHECK(typed.err.size() < 250);
+  }
+}
+
 TEST_CASE("cli: without a command help goes to stderr, exit 64; as PID 1 it is run") {
   const Captured nothing = type({});
   CHECK(nothing.code == 64);

@@ -70,6 +70,25 @@ TEST_CASE("source watcher: a link on the way that is turned to another directory
   CHECK(owner.sees({{"A", "2"}, {"B", "3"}}));
 }
 
+TEST_CASE("source watcher: a key that is a link to a file elsewhere is followed live") {
+  const Scratch folder;
+  fs::create_directories(folder / "secrets");
+  fs::create_directories(folder / "vault/v1");
+  write_text(folder / "vault/v1/token", "1");
+  fs::create_symlink("v1", folder / "vault/current");
+  fs::create_symlink("../vault/current/token", folder / "secrets/TOKEN");
+  Owner owner({directory(folder / "secrets")});
+  write_text(folder / "vault/v1/token", "2");
+  CHECK(owner.sees({{"TOKEN", "2"}}));
+  fs::create_directories(folder / "vault/v2");
+  write_text(folder / "vault/v2/token", "3");
+  fs::create_symlink("v2", folder / "vault/new");
+  fs::rename(folder / "vault/new", folder / "vault/current");
+  CHECK(owner.sees({{"TOKEN", "3"}}));
+  write_text(folder / "vault/v2/token", "4");
+  CHECK(owner.sees({{"TOKEN", "4"}}));
+}
+
 TEST_CASE("source watcher: links that go in a circle are waited out, not followed for ever") {
   const Scratch folder;
   fs::create_symlink("b", folder / "a");
@@ -209,7 +228,7 @@ TEST_CASE("source watcher: a change that makes no event is found by the slow com
   fs::create_directories(folder / "secrets");
   fs::create_directories(folder / "elsewhere");
   write_text(folder / "elsewhere/A", "1");
-  fs::create_symlink(folder / "elsewhere/A", folder / "secrets/A");
+  fs::create_hard_link(folder / "elsewhere/A", folder / "secrets/A");  // written there, nothing happens here
   Owner owner({directory(folder / "secrets")}, comparing);
   write_text(folder / "elsewhere/A", "22");
   CHECK(owner.sees({{"A", "22"}}));
