@@ -59,10 +59,11 @@ TEST_CASE("cli: a number out of its range is refused with the range, in one line
   CHECK(has(type({"logs", "--lines", "1e3"}).err, "is not a whole number"));
   CHECK(has(type({"events", "--after", "-1"}).err, "is not a whole number from 0 to 1000000000000000"));
   CHECK(has(type({"healthcheck", "--timeout", "1e300"}).err, "from 0.1 to 60"));
-  const std::vector<std::vector<std::string>> wrong = {
-      {"stop", "teled", "--wait", std::string(5000, '9')}, {"restart", "teled", "--wait", "1e308"},
-      {"logs", "--lines", std::string(5000, '9')},         {"events", "--after", std::string(5000, '9')},
-      {"healthcheck", "--timeout", std::string(5000, '9')}};
+  const std::vector<std::vector<std::string>> wrong = {{"stop", "teled", "--wait", std::string(5000, '9')},
+                                                       {"restart", "teled", "--wait", "1e308"},
+                                                       {"logs", "--lines", std::string(5000, '9')},
+                                                       {"events", "--after", std::string(5000, '9')},
+                                                       {"healthcheck", "--timeout", std::string(5000, '9')}};
   for (const auto& words : wrong) {
     const Captured typed = type(words);
     CAPTURE(typed.err);
