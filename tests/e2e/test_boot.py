@@ -10,8 +10,6 @@ from pod import Pod, check, own_plan, position, seconds_of, sets, states_of, wai
 SIDE_BY_SIDE = ["timed", "dashd", "proxyd", "webd", "teled", "slakd"]
 CORE = [*SIDE_BY_SIDE, "onbod"]
 
-# gated.ready waits 250 ms for a socket that never comes: not wanted where many runs follow each other.
-QUICK_GATE = []
 
 
 def test_everything_of_the_stock_plan_comes_up_in_order(a_pod):
@@ -66,7 +64,7 @@ def test_nothing_is_written_but_below_the_data_directory(a_pod):
 
 
 def test_a_gate_that_hangs_ends_the_run_with_69(a_pod):
-    pod = a_pod(start=False, options=QUICK_GATE + sets(
+    pod = a_pod(start=False, options=sets(
         service__gated__ready__within="600ms", service__gated__restart__budget=2,
         service__gated__restart__delay="10ms"))
     pod.fault("gated", "hang-at-boot")
@@ -81,7 +79,7 @@ def test_a_gate_that_hangs_ends_the_run_with_69(a_pod):
 
 
 def test_an_essential_crash_loop_ends_the_run_with_75(a_pod):
-    pod = a_pod(options=QUICK_GATE + sets(service__gated__restart__budget=3, service__gated__restart__delay="10ms",
+    pod = a_pod(options=sets(service__gated__restart__budget=3, service__gated__restart__delay="10ms",
                                           service__gated__restart__max_delay="20ms")).wait_ready()
     pod.fault("gated", "exit-at-boot 9")
     pod.kill("gated")

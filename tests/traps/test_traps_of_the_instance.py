@@ -97,7 +97,8 @@ def test_T25_the_lock_dies_with_its_holder(a_pod):
 
 def test_T38_a_plan_whose_socket_path_is_longer_than_107_bytes_is_refused():
     data = "/srv/data/" + "x" * 85
-    problems = check("--set", f"pod.data_dir={data}", code=78)["problems"]
+    problems = check("--set", f"pod.data_dir={data}", "--set", 'service.gated.ready.socket="${pod.data_dir}/ipc/gated.sock"',
+                     code=78)["problems"]
     assert any("107" in p["what"] and "socket" in p["key"] for p in problems), problems
     check("--set", f"pod.data_dir={data[:-20]}")
 
