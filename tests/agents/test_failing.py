@@ -157,11 +157,15 @@ def test_T40_a_ledger_that_somebody_spoilt_holds_nobody(here, spoil, tmp_path):
         assert (tmp_path / "elsewhere").read_text() == "{}"
 
 
+def waits_for_a_signal(pid):
+    return "sigtimedwait" in Path(f"/proc/{pid}/wchan").read_text()
+
+
 def assert_held(bench, code):
     """Nothing can be written, so the failing run itself takes the time: it has told, and has not ended."""
     agent = start(bench)
     wait_for("its Job is made and gone", lambda: bench.server.asked("DELETE", "/jobs/") and not bench.jobs())
-    assert agent.poll() is None
+    wait_for("it holds itself: it waits for a signal or the end of its time", lambda: waits_for_a_signal(agent.pid))
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(20) == code
 
