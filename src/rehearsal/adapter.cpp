@@ -4,6 +4,7 @@
 // caught from the beginning and acted on only after login (T23). A taken port is noticed after
 // registering (T7). node: registers until it is done, and its signal handlers come after connect.
 // The platform is pretended: login takes 50 ms; POST /v1/rehearsal/inbound is a message from it.
+#include "adapter_kinds.hpp"
 #include "daemon.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
@@ -25,112 +26,6 @@ namespace {
 
 constexpr auto usual_login = std::chrono::milliseconds(50);
 constexpr std::size_t kept_limit = 1000;
-
-struct Kind {
-  std::string_view daemon, channel, prefix, listen, host;
-  Runtime runtime;
-  bool connects_after_listen;  // /health says 503 first
-  std::chrono::minutes stale;  // without an inbound for so long, health is `stale`
-  bool keeps;                  // an undelivered message is tried again (teled's offset, emaid's unseen)
-  std::array<std::string_view, 4> required{};
-  std::chrono::milliseconds stop{0};  // after it deregistered: teled's long poll, discd's gateway
-};
-
-constexpr auto five = std::chrono::minutes(5);
-constexpr std::array kinds{
-    Kind{"teled",
-         "telegram",
-         "telegram:",
-         ":9001",
-         "telegram",
-         Runtime::Go,
-         false,
-         five,
-         true,
-         {"TELEGRAM_BOT_TOKEN"},
-         std::chrono::seconds(5)},
-    Kind{"discd",
-         "discord",
-         "discord:",
-         ":9002",
-         "discord",
-         Runtime::Go,
-         true,
-         five,
-         false,
-         {},
-         std::chrono::seconds(1)},
-    Kind{"emaid",
-         "email",
-         "email:",
-         ":9003",
-         "email",
-         Runtime::Go,
-         true,
-         std::chrono::minutes(10),
-         true,
-         {"EMAIL_IMAP_HOST", "EMAIL_SMTP_HOST", "EMAIL_ACCOUNT", "EMAIL_PASSWORD"}},
-    Kind{"mastd",
-         "mastodon",
-         "mastodon:",
-         ":9004",
-         "mastd",
-         Runtime::Go,
-         true,
-         five,
-         false,
-         {"MASTODON_INSTANCE_URL", "MASTODON_ACCESS_TOKEN"}},
-    Kind{"bskyd",
-         "bluesky",
-         "bluesky:",
-         ":9005",
-         "bluesky",
-         Runtime::Go,
-         false,
-         five,
-         false,
-         {"BLUESKY_IDENTIFIER", "BLUESKY_PASSWORD"}},
-    Kind{"reditd",
-         "reddit",
-         "reddit:",
-         ":9006",
-         "reditd",
-         Runtime::Go,
-         true,
-         std::chrono::minutes(60),
-         false,
-         {"REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_USERNAME", "REDDIT_PASSWORD"}},
-    Kind{"linkd",
-         "linkedin",
-         "linkedin:",
-         ":9010",
-         "linkd",
-         Runtime::Go,
-         false,
-         five,
-         false,
-         {"LINKEDIN_CLIENT_ID", "LINKEDIN_CLIENT_SECRET"}},
-    Kind{"slakd",
-         "slack",
-         "slack:",
-         ":8080",
-         "slakd",
-         Runtime::Go,
-         false,
-         five,
-         false,
-         {"SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"}},
-    // The default is discd's port: the contract's own trap.
-    Kind{"whapd", "whatsapp", "whatsapp:", ":9002", "whapd", Runtime::Node, true, five, false, {}},
-    // Registers x: and posts twitter:home, which gated answers with 400.
-    Kind{"twitd", "twitter", "x:", ":8080", "twitd", Runtime::Node, true, five, false, {}},
-};
-
-const Kind* kind_of(std::string_view daemon) {
-  for (const auto& kind : kinds)
-    if (kind.daemon == daemon) return &kind;
-  return nullptr;
-}
 
 std::string own_secret_key(std::string_view daemon) {
   std::string key(daemon);

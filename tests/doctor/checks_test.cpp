@@ -527,7 +527,8 @@ TEST_CASE("doctor: an ASSISTANT_NAME that daemons refuse, or that eats senders, 
     world.set("ASSISTANT_NAME", name);
     CHECK(has(only(check_assistant(world.context())).what, "it has a space or one of"));
   }
-  for (const char* name : {"time", "Telegram", "WEB", "te_e", "%", "x", "anon", "Local", "user", "delegate", "escal"}) {
+  for (const char* name :
+       {"time", "Telegram", "WEB", "te_e", "%", "x", "anon", "Local", "user", "delegate", "escal"}) {
     CAPTURE(name);
     world.set("ASSISTANT_NAME", name);
     CHECK(has(only(check_assistant(world.context())).what, "begin with it"));
