@@ -1,6 +1,7 @@
 #include "brake.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +57,14 @@ class BlockedSignals {
  private:
   sigset_t before_{};
 };
+
+/// Any daemon may write into the ledger: whoever is told to end must be a run of this very program.
+bool is_this_program(int pid) {
+  struct stat own{}, other{};
+  return ::stat("/proc/self/exe", &own) == 0 &&
+         ::stat(fmt::format("/proc/{}/exe", pid).c_str(), &other) == 0 && own.st_dev == other.st_dev &&
+         own.st_ino == other.st_ino;
+}
 
 LiveRun* find(Ledger& ledger, const LiveRun& self) {
   const auto found = std::ranges::find_if(
@@ -157,7 +166,7 @@ Settled settle_waiting(const Environment& environment, std::vector<std::string> 
   const auto ledger = file.read();
   for (std::string& name : names) {
     const auto run = std::ranges::find_if(ledger.runs, [&](const LiveRun& each) {
-      return each.name == name && each.stage == LiveRun::Stage::waiting;
+      return each.name == name && each.stage == LiveRun::Stage::waiting && is_this_program(each.pid);
     });
     if (run == ledger.runs.end()) {
       settled.left.push_back(std::move(name));

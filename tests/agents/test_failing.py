@@ -191,6 +191,19 @@ def test_a_run_that_waits_is_steered_and_stopped_without_any_job(here):
     assert ledger(bench)["runs"] == [] and bench.server.asked("POST", "/jobs$") == []
 
 
+def test_a_ledger_cannot_have_anybody_else_told_to_end(here):
+    bench = here()
+    hold(bench)
+    bystander = subprocess.Popen(["/bin/sleep", "60"])
+    bench.running.append(bystander)
+    bystander.stdout = bystander.stderr = open(os.devnull)
+    born = int(Path(f"/proc/{bystander.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    path_of(bench).write_text(json.dumps({"runs": [
+        {"name": "arizuko-Andy-main-1", "group": "main", "pid": bystander.pid, "born": born, "stage": "waiting"}]}))
+    done = bench.command("stop", "arizuko-Andy-main-1")
+    assert done.returncode == 1 and "No such container" in done.stderr and bystander.poll() is None
+
+
 def test_a_storm_of_runs_is_no_more_than_twice_what_gated_may_start_and_the_rest_waits(here):
     bench = here(code=WAITS)
     runs = [start(bench, f"arizuko-Andy-main-{number}", env={"MAX_CONCURRENT_CONTAINERS": "2"}) for number in range(8)]
