@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "arizuko/posix/files.hpp"
+#include "proc_fs.hpp"
 
 namespace arizuko::host {
 namespace {

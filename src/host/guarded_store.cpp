@@ -167,8 +167,8 @@ std::expected<void, std::string> GuardedStore::remember(const std::string& key,
 }
 
 void GuardedStore::put_back() const {
-  if (!marks_.empty() && ::faccessat(state_.descriptor(), file_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-    static_cast<void>(write());
+  if (marks_.empty() || state_.descriptor() < 0) return;
+  if (::faccessat(state_.descriptor(), file_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) static_cast<void>(write());
 }
 
 std::string GuardedStore::digits(const std::string& key) const {
