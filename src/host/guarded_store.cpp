@@ -60,6 +60,7 @@ std::optional<Digest> digest(std::string_view value, const Salt& salt) {
 GuardedStore::GuardedStore(StateDir state, std::string_view accepted)
     : state_(std::move(state)), path_(state_.path(file_name)) {
   if (sodium_init() < 0) trouble_ = "libsodium has no source of random numbers";
+  randombytes_buf(mac_key_.data(), mac_key_.size());
   constexpr std::string_view dividers = " ,\t\n";
   for (std::size_t at = accepted.find_first_not_of(dividers); at != std::string_view::npos;) {
     const std::size_t end = std::min(accepted.find_first_of(dividers, at), accepted.size());
@@ -117,14 +118,22 @@ bool GuardedStore::is_like(const std::string& key, const std::string* value) {
   return now && sodium_memcmp(now->data(), expected.data(), expected.size()) == 0;
 }
 
+/// By which a value is known again within this run, without keeping it.
+GuardedStore::Mac GuardedStore::mac_of(const std::string& value) const {
+  Mac mac{};
+  crypto_generichash(mac.data(), mac.size(), reinterpret_cast<const unsigned char*>(value.data()),
+                     value.size(), mac_key_.data(), mac_key_.size());
+  return mac;
+}
+
 std::vector<std::string> GuardedStore::unlike_last_run(const std::vector<std::string>& keys,
                                                        const env::Snapshot& snapshot) {
   std::vector<std::string> unlike;
   for (const std::string& key : keys) {
     const std::string* value = snapshot.find(key);
-    const std::optional<std::string> wanted = value != nullptr ? std::optional(*value) : std::nullopt;
+    const std::optional<Mac> asked = value != nullptr ? std::optional(mac_of(*value)) : std::nullopt;
     const auto known = asked_.find(key);
-    if (known == asked_.end() || known->second.first != wanted) asked_[key] = {wanted, is_like(key, value)};
+    if (known == asked_.end() || known->second.first != asked) asked_[key] = {asked, is_like(key, value)};
     if (asked_[key].second) continue;
     const auto mark = marks_.find(key);
     const bool spent = mark != marks_.end() && mark->second.accepted_by_variable;

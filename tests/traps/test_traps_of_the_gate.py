@@ -292,7 +292,7 @@ def test_T37_before_a_planned_restart_of_gated_the_adapters_sign_off_at_it(a_pod
 
 
 # gated looks every 100 ms and forgets after three; arizuko-init looks as often.
-FORGETFUL_GATE = QUICK_GATE + sets(
+FORGETFUL_GATE = sets(
     service__gated__env__REHEARSAL_HEALTH_MS="100", service__teled__ready__http__every="100ms",
     service__teled__live__http__every="100ms", service__teled__env__CHANNEL_NAME="telegram-main")
 

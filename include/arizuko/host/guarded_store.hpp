@@ -9,6 +9,7 @@
 // for one change. Set on, it accepts no further one; a start without it arms it again.
 #pragma once
 
+#include <array>
 #include <expected>
 #include <map>
 #include <optional>
@@ -62,6 +63,9 @@ class GuardedStore {
     bool operator==(const Mark&) const = default;
   };
 
+  using Mac = std::array<unsigned char, 32>;
+
+  Mac mac_of(const std::string& value) const;
   void read();
   std::expected<void, std::string> write() const;
   bool is_like(const std::string& key, const std::string* value);
@@ -71,7 +75,8 @@ class GuardedStore {
   std::string trouble_;
   std::set<std::string, std::less<>> accepted_;
   std::map<std::string, Mark> marks_;
-  std::map<std::string, std::pair<std::optional<std::string>, bool>> asked_;  // the last answer, by key
+  std::array<unsigned char, 32> mac_key_{};                           // of this run
+  std::map<std::string, std::pair<std::optional<Mac>, bool>> asked_;  // the last answer, by key
 };
 
 }  // namespace arizuko::host
