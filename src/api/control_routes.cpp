@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view there_is =
     "there is: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets, "
-    "POST /v1/services/NAME/start|stop|restart /v1/reload /v1/secrets/KEY/accept";
+    "POST /v1/services/NAME/start|stop|restart /v1/reload /v1/secrets/KEY/accept|retry /v1/secrets/retry";
 constexpr std::uint64_t default_lines = 100;
 
 Response json(int status, std::string body) {
@@ -241,22 +241,25 @@ Response command(const Request& request, host::Instance& instance) {
   return carried_out(instance.command(*wanted, name, request.by));
 }
 
-/// /v1/secrets/KEY/accept
+/// /v1/secrets/retry, /v1/secrets/KEY/retry, /v1/secrets/KEY/accept
 Response accept(const Request& request, host::Instance& instance) {
   std::string_view rest = std::string_view(request.path).substr(std::string_view("/v1/secrets/").size());
   const std::size_t slash = rest.find('/');
-  if (slash == std::string_view::npos || rest.substr(slash) != "/accept")
+  const std::string_view key = rest.substr(0, slash);
+  const std::string_view verb = slash == std::string_view::npos ? rest : rest.substr(slash + 1);
+  const bool all = slash == std::string_view::npos && verb == "retry";
+  if (!all && (slash == std::string_view::npos || (verb != "accept" && verb != "retry")))
     return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
   if (request.method != "POST") return wrong_method(request, "POST");
-  const std::string_view key = rest.substr(0, slash);
-  std::vector<std::string> guarded;
-  for (const host::KeyFacts& each : instance.keys()) {
-    if (each.guarded) guarded.push_back(each.name);
-  }
-  if (std::ranges::find(guarded, key) == guarded.end())
-    return error(404, fmt::format("{} is no guarded key; guarded: {}", key,
-                                  guarded.empty() ? "none" : fmt::format("{}", fmt::join(guarded, ", "))));
-  return carried_out(instance.accept(key, request.by));
+  if (all) return carried_out(instance.retry(std::nullopt, request.by));
+  std::vector<std::string> names;
+  for (const host::KeyFacts& each : instance.keys()) names.push_back(each.name);
+  for (const engine::HeldKeyView& each : instance.view().held_keys) names.push_back(each.key);
+  if (std::ranges::find(names, key) == names.end())
+    return error(404,
+                 fmt::format("{} is no key that a service takes; `arizuko-init secrets` lists them", key));
+  return carried_out(verb == "accept" ? instance.accept(key, request.by)
+                                      : instance.retry(std::string(key), request.by));
 }
 
 }  // namespace

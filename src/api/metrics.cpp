@@ -80,6 +80,12 @@ void pod_families(Page& page, const host::Instance& instance) {
   }
 }
 
+std::uint64_t held(const engine::View& view, engine::HeldWhy why) {
+  return static_cast<std::uint64_t>(
+      std::count_if(view.held_keys.begin(), view.held_keys.end(),
+                    [why](const engine::HeldKeyView& each) { return each.why == why; }));
+}
+
 // Which values are in use, and what became of new ones. Nothing here is derived from a value.
 void rotation_families(Page& page, const host::Instance& instance) {
   const engine::View& view = instance.view();
@@ -99,7 +105,13 @@ void rotation_families(Page& page, const host::Instance& instance) {
   page.single("arizuko_init_rotation_waiting", "gauge", "1 while a generation of values waits for its turn.",
               view.waiting_values ? 1 : 0);
   page.single("arizuko_init_guarded_keys_held", "gauge",
-              "Guarded keys whose new value waits for an operator.", view.held_keys.size());
+              "Guarded keys whose new value waits for an operator.", held(view, engine::HeldWhy::guarded));
+  page.family("arizuko_init_values_held", "gauge",
+              "Values of the sources that are not in force, by the reason why they are held back.");
+  for (std::size_t i = 0; i < engine::held_whys; ++i) {
+    const auto why = static_cast<engine::HeldWhy>(i);
+    page.sample(label("reason", engine::to_text(why)), held(view, why));
+  }
   const std::optional<engine::RotationView>& last = view.rotation;
   page.family("arizuko_init_rotation_switch_timestamp_seconds", "gauge",
               "When the source of the last rotation changed, Unix time.");

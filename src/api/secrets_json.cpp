@@ -97,7 +97,15 @@ std::string secrets_json(const host::Instance& instance) {
   }
   json::array held;
   for (const engine::HeldKeyView& each : view.held_keys) {
-    held.push_back(json::object{{"key", each.key}, {"how", each.how}, {"blocks", each.blocks}});
+    held.push_back(json::object{{"key", each.key},
+                                {"how", each.how},
+                                {"blocks", each.blocks},
+                                {"why", engine::to_text(each.why)},
+                                {"reason", each.reason},
+                                {"remedy", each.remedy},
+                                {"generation", each.generation},
+                                {"since", time(each.since)},
+                                {"retry_at", time(each.retry_at)}});
   }
   page["held"] = std::move(held);
   json::object outcomes;

@@ -173,10 +173,13 @@ std::string rfc3339(std::int64_t unix_nanoseconds) {
 
 std::string status_json(const host::Instance& instance) {
   const engine::View& view = instance.view();
-  return fmt::format(R"({{"instance":{},"state":"{}","generation":{},"control_groups":{},{}"services":{}}})",
-                     json_string(view.instance), engine::to_text(view.state), view.generation,
-                     groups_json(instance.control_groups()), agents_json(instance),
-                     services_json(instance, Inside::shown));
+  std::string held;
+  for (const engine::HeldKeyView& each : view.held_keys)
+    held += (held.empty() ? "" : ",") + json_string(each.key);
+  return fmt::format(
+      R"({{"instance":{},"state":"{}","generation":{},"held":[{}],"control_groups":{},{}"services":{}}})",
+      json_string(view.instance), engine::to_text(view.state), view.generation, held,
+      groups_json(instance.control_groups()), agents_json(instance), services_json(instance, Inside::shown));
 }
 
 std::string pod_sentence(const host::Instance& instance) {

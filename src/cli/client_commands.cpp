@@ -285,9 +285,17 @@ int reload(const ClientOptions& options, const Console& console) {
 
 int secrets(const ClientOptions& options, const Console& console) {
   return with_client(options, console, [&](const Client& client) {
-    if (!options.accept.empty())
-      return order(client, fmt::format("/v1/secrets/{}/accept", encode(options.accept)), options, console);
-    return print_secrets(client, options, console);
+    switch (options.secrets_action) {
+      case ClientOptions::SecretsAction::show: return print_secrets(client, options, console);
+      case ClientOptions::SecretsAction::accept:
+        return order(client, fmt::format("/v1/secrets/{}/accept", encode(options.key)), options, console);
+      case ClientOptions::SecretsAction::retry:
+        return order(client,
+                     options.key.empty() ? "/v1/secrets/retry"
+                                         : fmt::format("/v1/secrets/{}/retry", encode(options.key)),
+                     options, console);
+    }
+    return exit_code::usage;
   });
 }
 

@@ -243,15 +243,20 @@ void add_commands(CLI::App& app, Words& words) {
   add_client_options(*reload, words);
   reload->footer(example("  arizuko-init reload\n", client_codes));
 
-  CLI::App* secrets =
-      app.add_subcommand("secrets", "Show which values are in use, by name; accept one that is held back");
+  CLI::App* secrets = app.add_subcommand(
+      "secrets", "Show which values are in use, by name; accept one that is held back, or try it again");
   add_client_options(*secrets, words);
-  secrets->add_option("ACTION", words.action, "`accept KEY`: take the new value of a guarded key")
+  secrets
+      ->add_option(
+          "ACTION", words.action,
+          "`accept KEY`: take a value that is held back until somebody does; `retry [KEY]`: try what a "
+          "service did not bear once more")
       ->type_name("")
-      ->check(CLI::IsMember({"accept"}));
-  secrets->add_option("KEY", words.client.accept, "The guarded key")->type_name("");
-  secrets->footer(
-      example("  arizuko-init secrets\n  arizuko-init secrets accept AUTH_SECRET\n", client_codes));
+      ->check(CLI::IsMember({"accept", "retry"}));
+  secrets->add_option("KEY", words.client.key, "The key")->type_name("");
+  secrets->footer(example(
+      "  arizuko-init secrets\n  arizuko-init secrets accept AUTH_SECRET\n  arizuko-init secrets retry\n",
+      client_codes));
 
   CLI::App* version = app.add_subcommand("version", "Print the version");
   version->add_flag("--json", words.json, "JSON, for scripts");
@@ -368,8 +373,12 @@ int dispatch(const std::string& name, Words& words, const CLI::App& app, const C
   if (name == "restart") return command(Verb::restart, words.client, console);
   if (name == "reload") return reload(words.client, console);
   if (name == "secrets") {
-    if (!words.action.empty() && words.client.accept.empty())
+    if (words.action == "accept" && words.client.key.empty())
       return usage_error(console, name, "accept needs the name of a key");
+    using Action = ClientOptions::SecretsAction;
+    words.client.secrets_action = words.action == "accept"  ? Action::accept
+                                  : words.action == "retry" ? Action::retry
+                                                            : Action::show;
     return secrets(words.client, console);
   }
   if (name == "logs") return logs(words.client, console);

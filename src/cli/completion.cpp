@@ -41,7 +41,7 @@ std::string_view choices(const OptionWords& option) {
 /// The same for the first word behind the command.
 std::string_view positional_choices(const CommandWords& command) {
   if (command.positional == "SHELL") return "bash zsh fish";
-  return command.positional == "ACTION" ? "accept" : "";
+  return command.positional == "ACTION" ? "accept retry" : "";
 }
 
 // The table of `status` begins behind its titles; the first column is the name.

@@ -1,4 +1,5 @@
 // `doctor`: what is wrong on this machine or in this pod. `check --pod`: the same of a manifest.
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include "arizuko/cli/prepare.hpp"
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/doctor/pod.hpp"
+#include "arizuko/env/scope.hpp"
 #include "arizuko/host/guarded_store.hpp"
 #include "findings.hpp"
 
@@ -23,6 +25,27 @@ doctor::Findings unusable_sources(const PlanOptions& options) {
   if (strict || !strict.error().problems.empty()) return found;
   for (const std::string& line : strict.error().lines) {
     found.push_back({doctor::Severity::error, "sources", {}, "", line, "`run` ends with exit 78", ""});
+  }
+  return found;
+}
+
+/// Values that nobody can be given: the trouble of those who take them.
+doctor::Findings unusable_values(const Prepared& prepared) {
+  doctor::Findings found;
+  for (const auto& [key, why] : prepared.snapshot.unusable) {
+    std::string takers;
+    for (const plan::Service& each : prepared.plan.services) {
+      if (std::ranges::binary_search(env::scope(prepared.plan, each), key))
+        takers += (takers.empty() ? "" : ", ") + each.name;
+    }
+    if (takers.empty()) continue;
+    found.push_back({doctor::Severity::error,
+                     "sources",
+                     {},
+                     key,
+                     fmt::format("{}: {}", key, why),
+                     fmt::format("what takes it does not start: {}", takers),
+                     "mend it in its source"});
   }
   return found;
 }
@@ -56,10 +79,13 @@ int doctor(const DoctorOptions& options, const Console& console) {
   if (!prepared) return print_refusal(prepared.error(), options.output, console);
   host::GuardedStore store = guarded_store(*prepared);
   doctor::Context context{prepared->plan, prepared->snapshot, doctor::this_user(),
-                          store.unlike_last_run(prepared->plan.env.guarded, prepared->snapshot)};
+                          store.unlike_last_run(prepared->plan.env.guarded,
+                                                env::seen_values(prepared->plan, prepared->plan.env.guarded,
+                                                                 prepared->snapshot))};
   context.fingerprints_known = !store.knows_nothing();
   context.groups = host::ControlGroups::delegated();
   doctor::Findings found = unusable_sources(options.plan);
+  append(found, unusable_values(*prepared));
   append(found, plan_warnings(prepared->plan));
   append(found, doctor::run_all(context));
   std::vector<std::string> names = names_of(doctor::all_checks());

@@ -98,6 +98,7 @@ void use_program(plan::Plan& plan, const std::string& program) {
 std::vector<std::string> make_up_values(const plan::Plan& plan, env::Snapshot& snapshot) {
   std::set<std::string> names;
   const auto make_up = [&](const std::string& key) {
+    if (snapshot.unusable.contains(key)) return;  // it is there, and wrong
     snapshot.values[key] = env::Value{made_up(key, plan.pod.data_dir), rehearsal_source};
     names.insert(key);
   };

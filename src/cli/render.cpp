@@ -156,6 +156,11 @@ std::expected<Status, std::string> parse_status(std::string_view text) {
   status.instance = string_of(*object, "instance");
   status.state = string_of(*object, "state");
   status.generation = static_cast<std::uint64_t>(number_of(*object, "generation").value_or(0));
+  if (const json::value* held = object->if_contains("held"); held != nullptr && held->is_array()) {
+    for (const json::value& key : held->get_array()) {
+      if (key.is_string()) status.held.emplace_back(key.get_string());
+    }
+  }
   for (const json::value& each : services->get_array()) {
     if (each.is_object()) status.services.push_back(service_of(each.get_object()));
   }
@@ -190,8 +195,12 @@ std::string status_text(const Status& status, std::string_view why, std::int64_t
     cells.push_back({note_of(service)});
     table.row(std::move(cells));
   }
-  return fmt::format("{} is {}: {}\n\n{}", status.instance,
-                     painted(status.state, paint_of(status.state), colour), why, table.text(colour));
+  const std::string held =
+      status.held.empty() ? ""
+                          : fmt::format("\nheld back: {}; `arizuko-init secrets` says why, and what to do\n",
+                                        fmt::join(status.held, ", "));
+  return fmt::format("{} is {}: {}\n\n{}{}", status.instance,
+                     painted(status.state, paint_of(status.state), colour), why, table.text(colour), held);
 }
 
 std::optional<std::string> event_text(std::string_view text, Colour colour) {

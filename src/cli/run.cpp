@@ -9,6 +9,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -81,6 +85,27 @@ void harden() {
   if (::getrlimit(RLIMIT_CORE, &core) == 0) {
     core.rlim_cur = 0;
     ::setrlimit(RLIMIT_CORE, &core);
+  }
+}
+
+/// Every process of our uid may read /proc/1/environ: the block that execve(2) left us. The secrets in it are
+/// read from a copy from now on. (Our memory itself such a process may read, too: docs/rotation.md.)
+void hide_environment() {
+  static std::vector<std::string> kept;
+  static std::vector<char*> entries;
+  if (!entries.empty()) return;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) kept.emplace_back(*entry);
+  for (std::string& entry : kept) entries.push_back(entry.data());
+  entries.push_back(nullptr);
+  char** const block = std::exchange(environ, entries.data());
+  for (char** entry = block; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view value = text.substr(equals + 1);
+    const bool secret =
+        env::name_says_secret(text.substr(0, equals)) || env::estimated_bits(value) >= env::min_secret_bits;
+    if (secret) std::memset(*entry + equals + 1, '*', value.size());
   }
 }
 
@@ -362,6 +387,8 @@ class Run {
                                       [this](const plan::Plan& plan) { return read_values(plan); },
                                       accepted_by_variable()};
     host::Supervisor supervisor(io, std::move(options));
+    supervisor_ = &supervisor;
+    told_ = {notices_.begin(), notices_.end()};
     try {
       return serve(io, supervisor);
     } catch (const std::exception& bug) {
@@ -475,8 +502,9 @@ class Run {
   }
 
   /// The sources of the plan that runs; a plan file that is just being edited does not matter to them.
-  std::expected<env::SnapshotPtr, std::string> read_values(const plan::Plan& plan) const {
+  std::expected<env::SnapshotPtr, std::string> read_values(const plan::Plan& plan) {
     host::ReadResult read = host::read_sources(plan.env.sources, environ);
+    tell(read);
     if (!read.usable()) {
       std::string text;
       for (const host::SourceProblem& problem : read.problems) text += host::to_text(problem) + '\n';
@@ -486,8 +514,21 @@ class Run {
     return std::make_shared<const env::Snapshot>(std::move(read.snapshot));
   }
 
+  /// What is wrong with a source, but no more than one key's trouble: said once.
+  void tell(const host::ReadResult& read) {
+    constexpr std::size_t most = 256;
+    if (told_.size() >= most) told_.clear();
+    for (const host::SourceProblem& problem : read.problems) {
+      if (problem.weight != host::SourceProblem::Weight::notice || supervisor_ == nullptr) continue;
+      if (std::string text = host::to_text(problem); told_.insert(text).second)
+        supervisor_->log(host::Level::warn, text);
+    }
+  }
+
   const RunOptions& options_;
   const Console& console_;
+  host::Supervisor* supervisor_ = nullptr;
+  std::set<std::string> told_;
   StopSignalsBlocked signals_;
   host::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};
@@ -502,6 +543,7 @@ class Run {
 
 int run_instance(const RunOptions& options, const Console& console) {
   harden();
+  hide_environment();
   Run run(options, console);
   try {
     return run.run();

@@ -81,15 +81,16 @@ std::string rotation_text(const json::object& rotation, std::int64_t now) {
   return text;
 }
 
-std::string held_text(const json::object& page) {
+std::string held_text(const json::object& page, std::int64_t now) {
   std::string text;
   for (const json::object& held : objects_at(page, "held")) {
-    const std::string key = text_at(held, "key");
-    text += fmt::format("held back: {} was {}{}; accept it with `arizuko-init secrets accept {}`\n", key,
-                        text_at(held, "how"),
-                        flag_at(held, "blocks") ? " since the last run, so what takes it does not start"
-                                                : ", and the old value stays in use",
-                        key);
+    const std::string retry = text_at(held, "retry_at");
+    const std::string remedy =
+        retry.empty() ? text_at(held, "remedy") : fmt::format("It is tried once more in {}", age(retry, now));
+    text += fmt::format("held back: {} ({} by generation {}, for {}{}): {}. {}\n", text_at(held, "key"),
+                        text_at(held, "how"), number_at(held, "generation"), age(text_at(held, "since"), now),
+                        flag_at(held, "blocks") ? "; what takes it does not start" : "",
+                        text_at(held, "reason"), remedy);
   }
   return text;
 }
@@ -117,7 +118,7 @@ std::expected<std::string, std::string> secrets_text(std::string_view body, std:
   if (const json::value* rotation = page.if_contains("rotation");
       rotation != nullptr && rotation->is_object())
     text += "last rotation: " + rotation_text(rotation->get_object(), now);
-  text += waiting_text(page, now) + held_text(page) + '\n';
+  text += waiting_text(page, now) + held_text(page, now) + '\n';
 
   Table table;
   for (const char* title : {"KEY", "SOURCE", "AGE", "TAKEN BY"}) table.column(title);

@@ -16,7 +16,7 @@ namespace arizuko::doctor {
 
 namespace {
 
-std::string to_text(const plan::Source& source) {
+std::string place_of(const plan::Source& source) {
   switch (source.kind) {
     case plan::Source::Kind::environment: return "the environment";
     case plan::Source::Kind::dotenv:
@@ -27,7 +27,7 @@ std::string to_text(const plan::Source& source) {
 
 std::string sources_text(const plan::Plan& plan) {
   std::vector<std::string> names;
-  for (const plan::Source& each : plan.env.sources) names.push_back(to_text(each));
+  for (const plan::Source& each : plan.env.sources) names.push_back(place_of(each));
   return fmt::format("{}", fmt::join(names, ", "));
 }
 

@@ -22,6 +22,10 @@ void Engine::handle(const Event& event, Instant now, std::vector<Action>& action
 std::optional<Instant> Engine::deadline() const { return machine_->deadline(); }
 const View& Engine::view() const { return machine_->view_; }
 const PlanPtr& Engine::plan() const { return machine_->plan_; }
+std::string Engine::why_not(const plan::Plan& fresh) const {
+  std::vector<ServiceId> changed;
+  return machine_->guarded_change(*machine_->merged_with(fresh, changed));
+}
 const env::SnapshotPtr& Engine::values() const { return machine_->snapshot_; }
 
 }  // namespace arizuko::engine

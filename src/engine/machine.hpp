@@ -11,7 +11,9 @@
 //   values.cpp     what the values in force mean for each service
 //   rotation.cpp   what becomes of a generation of values
 //   turns.cpp      one service after the other, and the way back
+//   held.cpp       values that are held back, key by key
 //   guarded.cpp    keys whose values an operator has to accept
+//   logins.cpp     files that keep a new value from being tried
 //   plan_change.cpp   a new plan
 //   record.cpp     the view, the history, the timers
 #pragma once
@@ -26,6 +28,7 @@
 
 #include "arizuko/engine/engine.hpp"
 #include "dependencies.hpp"
+#include "failed_values.hpp"
 #include "restart_policy.hpp"
 
 namespace arizuko::engine {
@@ -65,6 +68,7 @@ struct Runtime {
   std::string not_part_why;
   std::vector<std::string> missing;
   std::vector<std::string> unaccepted;  // guarded keys that wait for an operator
+  std::vector<std::string> unusable;    // keys that it takes, and whose values cannot be used
   std::vector<Instant> rotated;         // restarts for new values that the storm brake counts
 
   // The present run, or the last one.
@@ -73,7 +77,8 @@ struct Runtime {
   bool main_alive = false;
   bool leftovers = false;
   std::string leftovers_text;
-  env::SnapshotPtr values;                 // what it was started with
+  env::SnapshotPtr values;                                         // what it was started with
+  std::map<std::string, std::optional<std::string>> logins_aside;  // key -> the value they were made with
   std::map<ServiceId, SpawnNumber> bonds;  // the runs of bound_to that it was started against
   PlanPtr defined_by;                      // the plan it was started by
   std::vector<ConditionView::Is> watched;  // by watch number
@@ -117,7 +122,18 @@ struct Rotation {
   std::set<ServiceId> awaited;          // have to be ready again before it goes on
   std::set<ServiceId> moved;  // served before, and were given the new values: a failure of theirs counts
   std::optional<Instant> deadline;
+  bool hurried = false;           // the deadline is an earlier one: newer values wait
   std::optional<Outcome> ending;  // decided, to be concluded
+  std::set<std::string> blamed;   // the keys that are held back from now on
+};
+
+/// A value of the sources that is not in force.
+struct HeldValue {
+  HeldWhy why = HeldWhy::guarded;
+  std::string reason;
+  std::optional<std::string> wanted;  // of a guarded key: what services would see
+  env::Generation generation = 0;
+  Instant since{};
 };
 
 struct Engine::Machine {
@@ -216,8 +232,7 @@ struct Engine::Machine {
   void follow_values(ServiceId id, const std::string& cause);
   void tell_of_values(ServiceId id, const std::string& cause);
   void try_again_with(ServiceId id, const std::string& cause);
-  std::string why_refused(const env::Snapshot& fresh, bool asked) const;
-  std::string why_emptied(const env::Snapshot& fresh) const;
+  std::string why_refused(const env::Snapshot& fresh) const;
 
   // --- rotation.cpp
   using Criticality = std::tuple<bool, bool, std::size_t, std::uint32_t>;
@@ -244,24 +259,53 @@ struct Engine::Machine {
   void take_turn_of(ServiceId id);
   void started_out_of_turn(ServiceId id);
   void list_remaining();
+  void hurry_turn();
   bool blame_values(ServiceId id);
-  void go_back(ServiceId culprit, const std::string& cause);
+  void go_back(ServiceId culprit, const std::string& failure);
   void go_back_with(ServiceId id, const std::string& why);
   void end_rotation(Outcome outcome);
   void conclude(Outcome outcome, const std::string& cause);
   void interrupt_rotation(const std::string& cause);
   RotationView& shown_rotation() { return *view_.rotation; }
 
-  // --- guarded.cpp
+  // --- held.cpp
+  using Held = std::map<std::string, HeldValue>;
   void on(const Accept& event);
+  void on(const Retry& event);
+  env::SnapshotPtr without_held(const EnvironmentChanged& offer);
+  std::optional<HeldValue> why_held(const std::string& key, const EnvironmentChanged& offer) const;
+  std::optional<HeldValue> why_gone(const std::string& key, const EnvironmentChanged& offer) const;
+  std::ptrdiff_t strength(const std::string& source) const;
+  void keep_old_value(env::Snapshot& kept, const std::string& key) const;
+  void hold(env::Snapshot& kept, Held& held, const std::string& key, HeldValue value) const;
+  void hold_what_is_needed(env::Snapshot& kept, Held& held, const EnvironmentChanged& offer) const;
+  bool is_taken(const std::string& key) const;
+  void tell_of_held(const Held& held);
+  std::string remedy(const std::string& key, const HeldValue& value) const;
+  std::string how_changed(const std::string& key, const std::optional<std::string>& wanted) const;
+  std::set<std::string> blamed_keys(ServiceId culprit, const env::Difference& keys) const;
+  Held hold_blamed(ServiceId culprit, const std::string& failure);
+  bool retry_what_is_due();
+  std::optional<Instant> retry_due() const;
+  void show_held_keys();
+  std::string held_names() const;
+  std::string why_missing(const std::vector<std::string>& keys) const;
+
+  // --- logins.cpp
+  void care_for_logins(ServiceId id, const env::Snapshot* last_values);
+  void forget_logins(ServiceId id);
+  void forget_all_logins();
+
+  // --- guarded.cpp
   bool has_been_seen(const std::string& key) const;
   bool sees(ServiceId id, const std::string& key) const;
-  bool is_accepted(const std::string& key, const env::Snapshot& snapshot) const;
+  std::optional<std::string> seen_now(const std::string& key, const env::Snapshot& snapshot) const;
+  bool is_accepted(const std::string& key, const std::optional<std::string>& value) const;
   std::vector<std::string> unaccepted_keys(ServiceId id) const;
-  env::SnapshotPtr without_guarded_changes(const env::SnapshotPtr& fresh);
-  std::string how_changed(const std::string& key, const std::optional<std::string>& wanted) const;
+  void hold_guarded(env::Snapshot& kept, Held& held, const EnvironmentChanged& offer) const;
+  bool accept_at_boot(const Accept& event);
+  std::string guarded_change(const plan::Plan& fresh) const;
   void note_unlike_last_run(const std::set<std::string>& before);
-  void show_held_keys();
   void remember_guarded_values(ServiceId id);
 
   // --- plan_change.cpp
@@ -309,8 +353,10 @@ struct Engine::Machine {
   std::string brake_cause_;
   PlanPtr next_plan_;  // waits for the rotation's end
 
-  // Guarded keys; a value of nullopt: not set.
-  std::map<std::string, std::optional<std::string>> held_back_;
+  // Held back; a value of nullopt: not set.
+  Held held_back_;
+  FailedValues failed_;
+  bool operator_waits_ = false;  // for the answer to a ReadSources: no storm brake
   std::map<std::string, std::optional<std::string>> accepted_;
   std::map<std::string, std::optional<std::string>> remembered_;
   std::set<std::string> unlike_last_run_;

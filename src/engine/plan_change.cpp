@@ -30,6 +30,7 @@ bool same_process(plan::Service before, const plan::Service& after) {
   before.take = after.take;
   before.need = after.need;
   before.env = after.env;
+  before.cached = after.cached;
   return before == after;
 }
 
@@ -71,7 +72,10 @@ void Engine::Machine::on(const PlanChanged& event) {
 void Engine::Machine::take_plan(const plan::Plan& fresh) {
   std::vector<ServiceId> changed;
   const PlanPtr before = plan_;
-  adopt(merged_with(fresh, changed));
+  PlanPtr merged = merged_with(fresh, changed);
+  if (const std::string refusal = guarded_change(*merged); !refusal.empty())
+    return note_pod(What::plan_refused, "the new plan is refused, the old one stays: " + refusal);
+  adopt(std::move(merged));
   note_pod(What::plan_taken, "a new plan is taken; " + what_changed(*before, *plan_, changed));
   if (!snapshot_) return;
   for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);

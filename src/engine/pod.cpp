@@ -1,5 +1,6 @@
 // The pod as a whole: opened, ready, stopping, the end.
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,14 @@ constexpr std::chrono::seconds kill_reserve{2};
 constexpr int kill_reserve_share = 5;
 // A second request leaves so much.
 constexpr std::chrono::seconds hurried_grace{2};
+
+// "gated, teled, discd and 10 more"
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::ptrdiff_t shown = 3;
+  if (std::ssize(names) <= shown + 1) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + shown, ", "),
+                     std::ssize(names) - shown);
+}
 
 }  // namespace
 
@@ -130,17 +139,23 @@ void Engine::Machine::end_by_fault(const std::string& sentence) {
 
 // At boot: an essential service that lacks a needed value makes the whole run pointless.
 void Engine::Machine::refuse_boot_without_values() {
-  std::vector<std::string> lacks;
+  std::map<std::string, std::vector<std::string>> lacking;  // by key: one that all need is said once
   std::string culprit;
   bool essential = false;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     const Runtime& run = runs_[id];
     if (!run.part || run.missing.empty()) continue;
-    lacks.push_back(fmt::format("{} needs {}", service(id).name, fmt::join(run.missing, ", ")));
+    for (const std::string& key : run.missing) lacking[key].push_back(service(id).name);
     if (service(id).essential && !essential) culprit = service(id).name;
     essential = essential || service(id).essential;
   }
   if (!essential) return;
+  std::vector<std::string> lacks;
+  for (const auto& [key, names] : lacking) {
+    const auto unusable = snapshot_->unusable.find(key);
+    lacks.push_back(fmt::format("{} (for {}){}", key, some_of(names),
+                                unusable == snapshot_->unusable.end() ? "" : ": " + unusable->second));
+  }
   end_pod(exit_plan_wrong,
           fmt::format("needed values are not set: {}. Set them in one of the sources of [env]: the mounted "
                       "Secret or ConfigMap, the .env file, the environment",

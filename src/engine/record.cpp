@@ -204,7 +204,7 @@ std::optional<Instant> Engine::Machine::deadline() const {
   std::optional<Instant> first;
   if (!timers_.empty()) first = timers_.begin()->first;
   const std::optional<Instant> of_rotation = rotation_ ? rotation_->deadline : next_values_at_;
-  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline, of_rotation}) {
+  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline, of_rotation, retry_due()}) {
     if (at && (!first || *at < *first)) first = at;
   }
   return first;

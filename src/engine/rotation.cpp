@@ -38,13 +38,14 @@ void Engine::Machine::on(const EnvironmentChanged& event) {
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     if (runs_[id].awaiting_values) task_is_done(id);
   }
-  const bool known = last_offer_ && last_offer_->snapshot->values == event.snapshot->values;
-  if (known && !event.asked) return;
+  const bool known = last_offer_ && last_offer_->snapshot->same_content(*event.snapshot);
+  if (known && !event.asked && !event.again) return;
   last_offer_ = event;
   if (!snapshot_) return take_first_values(event);
   if (next_values_) supersede(*next_values_, event.snapshot->generation);
   next_values_ = event;
   next_values_at_.reset();
+  if (rotation_ && rotation_->phase == RotationPhase::restarting) hurry_turn();
   show_waiting_values();
   // At once, before what waits for a task's values starts.
   if (rotation_ && rotation_->phase == RotationPhase::observing) advance_rotation();
@@ -92,6 +93,7 @@ bool Engine::Machine::advance_rotation() {
     take_plan(*fresh);
     return true;
   }
+  if (retry_what_is_due()) return true;
   if (!next_values_ || (next_values_at_ && now_ < *next_values_at_)) return false;
   const EnvironmentChanged offer = *std::exchange(next_values_, std::nullopt);
   next_values_at_.reset();
@@ -101,13 +103,14 @@ bool Engine::Machine::advance_rotation() {
 }
 
 void Engine::Machine::take_turn(const EnvironmentChanged& offer) {
-  const env::SnapshotPtr fresh = without_guarded_changes(offer.snapshot);
-  show_held_keys();
-  std::string refusal = why_refused(*fresh, offer.asked);
-  const bool same = fresh->values == snapshot_->values;
-  if (same && !held_back_.empty()) refusal = "all that it changes is guarded and is held back";
+  const env::SnapshotPtr fresh = without_held(offer);
+  std::string refusal = why_refused(*fresh);
+  const bool same = fresh->same_content(*snapshot_);
+  if (same && !held_back_.empty())
+    refusal = fmt::format("all that it changes is held back: {}", held_names());
   if (!refusal.empty()) return refuse(offer, *fresh, refusal);
-  if (const std::optional<Instant> until = offer.asked ? std::nullopt : brake(*fresh)) {
+  const bool unbraked = offer.asked || std::exchange(operator_waits_, false);
+  if (const std::optional<Instant> until = unbraked ? std::nullopt : brake(*fresh)) {
     next_values_ = offer;
     next_values_at_ = until;
     note_generation(What::generation_waits, fresh->generation,
@@ -168,10 +171,18 @@ void Engine::Machine::end_rotation(Outcome outcome) {
       cause += fmt::format("; a newer one came after {} of the {} that it is watched", duration_text(lived),
                            duration_text(observed_for));
     }
+    failed_.borne(*snapshot_);
   }
+  const std::set<std::string> blamed = rotation_->blamed;
+  const bool rest = blamed.size() < view.keys.size();
   rotation_.reset();
   conclude(outcome, cause);
+  if (outcome == Outcome::applied) forget_all_logins();
+  show_held_keys();
   show_waiting_values();
+  // What failed is held back by itself; the rest is taken without it.
+  if (!blamed.empty() && rest && outcome != Outcome::interrupted && !next_values_)
+    emit(ReadSources{ReadSources::For::rest});
 }
 
 void Engine::Machine::conclude(Outcome outcome, const std::string& cause) {

@@ -42,8 +42,13 @@ void Engine::Machine::consider_start(ServiceId id) {
   if (run.switched_off) return enter(id, State::off, shown(id).cause);
   if (!run.part) return enter(id, State::off, run.not_part_why);
   if (!run.missing.empty()) {
-    enter(id, State::blocked, fmt::format("it needs {}, which is not set", fmt::join(run.missing, ", ")));
+    enter(id, State::blocked, "it needs " + why_missing(run.missing));
     shown(id).waiting_for = run.missing;
+    return;
+  }
+  if (!run.unusable.empty()) {
+    enter(id, State::blocked, "it takes " + why_missing(run.unusable));
+    shown(id).waiting_for = run.unusable;
     return;
   }
   if (!run.unaccepted.empty()) {
@@ -159,7 +164,7 @@ void Engine::Machine::spawn(ServiceId id) {
   run.spawn_pending = true;
   run.checking = false;
   run.in_background = false;
-  run.values = snapshot_;
+  const env::SnapshotPtr last_values = std::exchange(run.values, snapshot_);
   run.defined_by = plan_;
   run.bonds.clear();
   for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].spawn;
@@ -183,6 +188,7 @@ void Engine::Machine::spawn(ServiceId id) {
   run.start_cause.clear();
   wait_for_conditions(id);
   remember_guarded_values(id);
+  care_for_logins(id, last_values.get());
   emit(Spawn{id, run.spawn, run.values});
   started_out_of_turn(id);
   refresh_timer(id);
@@ -254,6 +260,7 @@ void Engine::Machine::become_ready(ServiceId id) {
                                   : "all its readiness conditions hold");
   if (!first) return look_while_ready(id);
   view.ready_at = now_;
+  if (!rotation_) forget_logins(id);
   view.start_time = now_ - run.spawned_at;
   const WatchNumbers numbers = watch_numbers(service(id));
   for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) this->watch(id, watch);
@@ -295,7 +302,7 @@ void Engine::Machine::consider_task(ServiceId id) {
     const ConditionView::Is answer = run.watched[numbers.creates];
     if (answer == ConditionView::Is::unknown) return;
     unwatch_all(id);
-    const bool may_start = run.missing.empty() && unmet_prerequisites(id).empty();
+    const bool may_start = run.missing.empty() && run.unusable.empty() && unmet_prerequisites(id).empty();
     if (answer != ConditionView::Is::holds && may_start) return spawn(id);
     run.checking = false;
     run.start_deadline.reset();

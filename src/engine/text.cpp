@@ -47,6 +47,18 @@ std::string_view to_text(Outcome outcome) {
   return "?";
 }
 
+std::string_view to_text(HeldWhy why) {
+  switch (why) {
+    case HeldWhy::guarded: return "guarded";
+    case HeldWhy::failed: return "failed";
+    case HeldWhy::weaker: return "weaker";
+    case HeldWhy::emptied: return "emptied";
+    case HeldWhy::needed: return "needed";
+    case HeldWhy::unusable: return "unusable";
+  }
+  return "?";
+}
+
 std::string_view to_text(RotationPhase phase) {
   switch (phase) {
     case RotationPhase::restarting: return "restarting";

@@ -58,6 +58,7 @@ void Engine::Machine::await_return_of(ServiceId id) {
   rotation_->awaited.insert(id);
   rotation_->moved.insert(id);
   const Nanoseconds time = what.stop.timeout + what.stop.leftovers + what.ready_within;
+  if (rotation_->hurried) return;
   rotation_->deadline = std::max(rotation_->deadline.value_or(now_ + margin_of_a_turn), now_) + time;
 }
 
@@ -97,7 +98,7 @@ bool Engine::Machine::advance_phase() {
     case RotationPhase::observing:
       if (!too_late && !next_values_ && !next_plan_) return false;
       if (const std::optional<ServiceId> failing = failing_one()) {
-        go_back(*failing, fmt::format("{}: {}", service(*failing).name, runs_[*failing].failure_text));
+        go_back(*failing, runs_[*failing].failure_text);
       } else {
         end_rotation(Outcome::applied);
       }
@@ -118,11 +119,13 @@ bool Engine::Machine::advance_restarting(bool too_late) {
       std::ranges::find_if(rotation.awaited, [this](ServiceId id) { return !waits_for_its_turn(id); });
   if (blocking != rotation.awaited.end()) {
     if (too_late)
-      go_back(*blocking, fmt::format("{} did not become ready again in time", service(*blocking).name));
+      go_back(*blocking, fmt::format("it did not become ready again in time{}",
+                                     rotation.hurried ? ", and newer values wait" : ""));
     return too_late;
   }
   if (const std::optional<ServiceId> next = next_in_turn()) {
     rotation.deadline.reset();
+    rotation.hurried = false;
     take_turn_of(*next);
     return true;
   }
@@ -190,10 +193,33 @@ void Engine::Machine::take_turn_of(ServiceId id) {
     if (rotation.serving.contains(each)) await_return_of(each);
   }
   list_remaining();
+  if (next_values_) hurry_turn();
   runs_[id].rotated.push_back(now_);
   if (!is_up(state(id))) return follow_values(id, values_changed);
   if (!runs_[id].part) return stop_with_bound(id, Next::stay_off, runs_[id].not_part_why);
   stop_with_bound(id, Next::start_again, values_changed);
+}
+
+// Newer values wait: they do not wait long for services that the pod can do without. A wrong password that
+// its daemon does not end of would hold up every other rotation for the whole of `ready.within`.
+void Engine::Machine::hurry_turn() {
+  Rotation& rotation = *rotation_;
+  const auto cannot_do_without = [this](ServiceId id) {
+    return service(id).essential ||
+           std::ranges::find(plan_->pod.ready_when, id) != plan_->pod.ready_when.end();
+  };
+  if (rotation.hurried || rotation.awaited.empty() ||
+      std::ranges::any_of(rotation.awaited, cannot_do_without))
+    return;
+  Nanoseconds stopping{0};
+  for (const ServiceId id : rotation.awaited) {
+    if (!is_up(state(id)) || state(id) == State::starting) continue;
+    stopping = std::max<Nanoseconds>(stopping, service(id).stop.timeout + service(id).stop.leftovers);
+  }
+  const Instant soon = now_ + stopping + patience_while_others_wait;
+  if (rotation.deadline && *rotation.deadline <= soon) return;
+  rotation.deadline = soon;
+  rotation.hurried = true;
 }
 
 // A service whose turn had not come was started anew for a reason of its own: with the new values.
@@ -231,20 +257,21 @@ bool Engine::Machine::blame_values(ServiceId id) {
   }
   if (runs_[id].values != snapshot_) return false;
   enter(id, State::waiting, runs_[id].failure_text);
-  go_back(id, cause);
+  go_back(id, runs_[id].failure_text);
   return true;
 }
 
-void Engine::Machine::go_back(ServiceId culprit, const std::string& cause) {
+void Engine::Machine::go_back(ServiceId culprit, const std::string& failure) {
+  const std::string cause = fmt::format("{}: {}", service(culprit).name, failure);
   Rotation& rotation = *rotation_;
   const env::Generation failed = snapshot_->generation;
   rotation.phase = shown_rotation().phase = RotationPhase::going_back;
   shown_rotation().cause = cause;
   rotation.pending.clear();
   list_remaining();
+  Held held = hold_blamed(culprit, failure);
   unlike_last_run_ = rotation.before_unlike;
   put_in_force(rotation.before, rotation.before_since);
-  show_held_keys();
   emit(Note{.seq = ++seq_,
             .what = What::generation_going_back,
             .cause = fmt::format("generation {} is rolled back to generation {}: {}", failed,
@@ -252,8 +279,12 @@ void Engine::Machine::go_back(ServiceId culprit, const std::string& cause) {
             .generation = failed,
             .back_to = snapshot_->generation,
             .culprit = culprit});
+  tell_of_held(held);
+  held_back_ = std::move(held);
+  show_held_keys();
   const std::string why = fmt::format("generation {} is rolled back ({})", failed, cause);
   rotation.deadline.reset();
+  rotation.hurried = false;
   rotation.awaited.clear();
   for (const ServiceId id : std::set<ServiceId>(rotation.moved)) await_return_of(id);
   for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) go_back_with(dependencies_.at_rank(rank), why);

@@ -1,6 +1,5 @@
 // What the values in force mean for each service, and which values are not taken at all.
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -8,12 +7,6 @@
 #include "machine.hpp"
 
 namespace arizuko::engine {
-
-namespace {
-
-constexpr std::string_view process_environment = "environment";
-
-}  // namespace
 
 void Engine::Machine::put_in_force(env::SnapshotPtr snapshot, Instant since) {
   snapshot_ = std::move(snapshot);
@@ -34,6 +27,12 @@ void Engine::Machine::take_values(ServiceId id) {
   run.not_part_why = what.enabled ? env::why_disabled(what, *snapshot_) : "the plan says enabled = false";
   run.missing = env::missing(what, *snapshot_);
   run.unaccepted = unaccepted_keys(id);
+  run.unusable.clear();
+  if (!snapshot_->unusable.empty()) {
+    for (std::string& key : env::scope(*plan_, what)) {
+      if (snapshot_->unusable.contains(key)) run.unusable.push_back(std::move(key));
+    }
+  }
   shown(id).old_values = has_old_values(id);
 }
 
@@ -91,8 +90,9 @@ void Engine::Machine::try_again_with(ServiceId id, const std::string& cause) {
 // ---------------------------------------------------------------------------------------------
 // Refused
 
-// Why a snapshot is not taken at all; empty: it is.
-std::string Engine::Machine::why_refused(const env::Snapshot& fresh, bool asked) const {
+// Why a snapshot is not taken at all; empty: it is. Only what holding back a key does not mend: a service
+// lacks a value that was not in force either.
+std::string Engine::Machine::why_refused(const env::Snapshot& fresh) const {
   std::vector<std::string> lacks;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     const plan::Service& what = service(id);
@@ -100,22 +100,7 @@ std::string Engine::Machine::why_refused(const env::Snapshot& fresh, bool asked)
     const std::vector<std::string> missing = env::missing(what, fresh);
     if (!missing.empty()) lacks.push_back(fmt::format("{} needs {}", what.name, fmt::join(missing, ", ")));
   }
-  if (!lacks.empty()) return fmt::format("{}", fmt::join(lacks, "; "));
-  return asked ? "" : why_emptied(fresh);
-}
-
-// A source that gave values and gives none any more, so that some are gone: more likely a file that is
-// just being written, or a Secret deleted by mistake, than a wish. `reload` takes it all the same.
-std::string Engine::Machine::why_emptied(const env::Snapshot& fresh) const {
-  std::set<std::string_view> giving;
-  for (const auto& [key, value] : fresh.values) giving.insert(value.source);
-  for (const auto& [key, value] : snapshot_->values) {
-    if (value.source == process_environment || giving.contains(value.source) || fresh.find(key) != nullptr)
-      continue;
-    return fmt::format("nothing is left in {}, which held {}; if that is meant, say `arizuko-init reload`",
-                       value.source, key);
-  }
-  return "";
+  return fmt::format("{}", fmt::join(lacks, "; "));
 }
 
 }  // namespace arizuko::engine

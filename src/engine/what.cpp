@@ -23,6 +23,7 @@ std::string_view to_text(What what) {
     case What::restart_asked: return "restart-asked";
     case What::value_accepted: return "value-accepted";
     case What::value_not_held: return "value-not-held";
+    case What::value_retried: return "value-retried";
     case What::value_held_back: return "value-held-back";
     case What::value_unlike_last_run: return "value-unlike-last-run";
     case What::values_refused: return "values-refused";
@@ -69,6 +70,7 @@ About about(What what) {
     case What::restart_asked:
     case What::value_accepted:
     case What::value_not_held: return About::command;
+    case What::value_retried:
     case What::value_held_back:
     case What::value_unlike_last_run:
     case What::values_refused:
@@ -166,6 +168,7 @@ Severity severity(const Note& note) {
     case What::restart_asked:
     case What::value_accepted:
     case What::value_not_held:
+    case What::value_retried:
     case What::generation_taken:
     case What::generation_superseded:
     case What::generation_applied:
@@ -203,6 +206,7 @@ bool worth_a_line(const Note& note) {
     case What::restart_asked:
     case What::value_accepted:
     case What::value_not_held:
+    case What::value_retried:
     case What::value_held_back:
     case What::value_unlike_last_run:
     case What::generation_taken:

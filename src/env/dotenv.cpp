@@ -129,9 +129,11 @@ class Parser {
   void add(std::string_view name, std::string value) {
     if (value.find('\0') != std::string::npos) {
       report(name, "the value holds a NUL byte");
+      result_.problems.back().only_the_value = true;
     } else if (!is_valid_value(value)) {
       report(name, fmt::format("the value is longer than {} bytes, more than a process can be given",
                                max_value_bytes));
+      result_.problems.back().only_the_value = true;
     } else {
       result_.entries.push_back({.name = std::string(name), .value = std::move(value), .line = first_line_});
     }

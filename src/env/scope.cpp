@@ -83,6 +83,57 @@ std::vector<std::string> missing(const plan::Service& service, const Snapshot& s
   return names;
 }
 
+std::optional<std::string> seen_as(const plan::Plan& plan, std::string_view name, const Snapshot& snapshot) {
+  std::vector<std::optional<std::string>> seen;
+  const auto add = [&](std::optional<std::string> text) {
+    if (std::ranges::find(seen, text) == seen.end()) seen.push_back(std::move(text));
+  };
+  for (const plan::Service& service : plan.services) {
+    if (service.kind != plan::Kind::service) continue;
+    const auto own = std::ranges::find(service.env, name, [](const auto& each) { return each.first; });
+    if (own != service.env.end()) {
+      std::string text = expand(own->second, snapshot);
+      add(text.empty() ? std::nullopt : std::optional(std::move(text)));
+      continue;
+    }
+    const std::vector<std::string> names = scope(plan, service);
+    if (!std::ranges::binary_search(names, name)) continue;
+    const std::string* text = snapshot.find(name);
+    add(text != nullptr ? std::optional(*text) : std::nullopt);
+  }
+  if (seen.empty()) {
+    const std::string* text = snapshot.find(name);
+    return text != nullptr ? std::optional(*text) : std::nullopt;
+  }
+  if (seen.size() == 1) return seen.front();
+  std::string all;
+  for (const std::optional<std::string>& each : seen) all += each.value_or("") + '\n';
+  return all;
+}
+
+std::vector<std::string> made_of(const plan::Plan& plan, std::string_view name) {
+  std::vector<std::string> keys = {std::string(name)};
+  for (const plan::Service& service : plan.services) {
+    for (const auto& [own, text] : service.env) {
+      if (own != name || service.kind != plan::Kind::service) continue;
+      for (const auto& part : text.parts) {
+        if (const auto* reference = std::get_if<plan::EnvReference>(&part)) keys.push_back(reference->name);
+      }
+    }
+  }
+  return keys;
+}
+
+Snapshot seen_values(const plan::Plan& plan, const std::vector<std::string>& names,
+                     const Snapshot& snapshot) {
+  Snapshot seen;
+  for (const std::string& name : names) {
+    if (auto text = seen_as(plan, name, snapshot))
+      seen.values[name] = {.text = std::move(*text), .source = ""};
+  }
+  return seen;
+}
+
 std::vector<std::string> scope(const plan::Plan& plan, const plan::Service& service) {
   std::vector<std::string> names = plan.env.common;
   names.insert(names.end(), service.take.begin(), service.take.end());

@@ -14,10 +14,12 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "arizuko/env/dotenv.hpp"
 #include "arizuko/env/name.hpp"
@@ -35,6 +37,9 @@ constexpr auto pause_length = std::chrono::milliseconds(20);
 
 /// What a writer at work looks like from outside: tried again before it counts (kubernetes.md).
 enum class Look { settled, moving };
+
+/// After the last one, what is still in motion counts as it is.
+enum class Attempt { one_of_several, last };
 
 struct Trouble {
   Look look = Look::settled;
@@ -104,11 +109,14 @@ std::string printable(std::string_view name) {
 /// The values of one source, added up under its limits.
 class Collector {
  public:
-  Collector(std::string source, std::vector<SourceProblem>& problems)
-      : source_(std::move(source)), problems_(problems) {}
+  Collector(const plan::Source& source, std::vector<SourceProblem>& problems)
+      : source_(plan::to_text(source)),
+        bounded_(source.kind != plan::Source::Kind::environment),
+        only_(source.only),
+        problems_(problems) {}
 
   void report(Weight weight, std::string_view key, std::string what, std::string_view place = {}) {
-    problems_.push_back({.weight = weight,
+    problems_.push_back({.weight = only_ ? Weight::notice : weight,
                          .source = fmt::format("{}{}", source_, place),
                          .key = std::string(key),
                          .what = std::move(what)});
@@ -116,7 +124,16 @@ class Collector {
 
   /// False when the source is full: said once, nothing more is taken.
   bool add(std::string_view name, std::string value) {
+    if (!takes(name)) {
+      ignored_.emplace(name);
+      return true;
+    }
+    unusable_.erase(std::string(name));
     bytes_ += name.size() + value.size();
+    if (!bounded_) {  // the kernel has bounded it: execve(2), E2BIG
+      values_.insert_or_assign(std::string(name), env::Value{.text = std::move(value), .source = source_});
+      return true;
+    }
     if (bytes_ > max_source_bytes || (values_.size() >= max_source_keys && !values_.contains(name))) {
       report(Weight::error, {},
              bytes_ > max_source_bytes ? std::string("more than 1 MiB of values")
@@ -127,17 +144,68 @@ class Collector {
     return true;
   }
 
-  bool holds(std::string_view name) const { return values_.contains(name); }
+  /// This key has no value, and a weaker source's is none for it either.
+  void spoil(std::string_view name, std::string why, std::string_view place = {}) {
+    if (!takes(name)) {
+      ignored_.emplace(name);
+      return;
+    }
+    report(Weight::notice, name, why, place);
+    if (const auto found = values_.find(name); found != values_.end()) values_.erase(found);
+    if (unusable_.size() < max_source_keys) unusable_.insert_or_assign(std::string(name), std::move(why));
+  }
+
+  /// Something is wrong with the source as a whole, or from some place on: of a source with `only`, what was
+  /// not found cannot be told from what is not there. False: it is not such a source.
+  bool spoil_the_rest(const std::string& why) {
+    if (!only_) return false;
+    for (const std::string& name : *only_) {
+      if (!values_.contains(name)) unusable_.insert_or_assign(name, why);
+    }
+    return true;
+  }
+
+  void report_ignored() {
+    if (ignored_.empty()) return;
+    constexpr std::size_t shown = 5;
+    std::string names;
+    for (auto name = ignored_.begin(); name != ignored_.end() && names.size() < 400; ++name) {
+      if (std::distance(ignored_.begin(), name) == shown) break;
+      names += (names.empty() ? "" : ", ") + *name;
+    }
+    if (ignored_.size() > shown) names += fmt::format(" and {} more", ignored_.size() - shown);
+    report(Weight::notice, {},
+           fmt::format("ignored: {}. Of this source only these are taken: {} (env.sources). Put others into "
+                       "another source",
+                       names, fmt::join(*only_, ", ")));
+  }
+
+  bool holds(std::string_view name) const { return values_.contains(name) || unusable_.contains(name); }
   const std::string& source() const { return source_; }
 
-  void merge_into(Values& all) && {
-    for (auto& [name, value] : values_) all.insert_or_assign(name, std::move(value));
+  void merge_into(env::Snapshot& all) && {
+    for (auto& [name, value] : values_) {
+      all.values.insert_or_assign(name, std::move(value));
+      all.unusable.erase(name);
+    }
+    for (auto& [name, why] : unusable_) {
+      all.values.erase(name);
+      all.unusable.insert_or_assign(name, fmt::format("{} ({})", why, source_));
+    }
   }
 
  private:
+  bool takes(std::string_view name) const {
+    return !only_ || std::ranges::find(*only_, name) != only_->end();
+  }
+
   std::string source_;
+  bool bounded_;
+  std::optional<std::vector<std::string>> only_;
   std::vector<SourceProblem>& problems_;
   Values values_;
+  std::map<std::string, std::string, std::less<>> unusable_;
+  std::set<std::string> ignored_;
   std::size_t bytes_ = 0;
 };
 
@@ -160,7 +228,7 @@ void read_environment(char** entries, Collector& collector) {
     if (collector.holds(name)) continue;  // the first one is what getenv(3) finds
     std::string value(entry.substr(equals + 1));
     if (!env::is_valid_value(value)) {
-      collector.report(Weight::error, name, too_long());
+      collector.spoil(name, too_long());
     } else if (!collector.add(name, std::move(value))) {
       return;
     }
@@ -188,12 +256,21 @@ std::optional<Trouble> read_dotenv(const std::string& path, Collector& collector
                                  others ? "others" : "its group"));
   }
   const env::Dotenv dotenv = env::parse_dotenv(read->text);
-  for (const env::DotenvProblem& problem : dotenv.problems) {
-    collector.report(problem.fatal ? Weight::error : Weight::notice, problem.name, problem.what,
-                     problem.line == 0 ? std::string() : fmt::format(":{}", problem.line));
-  }
   for (const env::DotenvEntry& entry : dotenv.entries) {
     if (!collector.add(entry.name, entry.value)) break;
+  }
+  for (const env::DotenvProblem& problem : dotenv.problems) {
+    const std::string place = problem.line == 0 ? std::string() : fmt::format(":{}", problem.line);
+    const auto later = [&](const env::DotenvEntry& entry) {
+      return entry.name == problem.name && entry.line > problem.line;
+    };
+    if (problem.only_the_value && std::ranges::none_of(dotenv.entries, later)) {
+      collector.spoil(problem.name, problem.what, place);
+      continue;
+    }
+    const bool fatal = problem.fatal && !problem.only_the_value;
+    collector.report(fatal ? Weight::error : Weight::notice, problem.name, problem.what, place);
+    if (fatal) collector.spoil_the_rest(problem.what);
   }
   return std::nullopt;
 }
@@ -238,6 +315,24 @@ std::expected<std::vector<std::string>, Trouble> names_in(const posix::Descripto
   return names;
 }
 
+/// What an editor leaves at the edges of a file is no part of a secret: `tok\r\n` would be a wrong token.
+void trim_edges(std::string& value, std::string_view name, Collector& collector) {
+  std::string_view rest = value;
+  std::string dropped;
+  if (rest.starts_with("\xEF\xBB\xBF")) {
+    rest.remove_prefix(3);
+    dropped = "a byte order mark before the value";
+  }
+  if (rest.ends_with('\n')) rest.remove_suffix(1);  // `echo secret > file`
+  if (rest.ends_with('\r')) {
+    rest.remove_suffix(1);
+    dropped += fmt::format("{}a carriage return after {}", dropped.empty() ? "" : " and ",
+                           dropped.empty() ? "the value" : "it");
+  }
+  if (!dropped.empty()) collector.report(Weight::notice, name, fmt::format("dropped: {}", dropped));
+  if (rest.size() < value.size()) value = std::string(rest);
+}
+
 std::optional<Trouble> read_key(const posix::Descriptor& directory, const std::string& name,
                                 Collector& collector, bool& full) {
   const auto file = posix::open_to_read(directory.get(), name, posix::Links::trusted);
@@ -250,18 +345,18 @@ std::optional<Trouble> read_key(const posix::Descriptor& directory, const std::s
   if (!read) return std::move(read.error());
 
   std::string& value = read->text;
-  if (value.ends_with('\n')) value.pop_back();  // `echo secret > file`
+  trim_edges(value, name, collector);
   if (value.find('\0') != std::string::npos) {
-    collector.report(Weight::error, name, "the value holds a NUL byte");
+    collector.spoil(name, "the value holds a NUL byte");
   } else if (!env::is_valid_value(value)) {
-    collector.report(Weight::error, name, too_long());
+    collector.spoil(name, too_long());
   } else {
     full = !collector.add(name, std::move(value));
   }
   return std::nullopt;
 }
 
-std::optional<Trouble> read_keys(const posix::Descriptor& directory, Collector& collector) {
+std::optional<Trouble> read_keys(const posix::Descriptor& directory, Collector& collector, Attempt attempt) {
   const auto names = names_in(directory);
   if (!names) return names.error();
   for (const std::string& name : *names) {
@@ -271,8 +366,8 @@ std::optional<Trouble> read_keys(const posix::Descriptor& directory, Collector& 
     }
     bool full = false;
     if (auto trouble = read_key(directory, name, collector, full)) {
-      if (trouble->look == Look::settled) {
-        collector.report(Weight::error, name, std::move(trouble->what));
+      if (trouble->look == Look::settled || attempt == Attempt::last) {
+        collector.spoil(name, std::move(trouble->what));
         continue;
       }
       trouble->key = name;
@@ -284,14 +379,14 @@ std::optional<Trouble> read_keys(const posix::Descriptor& directory, Collector& 
   return std::nullopt;
 }
 
-std::optional<Trouble> read_directory(const std::string& path, Collector& collector) {
+std::optional<Trouble> read_directory(const std::string& path, Collector& collector, Attempt attempt) {
   const auto directory = posix::open_directory(AT_FDCWD, path, posix::Links::trusted);
   if (!directory) {
     if (directory.error().error == ENOTDIR) return Trouble{.what = "is not a directory"};
     return cannot_open(AT_FDCWD, path.c_str(), directory.error(), "open it to this uid");
   }
   const std::string generation = generation_of(*directory);
-  if (generation.empty()) return read_keys(*directory, collector);
+  if (generation.empty()) return read_keys(*directory, collector, attempt);
 
   // By the name that the link held, not through the link: what is read is this generation or nothing.
   const auto data = posix::open_directory(directory->get(), generation, posix::Links::trusted);
@@ -301,7 +396,7 @@ std::optional<Trouble> read_directory(const std::string& path, Collector& collec
     trouble.what = fmt::format("..data: {}", trouble.what);
     return trouble;
   }
-  auto trouble = read_keys(*data, collector);
+  auto trouble = read_keys(*data, collector, attempt);
   if (generation_of(*directory) != generation) {
     return Trouble{.look = Look::moving, .what = "..data moved at each attempt to read it"};
   }
@@ -309,15 +404,6 @@ std::optional<Trouble> read_directory(const std::string& path, Collector& collec
 }
 
 // -----------------------------------------------------------------------------------------------
-
-std::string name_of(const plan::Source& source) {
-  switch (source.kind) {
-    case plan::Source::Kind::environment: return "environment";
-    case plan::Source::Kind::dotenv: return "dotenv:" + source.path;
-    case plan::Source::Kind::directory: return "dir:" + source.path;
-  }
-  return {};
-}
 
 void pause() {
   timespec rest{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(pause_length).count()};
@@ -338,7 +424,7 @@ class Reader {
   void read(const plan::Source& source) {
     for (;;) {
       std::vector<SourceProblem> problems;
-      Collector collector(name_of(source), problems);
+      Collector collector(source, problems);
       auto trouble = attempt(source, collector);
       if (trouble && trouble->absent) return;  // optional: empty
       if (trouble && trouble->look == Look::moving && pauses_left_ > 0) {
@@ -346,11 +432,13 @@ class Reader {
         pause();
         continue;
       }
+      bool usable = true;
       if (trouble) {
-        collector.report(Weight::error, trouble->key, std::move(trouble->what));
-      } else {
-        std::move(collector).merge_into(result_.snapshot.values);
+        collector.report(Weight::error, trouble->key, trouble->what);
+        usable = collector.spoil_the_rest(trouble->what);
       }
+      collector.report_ignored();
+      if (usable) std::move(collector).merge_into(result_.snapshot);
       std::ranges::move(problems, std::back_inserter(result_.problems));
       return;
     }
@@ -362,7 +450,9 @@ class Reader {
         read_environment(process_environment_, collector);
         return std::nullopt;
       case plan::Source::Kind::dotenv: return read_dotenv(source.path, collector);
-      case plan::Source::Kind::directory: return read_directory(source.path, collector);
+      case plan::Source::Kind::directory:
+        return read_directory(source.path, collector,
+                              pauses_left_ > 0 ? Attempt::one_of_several : Attempt::last);
     }
     return std::nullopt;
   }

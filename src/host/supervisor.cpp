@@ -93,6 +93,7 @@ void Supervisor::Impl::start() {
     log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail", directory,
                                   ::strerrordesc_np(errno)));
   }
+  forget_old_logins();
   report_guarded_store();
   offer_values(Offer::followed, std::nullopt);
   // What changed between the first reading and the watch is told by nobody.

@@ -76,6 +76,8 @@ struct Supervisor::Impl {
   void carry_out(const engine::Unwatch& action);
   void carry_out(const engine::TaskDone& action);
   void carry_out(const engine::ReadSources& action);
+  void carry_out(const engine::LoginFiles& action);
+  void forget_old_logins();
   void carry_out(const engine::Remember& action);
   void carry_out(const engine::Note& action);
   void carry_out(const engine::Exit& action);
@@ -126,9 +128,9 @@ struct Supervisor::Impl {
   CommandResult reload(const std::string& by);
   void tell_refusal(engine::InputRefused::Input input, const std::string& cause, const std::string& reason);
   void number_values(env::Snapshot snapshot);
-  enum class Answer { when_changed, always, asked };
+  enum class Answer { when_changed, always, again };
   void read_values_again(Answer answer, const std::string& cause, std::optional<engine::Instant> switched);
-  enum class Offer { followed, asked };
+  enum class Offer { followed, again, asked };
   void offer_values(Offer how, std::optional<engine::Instant> switched);
   void report_guarded_store();
   bool has_data_of_earlier_runs() const;

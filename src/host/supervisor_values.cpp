@@ -8,6 +8,7 @@
 
 #include "arizuko/env/scope.hpp"
 #include "clock.hpp"
+#include "login_files.hpp"
 #include "supervisor_impl.hpp"
 
 namespace arizuko::host {
@@ -29,6 +30,10 @@ CommandResult Supervisor::Impl::reload(const std::string& by) {
     log(Level::error, "reload " + why);
     tell_refusal(engine::InputRefused::Input::plan, fmt::format("a reload was asked for ({})", by), why);
     return {false, why};
+  }
+  if (const std::string why = engine.why_not(*fresh->first); !why.empty()) {
+    log(Level::error, fmt::format("reload ({}) refused, the running plan stays: {}", by, why));
+    return {false, fmt::format("refused, the running plan stays: {}", why)};
   }
   log(Level::info, fmt::format("reload: asked for by the {}", by));
   last_refusal.clear();
@@ -72,13 +77,17 @@ void Supervisor::Impl::read_values_again(Answer answer, const std::string& cause
     log(Level::error,
         fmt::format("{}, but its values cannot be used, the old ones stay:\n{}", cause, fresh.error()));
     tell_refusal(engine::InputRefused::Input::values, cause, fresh.error());
-    if (answer != Answer::when_changed) offer_values(Offer::followed, std::nullopt);
+    if (answer == Answer::always) offer_values(Offer::followed, std::nullopt);
+    if (answer == Answer::again) {  // what was read last is still good
+      number_values(*newest);
+      offer_values(Offer::again, std::nullopt);
+    }
     return;
   }
   last_refusal.clear();
-  const bool news = (*fresh)->values != newest->values;
-  if (news || answer == Answer::asked) number_values(**fresh);
-  if (answer == Answer::asked) return offer_values(Offer::asked, switched);
+  const bool news = !(*fresh)->same_content(*newest);
+  if (news || answer == Answer::again) number_values(**fresh);
+  if (answer == Answer::again) return offer_values(Offer::again, switched);
   if (news || answer == Answer::always) offer_values(Offer::followed, switched);
 }
 
@@ -86,7 +95,9 @@ void Supervisor::Impl::offer_values(Offer how, std::optional<engine::Instant> sw
   push(engine::EnvironmentChanged{
       .snapshot = newest,
       .asked = how == Offer::asked,
-      .unlike_last_run = guarded->unlike_last_run(sources_plan->env.guarded, *newest),
+      .again = how == Offer::again,
+      .unlike_last_run = guarded->unlike_last_run(
+          sources_plan->env.guarded, env::seen_values(*sources_plan, sources_plan->env.guarded, *newest)),
       .switched = switched,
   });
 }
@@ -150,8 +161,42 @@ void Supervisor::Impl::write_fingerprints_later() {
   });
 }
 
-void Supervisor::Impl::carry_out(const engine::ReadSources&) {
-  read_values_again(Answer::asked, "a guarded value was accepted", std::nullopt);
+void Supervisor::Impl::carry_out(const engine::ReadSources& action) {
+  const auto cause = [&] {
+    switch (action.what) {
+      case engine::ReadSources::For::operator_: return "an operator asked for values that were held back";
+      case engine::ReadSources::For::rest: return "the rest of a generation is taken";
+      case engine::ReadSources::For::retry: return "a value is tried once more";
+    }
+    return "?";
+  };
+  read_values_again(Answer::again, cause(), std::nullopt);
+}
+
+// What a run that was cut short left aside: its way back is gone with it.
+void Supervisor::Impl::forget_old_logins() {
+  for (const plan::Service& each : options.plan->services) {
+    for (const plan::CachedLogin& login : each.cached) {
+      for (const std::string& file : login.files)
+        static_cast<void>(move_login(options.plan->pod.data_dir, file, engine::LoginFiles::Do::forget));
+    }
+  }
+}
+
+void Supervisor::Impl::carry_out(const engine::LoginFiles& action) {
+  const plan::Service& what = service(action.service);
+  const auto login = std::ranges::find(what.cached, action.key, &plan::CachedLogin::key);
+  if (login == what.cached.end()) return;  // by a new plan
+  for (const std::string& file : login->files) {
+    const auto done = move_login(engine.plan()->pod.data_dir, file, action.what);
+    if (done) continue;
+    log(Level::warn,
+        fmt::format("{}: the login of {} that it keeps in {} {}: {}", what.name, action.key, file,
+                    action.what == engine::LoginFiles::Do::set_aside
+                        ? "cannot be set aside, so the new value may stay untried"
+                        : "cannot be moved",
+                    done.error()));
+  }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -202,17 +247,44 @@ std::vector<KeyFacts> Supervisor::keys() const {
   return list;
 }
 
+namespace {
+
+/// Why it can be neither accepted nor tried again.
+std::string not_held(const engine::View& view, std::string_view key) {
+  std::string names;
+  for (const engine::HeldKeyView& each : view.held_keys) {
+    if (each.key == key) return fmt::format("{} is held back: {}. {}", key, each.reason, each.remedy);
+    names += (names.empty() ? "" : ", ") + each.key;
+  }
+  return fmt::format("{} is not held back; {}", key,
+                     names.empty() ? "nothing is" : fmt::format("held back: {}", names));
+}
+
+}  // namespace
+
+CommandResult Supervisor::retry(std::optional<std::string> key, std::string by) {
+  if (view().state == engine::PodState::stopping)
+    return {false, "the pod is stopping: nothing is taken any more"};
+  const auto wanted = [&](const engine::HeldKeyView& each) {
+    return (!key || *key == each.key) && !engine::can_be_accepted(each.why) && !each.blocks;
+  };
+  if (std::ranges::none_of(view().held_keys, wanted)) {
+    return {false,
+            key ? not_held(view(), *key)
+                : "nothing is held back that could be tried again; what is, `arizuko-init secrets` shows"};
+  }
+  impl_->push(engine::Retry{std::move(key), std::move(by)});
+  return {true, "it is tried again: `arizuko-init secrets` shows what follows"};
+}
+
 CommandResult Supervisor::accept(std::string_view key, std::string by) {
   if (view().state == engine::PodState::stopping)
     return {false, "the pod is stopping: nothing is taken any more"};
   const auto& held = view().held_keys;
-  const auto is_it = [&](const engine::HeldKeyView& each) { return each.key == key; };
-  if (std::ranges::none_of(held, is_it)) {
-    std::string names;
-    for (const engine::HeldKeyView& each : held) names += (names.empty() ? "" : ", ") + each.key;
-    return {false, fmt::format("{} is not held back; {}", key,
-                               names.empty() ? "nothing is" : fmt::format("held back: {}", names))};
-  }
+  const auto is_it = [&](const engine::HeldKeyView& each) {
+    return each.key == key && engine::can_be_accepted(each.why);
+  };
+  if (std::ranges::none_of(held, is_it)) return {false, not_held(view(), key)};
   impl_->push(engine::Accept{std::string(key), std::move(by)});
   if (!impl_->all_is_done())
     return {true, fmt::format("{}: asked for; what happened before is carried out first", key)};

@@ -99,7 +99,7 @@ void add_agents(JsonWriter& json, const AgentPolicy& agents) {
 
 void add_env(JsonWriter& json, const EnvPolicy& env) {
   std::vector<std::string> sources;
-  for (const Source& source : env.sources) sources.push_back(source_text(source));
+  for (const Source& source : env.sources) sources.push_back(with_names(source));
   json.key("env")
       .open('{')
       .field("sources", sources)
@@ -142,6 +142,9 @@ void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
   json.field("after_tried", names(plan, service.after_tried));
   json.field("enabled", service.enabled).field("enabled_when", enabled_when_texts(service));
   json.field("take", service.take).field("need", service.need);
+  json.key("cached").open('{');
+  for (const CachedLogin& login : service.cached) json.field(login.key, login.files);
+  json.close('}');
   json.key("env").open('{');
   for (const auto& [name, value] : service.env) json.field(name, to_text(value));
   json.close('}').field("essential", service.essential).field("on_change", change_text(service));
@@ -178,13 +181,9 @@ std::string address_text(const Address& address) {
                                                    : fmt::format("[{}]:{}", address.ip, address.port);
 }
 
-std::string source_text(const Source& source) {
-  switch (source.kind) {
-    case Source::Kind::environment: return "environment";
-    case Source::Kind::dotenv: return "dotenv:" + source.path;
-    case Source::Kind::directory: return "dir:" + source.path;
-  }
-  return "";
+std::string with_names(const Source& source) {
+  if (!source.only) return to_text(source);
+  return fmt::format("{} (only {})", to_text(source), fmt::join(*source.only, ", "));
 }
 
 std::string change_text(const Service& service) {

@@ -79,12 +79,20 @@ std::expected<std::vector<Source>, Problems> early_sources(const std::vector<Fil
   scope.environment = &environment;
   std::vector<Source> sources;
   for (const Node& item : list->value.items) {
-    if (item.kind != Node::Kind::string) continue;
-    const auto pieces = parse_references(item.text);
+    const Entry* inner = item.find("source");
+    const Node& written = inner == nullptr ? item : inner->value;
+    if (written.kind != Node::Kind::string) continue;
+    const auto pieces = parse_references(written.text);
     if (!pieces || needs_plan(*pieces)) continue;
     const auto text = expand(*pieces, scope, Variables::allowed);
     if (!text) continue;
-    if (auto source = parse_source(*text)) sources.push_back(std::move(*source));
+    auto source = parse_source(*text);
+    if (!source) continue;
+    if (const Entry* only = item.find("only")) {
+      source->only.emplace();
+      for (const Node& name : only->value.items) source->only->push_back(name.text);
+    }
+    sources.push_back(std::move(*source));
   }
   return sources;
 }

@@ -14,9 +14,9 @@ Template literal(std::string text) {
 bool Service::operator==(const Service& other) const {
   const auto all = [](const Service& s) {
     return std::tie(s.name, s.kind, s.description, s.command, s.executable, s.cwd, s.port, s.after,
-                    s.bound_to, s.after_tried, s.enabled, s.enabled_when, s.take, s.need, s.env, s.ready,
-                    s.ready_within, s.live, s.essential, s.restart, s.stop, s.on_change, s.change_signal,
-                    s.drop, s.creates, s.verify, s.nofile, s.group, s.uid, s.gid, s.umask);
+                    s.bound_to, s.after_tried, s.enabled, s.enabled_when, s.take, s.need, s.env, s.cached,
+                    s.ready, s.ready_within, s.live, s.essential, s.restart, s.stop, s.on_change,
+                    s.change_signal, s.drop, s.creates, s.verify, s.nofile, s.group, s.uid, s.gid, s.umask);
   };
   return all(*this) == all(other);
 }
@@ -25,6 +25,15 @@ std::optional<ServiceId> Plan::find(std::string_view name) const {
   const auto found = std::ranges::find(services, name, &Service::name);
   if (found == services.end()) return std::nullopt;
   return static_cast<ServiceId>(found - services.begin());
+}
+
+std::string to_text(const Source& source) {
+  switch (source.kind) {
+    case Source::Kind::environment: return "environment";
+    case Source::Kind::dotenv: return "dotenv:" + source.path;
+    case Source::Kind::directory: return "dir:" + source.path;
+  }
+  return "";
 }
 
 }  // namespace arizuko::plan

@@ -90,6 +90,32 @@ Parsed<Source> parse_source(std::string_view text) {
   return Source{is_dotenv ? Source::Kind::dotenv : Source::Kind::directory, std::move(*path)};
 }
 
+namespace {
+
+/// { source = "dotenv:/path", only = ["NAME"] }: whatever else stands there is not taken.
+bool read_source_table(const Node& item, const Scope& scope, Problems& problems, Source& source) {
+  const std::string key = "env.sources";
+  const Reader reader{&item, key, scope, Variables::allowed, problems};
+  const Reader names{&item, key, scope, Variables::refused, problems};
+  bool right = true;
+  for (const Entry& entry : item.entries) {
+    if (entry.name == "source" || entry.name == "only") continue;
+    reader.report(entry.where, key + "." + entry.name, "unknown key", "known are source, only");
+    right = false;
+  }
+  const Node* text = reader.find("source");
+  if (text == nullptr) {
+    reader.report(item.where, key, "names no source",
+                  "write { source = \"dotenv:/path\", only = [\"NAME\"] }");
+    return false;
+  }
+  right = reader.parse_node(*text, key + ".source", parse_source, source) && right;
+  if (reader.find("only") != nullptr) source.only = names.variables("only");
+  return right;
+}
+
+}  // namespace
+
 EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems) {
   const Entry* entry = root.find("env");
   const Node* table = entry == nullptr ? nullptr : &entry->value;
@@ -106,7 +132,8 @@ EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems) {
     }
     for (const Node& item : sources->items) {
       Source source;
-      if (reader.parse_node(item, "env.sources", parse_source, source))
+      if (item.kind == Node::Kind::table ? read_source_table(item, scope, problems, source)
+                                         : reader.parse_node(item, "env.sources", parse_source, source))
         env.sources.push_back(std::move(source));
     }
   }

@@ -11,6 +11,8 @@
 namespace arizuko::plan {
 namespace {
 
+constexpr std::size_t most_cached_files = 16;
+
 constexpr std::uint64_t least_nofile = 16;
 constexpr std::uint64_t most_nofile = 1'073'741'816;  // what fs.nr_open can be raised to: fs/file.c
 
@@ -151,6 +153,39 @@ void read_group_limits(const Reader& reader, GroupLimits& limits) {
   }
 }
 
+// KEY = [files]: what a daemon keeps of a login made with that value.
+void read_cached(const Reader& reader, const Pod& pod, Service& service) {
+  const Node* table = reader.find("cached");
+  if (table == nullptr) return;
+  const std::string key = reader.key_of("cached");
+  if (!reader.is(*table, Node::Kind::table, key, "a table: { NAME = [\"${pod.data_dir}/file\"] }")) return;
+  for (const Entry& entry : table->entries) {
+    const std::string inner = key + "." + entry.name;
+    if (const auto name = parse_variable(entry.name); !name) {
+      reader.wrong(entry.where, inner, entry.name, name.error());
+      continue;
+    }
+    if (!reader.is(entry.value, Node::Kind::array, inner, "a list: [\"${pod.data_dir}/file\"]")) continue;
+    if (entry.value.items.size() > most_cached_files) {
+      reader.report(entry.value.where, inner, fmt::format("has {} entries", entry.value.items.size()),
+                    fmt::format("a login can have {} files", most_cached_files));
+      continue;
+    }
+    CachedLogin login{entry.name, {}};
+    for (const Node& item : entry.value.items) {
+      std::string file;
+      if (!reader.parse_node(item, inner, parse_path, file)) continue;
+      if (file.starts_with(pod.data_dir + "/")) {
+        login.files.push_back(std::move(file));
+      } else {
+        reader.wrong(item.where, inner, item.text,
+                     Wrong{"is not below the data directory", "begin it with ${pod.data_dir}/"});
+      }
+    }
+    service.cached.push_back(std::move(login));
+  }
+}
+
 void read_looks(const Reader& reader, const std::string& key, Service& service) {
   const Reader ready = reader.table("ready");
   service.ready = read_conditions(ready, Look::ready);
@@ -284,6 +319,7 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
     read_task(reader, service);
   } else {
     read_looks(reader, draft.key, service);
+    read_cached(reader, pod, service);
   }
   read_restart(reader.table("restart"), service);
   read_stop(reader.table("stop"), service.stop);

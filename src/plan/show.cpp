@@ -67,7 +67,7 @@ void add_pod(std::string& out, const Plan& plan) {
   line(out, "make_dirs", fmt::format("{}", fmt::join(pod.make_dirs, ", ")));
   out += "\nenv\n";
   std::vector<std::string> sources;
-  for (const Source& source : plan.env.sources) sources.push_back(source_text(source));
+  for (const Source& source : plan.env.sources) sources.push_back(with_names(source));
   line(out, "sources", fmt::format("{}", fmt::join(sources, ", ")));
   line(out, "common", fmt::format("{}", fmt::join(plan.env.common, ", ")));
   line(out, "guarded", fmt::format("{}", fmt::join(plan.env.guarded, ", ")));
@@ -123,6 +123,8 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
   line(out, "take", fmt::format("{}", fmt::join(service.take, ", ")));
   for (const auto& [name, value] : service.env)
     line(out, "env", fmt::format("{}={}", name, json_string(to_text(value))));
+  for (const CachedLogin& login : service.cached)
+    line(out, "cached", fmt::format("{}: {}", login.key, fmt::join(login.files, ", ")));
   line(out, "limits", to_text(service.group));
   line(out, "user", user_text(service));
   line(out, "umask", service.umask == Service{}.umask ? "" : fmt::format("{:03o}", service.umask));

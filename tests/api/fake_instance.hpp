@@ -94,6 +94,10 @@ class FakeInstance final : public host::Instance {
     return answer_;
   }
   std::optional<host::AgentsFacts> agents() const override { return agents_; }
+  host::CommandResult retry(std::optional<std::string> key, std::string by) override {
+    asked_.push_back("retry " + key.value_or("all") + " by " + by);
+    return answer_;
+  }
   host::GroupFacts control_groups() const override { return groups_; }
   std::optional<host::GroupUsage> usage(plan::ServiceId service) const override {
     const auto found = usage_.find(service);

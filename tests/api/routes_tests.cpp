@@ -167,7 +167,7 @@ TEST_CASE("api: status is the JSON that scripts rely on, and a header says wheth
   const api::Response well = control(instance, "GET", "/v1/status");
   CHECK(
       well.body ==
-      R"({"instance":"demo","state":"running","generation":1,)"
+      R"({"instance":"demo","state":"running","generation":1,"held":[],)"
       R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
       R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
       R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"

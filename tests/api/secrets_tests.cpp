@@ -28,7 +28,14 @@ FakeInstance rotated() {
   view.rotation->all_ready = FakeInstance::at(6);
   view.rotation->ended = FakeInstance::at(9);
   view.rotations[static_cast<std::size_t>(engine::Outcome::applied)] = 2;
-  view.held_keys = {{"AUTH_SECRET", "changed", true}};
+  view.held_keys = {{.key = "AUTH_SECRET",
+                     .how = "changed",
+                     .blocks = true,
+                     .reason = "it is not what it was in the last run",
+                     .remedy = "Put it back",
+                     .generation = 3,
+                     .since = FakeInstance::at(5),
+                     .retry_at = {}}};
   view.services[1].spawns = 1;
   view.services[1].generation = 1;
   view.services[1].old_values = true;
@@ -58,7 +65,9 @@ TEST_CASE("api: secrets names keys, ages, generations and what is held back") {
       R"("phase":null,"cause":"ready again with it after 1.2 s: slakd","added":[],"changed":["SLACK_BOT_TOKEN"],)"
       R"("removed":[],"services":["slakd"],"remaining":[],"switched":"2026-11-18T11:06:44.000Z",)"
       R"("began":"2026-11-18T11:06:45.000Z","all_ready":"2026-11-18T11:06:46.000Z","ended":"2026-11-18T11:06:49.000Z",)"
-      R"("seconds_to_ready":2E0},"waiting":null,"held":[{"key":"AUTH_SECRET","how":"changed","blocks":true}],)"
+      R"("seconds_to_ready":2E0},"waiting":null,"held":[{"key":"AUTH_SECRET","how":"changed","blocks":true,"why":"guarded",)"
+      R"("reason":"it is not what it was in the last run","remedy":"Put it back","generation":3,)"
+      R"("since":"2026-11-18T11:06:45.000Z","retry_at":null}],)"
       R"("outcomes":{"applied":2,"refused":0,"superseded":0,"rolled back":0,"rolled back in part":0,"interrupted":0},)"
       R"("keys":[{"name":"AUTH_SECRET","source":"dir:/etc/arizuko/secrets","since":"2026-11-18T11:06:41.000Z",)"
       R"("guarded":true,"fingerprint":"1a2b3c4d","taken_by":["gated"]},{"name":"TZ","source":null,"since":null,)"
@@ -67,15 +76,26 @@ TEST_CASE("api: secrets names keys, ages, generations and what is held back") {
       "\n");
 }
 
-TEST_CASE("api: a guarded key is accepted by POST, and only a guarded one") {
+TEST_CASE("api: a value is tried again by POST, one key or all") {
+  FakeInstance instance = rotated();
+  CHECK_EQ(ask(instance, "POST", "/v1/secrets/retry").status, 202);
+  CHECK_EQ(ask(instance, "POST", "/v1/secrets/TZ/retry").status, 202);
+  CHECK_EQ(instance.asked_,
+           std::vector<std::string>{"retry all by operator (uid 1000)", "retry TZ by operator (uid 1000)"});
+  CHECK_EQ(ask(instance, "GET", "/v1/secrets/retry").status, 405);
+  CHECK_EQ(ask(instance, "POST", "/v1/secrets/NOBODY/retry").status, 404);
+}
+
+TEST_CASE("api: a value is accepted by POST, and only one that a service takes") {
   FakeInstance instance = rotated();
   CHECK_EQ(ask(instance, "POST", "/v1/secrets/AUTH_SECRET/accept").status, 202);
   CHECK_EQ(instance.asked_, std::vector<std::string>{"accept AUTH_SECRET by operator (uid 1000)"});
   instance.answer_ = {false, "AUTH_SECRET is not held back; nothing is"};
   CHECK_EQ(ask(instance, "POST", "/v1/secrets/AUTH_SECRET/accept").status, 409);
-  const Response other = ask(instance, "POST", "/v1/secrets/TZ/accept");
+  const Response other = ask(instance, "POST", "/v1/secrets/NOBODY/accept");
   CHECK_EQ(other.status, 404);
-  CHECK_EQ(other.body, "{\"error\":\"TZ is no guarded key; guarded: AUTH_SECRET\"}\n");
+  CHECK_EQ(other.body,
+           "{\"error\":\"NOBODY is no key that a service takes; `arizuko-init secrets` lists them\"}\n");
   CHECK_EQ(ask(instance, "GET", "/v1/secrets/AUTH_SECRET/accept").status, 405);
   CHECK_EQ(ask(instance, "POST", "/v1/secrets/AUTH_SECRET").status, 404);
   CHECK_EQ(ask(instance, "POST", "/v1/secrets").status, 405);
@@ -86,7 +106,8 @@ TEST_CASE("api: the probe port tells of rotations, and nothing that is derived f
   const std::string text = metrics_text(instance, {});
   for (const char* line :
        {"arizuko_init_rotations_total{outcome=\"applied\"} 2\n", "arizuko_init_rotation_active 0\n",
-        "arizuko_init_guarded_keys_held 1\n", "arizuko_init_rotation_ready_seconds 2.000000\n",
+        "arizuko_init_guarded_keys_held 1\n", "arizuko_init_values_held{reason=\"guarded\"} 1\n",
+        "arizuko_init_values_held{reason=\"failed\"} 0\n", "arizuko_init_rotation_ready_seconds 2.000000\n",
         "arizuko_init_service_old_values{service=\"gated\"} 1\n"}) {
     const std::string wanted = line;
     CAPTURE(wanted);

@@ -82,7 +82,7 @@ TEST_CASE("cli: status --json is what scripts rely on, exit 0 when all is well")
   CHECK(status.code == 0);
   CHECK(
       status.out ==
-      R"({"instance":"demo","state":"running","generation":1,)"
+      R"({"instance":"demo","state":"running","generation":1,"held":[],)"
       R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
       R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
       R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"

@@ -22,7 +22,7 @@ def test_status_json_has_the_documented_shape(pod):
     done = pod.ctl("status", "--json")
     assert done.returncode == 0 and done.stderr == ""
     status = json.loads(done.stdout)
-    assert list(status) == ["instance", "state", "generation", "control_groups", "services"]
+    assert list(status) == ["instance", "state", "generation", "held", "control_groups", "services"]
     assert status["instance"] == "demo" and status["state"] == "running" and isinstance(status["generation"], int)
     for service in status["services"]:
         assert list(service) == ["name", "kind", "state", "pid", "since", "restarts", "port", "waiting_for", "cause",

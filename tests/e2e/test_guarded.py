@@ -35,7 +35,7 @@ def test_a_held_value_is_taken_when_the_operator_accepts_it(rotating):
     wait_for("the value to be held back", lambda: rotating.secrets()["held"])
     assert rotating.metric("arizuko_init_guarded_keys_held") == 1
     shown = rotating.ctl("secrets").stdout
-    assert "held back: AUTH_SECRET was changed, and the old value stays in use" in shown
+    assert "held back: AUTH_SECRET (changed by generation" in shown
     fingerprint = next(k["fingerprint"] for k in rotating.secrets()["keys"] if k["name"] == "AUTH_SECRET")
     before = pids(rotating)
     accepted = rotating.ctl("secrets", "accept", "AUTH_SECRET")
@@ -52,7 +52,11 @@ def test_a_held_value_is_taken_when_the_operator_accepts_it(rotating):
 
 def test_what_cannot_be_accepted_is_said(rotating):
     done = rotating.ctl("secrets", "accept", "SLACK_BOT_TOKEN")
-    assert done.returncode == 1 and "SLACK_BOT_TOKEN is no guarded key; guarded: AUTH_SECRET" in done.stderr
+    assert done.returncode == 1 and "SLACK_BOT_TOKEN is not held back; nothing is" in done.stderr
+    done = rotating.ctl("secrets", "accept", "NOBODY_TAKES_ME")
+    assert done.returncode == 1 and "NOBODY_TAKES_ME is no key that a service takes" in done.stderr
+    done = rotating.ctl("secrets", "retry")
+    assert done.returncode == 1 and "nothing is held back that could be tried again" in done.stderr
     done = rotating.ctl("secrets", "accept", "AUTH_SECRET")
     assert done.returncode == 1 and "AUTH_SECRET is not held back; nothing is" in done.stderr
     assert rotating.ctl("secrets", "accept").returncode == 64

@@ -49,7 +49,9 @@ std::string to_text(const Event& event, const plan::Plan& plan) {
             std::string text = fmt::format("environment {}:", e.snapshot->generation);
             for (const auto& [key, value] : e.snapshot->values)
               text += fmt::format(" {}={}", key, value.text);
+            for (const auto& [key, why] : e.snapshot->unusable) text += fmt::format(" {}!", key);
             if (e.asked) text += " (asked)";
+            if (e.again) text += " (again)";
             if (!e.unlike_last_run.empty())
               text += fmt::format(" (unlike the last run: {})", fmt::join(e.unlike_last_run, ", "));
             return text;
@@ -60,6 +62,7 @@ std::string to_text(const Event& event, const plan::Plan& plan) {
           [](const Accept& e) { return fmt::format("accept {}", e.key); },
           [](const StartWaits& e) { return fmt::format("start-waits {}", e.cause); },
           [](const Remark& e) { return fmt::format("remark {}", e.cause); },
+          [](const Retry& e) { return fmt::format("retry {}", e.key.value_or("all")); },
           [&](const Command& e) {
             return fmt::format("command {} {}", verb_name(e.verb), name_of(plan, e.service));
           },
@@ -80,7 +83,26 @@ std::string to_text(const Action& action, const plan::Plan& plan) {
           },
           [&](const Watch& a) { return fmt::format("watch {} #{}", run(a), a.watch); },
           [&](const Unwatch& a) { return fmt::format("unwatch {} #{}", run(a), a.watch); },
-          [](const ReadSources&) { return std::string("read-sources"); },
+          [](const ReadSources& a) {
+            switch (a.what) {
+              case ReadSources::For::operator_: return std::string("read-sources");
+              case ReadSources::For::rest: return std::string("read-sources for the rest");
+              case ReadSources::For::retry: return std::string("read-sources for a retry");
+            }
+            return std::string("?");
+          },
+          [&](const LoginFiles& a) {
+            const auto verb = [&] {
+              switch (a.what) {
+                case LoginFiles::Do::set_aside: return "set-aside";
+                case LoginFiles::Do::drop: return "drop";
+                case LoginFiles::Do::put_back: return "put-back";
+                case LoginFiles::Do::forget: return "forget";
+              }
+              return "?";
+            };
+            return fmt::format("login {} {} {}", verb(), name_of(plan, a.service), a.key);
+          },
           [](const Remember& a) {
             const std::string* value = a.snapshot->find(a.key);
             return fmt::format("remember {}{}", a.key, value ? "=" + *value : " as not set");

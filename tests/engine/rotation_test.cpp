@@ -115,6 +115,7 @@ TEST_CASE(
   unwatch slakd/2 #0
   slakd: starting -> waiting: it exited with code 1
   pod: [environment] generation 2 is rolled back to generation 1: slakd: it exited with code 1
+  pod: [environment] SLACK was changed and is held back, the old value stays: slakd did not bear it: it exited with code 1. It is tried once more in 1 min
   slakd: waiting -> starting: generation 2 is rolled back (slakd: it exited with code 1)
   spawn slakd/3 generation 1
 )");
@@ -294,7 +295,7 @@ TEST_CASE("engine: a rotation that cannot end is rolled back in time, though no 
     if (bench.view("other").state == State::starting) bench.spawn_failed("other", "ENOENT");
   }
   CHECK_EQ(bench.view().generation, 1);
-  CHECK(bench.log().contains("slakd did not become ready again in time"));
+  CHECK(bench.log().contains("slakd: it did not become ready again in time"));
 }
 
 TEST_CASE("engine: what is bound to two services that restart comes back once, after both") {
@@ -377,8 +378,8 @@ TEST_CASE("engine: a source that is emptied is refused, and taken when an operat
   bench.offer({.snapshot = emptied, .unlike_last_run = {}, .switched = {}});
   CHECK_EQ(outcome(bench), Outcome::refused);
   CHECK(
-      bench.log().contains("generation 2 is refused, the old values stay: nothing is left in dir:/secrets, "
-                           "which held SECRET; if that is meant, say `arizuko-init reload`"));
+      bench.log().contains("generation 2 is refused, the old values stay: all that it changes is held back: "
+                           "SECRET (nothing is left in dir:/secrets)"));
   bench.offer(asked(emptied));
   CHECK_EQ(bench.view("gated").state, State::stopping);
   // The keys are given by another source now: nothing is lost.

@@ -237,10 +237,10 @@ TEST_CASE("engine: an essential service without a needed value ends the boot wit
   CHECK_TEXT(bench.log(), R"(
 0.000 environment 1:
   pod: [environment] generation 1 is taken: 0 values
-  pod: [pod] stopping: needed values are not set: gated needs CHANNEL_SECRET. Set them in one of the sources of [env]: the mounted Secret or ConfigMap, the .env file, the environment
+  pod: [pod] stopping: needed values are not set: CHANNEL_SECRET (for gated). Set them in one of the sources of [env]: the mounted Secret or ConfigMap, the .env file, the environment
   gated: waiting -> off: the pod is stopping
-  pod: [pod] ended with exit code 78: needed values are not set: gated needs CHANNEL_SECRET. Set them in one of the sources of [env]: the mounted Secret or ConfigMap, the .env file, the environment
-  exit 78 by gated: needed values are not set: gated needs CHANNEL_SECRET. Set them in one of the sources of [env]: the mounted Secret or ConfigMap, the .env file, the environment
+  pod: [pod] ended with exit code 78: needed values are not set: CHANNEL_SECRET (for gated). Set them in one of the sources of [env]: the mounted Secret or ConfigMap, the .env file, the environment
+  exit 78 by gated: needed values are not set: CHANNEL_SECRET (for gated). Set them in one of the sources of [env]: the mounted Secret or ConfigMap, the .env file, the environment
 )");
 }
 

@@ -110,10 +110,16 @@ TEST_CASE("environment: what is no variable's name is skipped silently; the pod 
   CHECK(show(read_sources({{.kind = Kind::environment, .path = {}}}, nullptr)).empty());
 }
 
-TEST_CASE("environment: a value that no process can be given is an error that does not show it") {
-  CHECK(show(read_environment({"A=" + std::string(env::max_value_bytes + 1, 'x'), "B=c"})) ==
-        "B=[c] \nerror: environment: A: the value is longer than 130816 bytes, more than a process can be "
+TEST_CASE("environment: an unused variable of 131,000 bytes in the container's environment ends nothing") {
+  const ReadResult result = read_environment({"A=" + std::string(131'000, 'x'), "B=c"});
+  CHECK(result.usable());
+  CHECK(result.snapshot.unusable.contains("A"));
+  CHECK(show(result) ==
+        "B=[c] \nnotice: environment: A: the value is longer than 130816 bytes, more than a process can be "
         "given");
+  std::vector<std::string> many;
+  for (int i = 0; i < 12; ++i) many.push_back(fmt::format("K{}=", i) + std::string(120'000, 'x'));
+  CHECK(read_environment(many).usable());
 }
 
 TEST_CASE("sources: later ones win, and each value knows where it is from") {
@@ -222,7 +228,7 @@ TEST_CASE("sources: a file of another uid is an error that names uid and mode (T
                       ": cannot be read: Permission denied: it belongs to uid 0 gid 0 with mode 0600, and "
                       "this is uid "
                       "1000 gid 1000; run `arizuko create` and the pod under the same uid, or chown it" &&
-        directory == "\nerror: dir:" + folder.path("d") +
+        directory == "\nnotice: dir:" + folder.path("d") +
                          ": KEY: cannot be read: Permission denied: it belongs to uid 0 gid 0 with mode "
                          "0400, and this "
                          "is uid 1000 gid 1000; set fsGroup, or a defaultMode that it may read";
@@ -266,7 +272,7 @@ TEST_CASE("directory: one with more names than the limit is an error, hidden one
   CHECK(show(result) == "\nerror: dir:" + folder.path() + ": holds more than 16384 names");
 }
 
-TEST_CASE("directory: a value with a NUL byte, or too long, is an error that names the key") {
+TEST_CASE("directory: a value with a NUL byte, or too long, is the trouble of that key") {
   const Folder folder;
   folder.write("A", std::string_view("sec\0ret", 7));
   folder.write("B", std::string(env::max_value_bytes + 1, 'x'));
@@ -274,13 +280,91 @@ TEST_CASE("directory: a value with a NUL byte, or too long, is an error that nam
   folder.write("D", std::string(500'000, 'x'));
   REQUIRE(::mkfifo(folder.path("E").c_str(), 0600) == 0);
   ReadResult result = read_directory(folder);
-  CHECK_FALSE(result.usable());
+  CHECK(result.usable());
   CHECK(result.snapshot.find("C")->size() == env::max_value_bytes);
+  CHECK(result.snapshot.unusable.size() == 4);
+  CHECK(result.snapshot.unusable["A"] == "the value holds a NUL byte (dir:" + folder.path() + ")");
   result.snapshot.values.clear();
-  const std::string error = "\nerror: dir:" + folder.path() + ": ";
+  const std::string error = "\nnotice: dir:" + folder.path() + ": ";
   const std::string too_long = ": the value is longer than 130816 bytes, more than a process can be given";
   CHECK(show(result) == error + "A: the value holds a NUL byte" + error + "B" + too_long + error + "D" +
                             too_long + error + "E: is a FIFO, not a regular file");
+}
+
+TEST_CASE(
+    "directory: a value that cannot be used hides the one of a weaker source, and a stronger one mends it") {
+  const Folder weak;
+  const Folder strong;
+  weak.write("A", "made up");
+  weak.write("B", std::string_view("\0", 1));
+  strong.write("A", std::string_view("\0", 1));
+  strong.write("B", "good");
+  const ReadResult result = read_sources(
+      {{.kind = Kind::directory, .path = weak.path()}, {.kind = Kind::directory, .path = strong.path()}},
+      nullptr);
+  CHECK(result.snapshot.find("A") == nullptr);
+  CHECK(result.snapshot.unusable.contains("A"));
+  CHECK(*result.snapshot.find("B") == "good");
+  CHECK_FALSE(result.snapshot.unusable.contains("B"));
+}
+
+TEST_CASE(
+    "directory: CR LF and a byte order mark at a value's edge are dropped as in a dotenv file, and said") {
+  const Folder folder;
+  folder.write("CRLF", "tok\r\n");
+  folder.write("CR", "tok\r");
+  folder.write("BOM", "\xEF\xBB\xBFtok\n");
+  folder.write("BOTH", "\xEF\xBB\xBFtok\r\n");
+  folder.write("INSIDE", "a\r\nb\xEF\xBB\xBF");
+  const std::string notice = "\nnotice: dir:" + folder.path() + ": ";
+  CHECK(show(read_directory(folder)) ==
+        "BOM=[tok] BOTH=[tok] CR=[tok] CRLF=[tok] INSIDE=[a\r\nb\xEF\xBB\xBF] " + notice +
+            "BOM: dropped: a byte order mark before the value" + notice +
+            "BOTH: dropped: a byte order mark before the value and a carriage return after it" + notice +
+            "CR: dropped: a carriage return after the value" + notice +
+            "CRLF: dropped: a carriage return after the value");
+}
+
+TEST_CASE(
+    "dotenv: of a source with `only` a line that somebody adds is ignored, with its name, and harms "
+    "nothing") {
+  const Folder folder;
+  const auto read_only = [&] {
+    plan::Source source{.kind = Kind::dotenv, .path = folder.path(".env")};
+    source.only = {"CHANNEL_SECRET", "API_PORT"};
+    return read_sources({source}, nullptr);
+  };
+  const std::string place = "\nnotice: dotenv:" + folder.path(".env");
+  folder.write(".env", "CHANNEL_SECRET=made up\nDOCKER_HOST=tcp://evil\n");
+  CHECK(show(read_only()) ==
+        "CHANNEL_SECRET=[made up] " + place +
+            ": ignored: DOCKER_HOST. Of this source only these are taken: CHANNEL_SECRET, "
+            "API_PORT (env.sources). Put others into another source");
+  folder.write(".env", "garbage\nCHANNEL_SECRET=made up\nX=\"open");
+  ReadResult result = read_only();
+  CHECK(result.usable());
+  CHECK(*result.snapshot.find("CHANNEL_SECRET") == "made up");
+  CHECK(result.snapshot.unusable.contains("API_PORT"));  // nobody knows what came behind
+  std::string many = "CHANNEL_SECRET=x\n";
+  for (int i = 0; i < 100; ++i) many += fmt::format("K{:03}=1\n", i);
+  folder.write(".env", many);
+  result = read_only();
+  REQUIRE(result.problems.size() == 1);
+  CHECK(result.problems[0].what.starts_with("ignored: K000, K001, K002, K003, K004 and 95 more."));
+  fs::remove(folder.path(".env"));
+  REQUIRE(::mkfifo(folder.path(".env").c_str(), 0600) == 0);
+  result = read_only();
+  CHECK(result.usable());
+  CHECK(result.snapshot.unusable.size() == 2);
+}
+
+TEST_CASE("dotenv: a value that no variable can hold is the trouble of its key") {
+  const Folder folder;
+  folder.write(".env", std::string_view("A=x\0y\nB=c\n", 10));
+  const ReadResult result = read_dotenv(folder);
+  CHECK(result.usable());
+  CHECK(*result.snapshot.find("B") == "c");
+  CHECK(result.snapshot.unusable.contains("A"));
 }
 
 TEST_CASE("directory: at most 1 MiB and 4096 keys") {

@@ -200,6 +200,37 @@ TEST_CASE("plan: no value of the environment appears in a problem") {
   CHECK_MESSAGE(problems.find("S3CRET") == std::string::npos, problems);
 }
 
+TEST_CASE("plan: of a source with `only` those names are taken, early as well") {
+  const std::string text =
+      "[env]\nsources = [{ source = \"dotenv:/own/.env\", only = [\"A\", \"B\"] }, \"environment\"]\n";
+  const auto plan = load({{"p", text}}, {}, environment({}));
+  REQUIRE(plan);
+  CHECK(plan->env.sources.front() ==
+        Source{Source::Kind::dotenv, "/own/.env", std::vector<std::string>{"A", "B"}});
+  const auto early = early_sources({{"p", text}}, {}, environment({}));
+  REQUIRE(early);
+  CHECK(*early == plan->env.sources);
+  for (const char* wrong : {"{ only = [\"A\"] }", "{ source = \"environment\", olny = [] }", "{ source = 1 }",
+                            "{ source = \"dotenv:/x\", only = [\"1A\"] }"}) {
+    INFO(wrong);
+    CHECK_FALSE(load({{"p", "[env]\nsources = [" + std::string(wrong) + "]\n"}}, {}, environment({})));
+  }
+}
+
+TEST_CASE("plan: the files of a login lie below the data directory") {
+  const auto with = [](const std::string& file) {
+    return load({{"p", "[pod]\ndata_dir = \"/data/x\"\n[service.a]\ncommand = [\"a\"]\ncached.TOKEN = [\"" +
+                           file + "\"]\n"}},
+                {}, environment({}));
+  };
+  const auto plan = with("${pod.data_dir}/a/session.json");
+  REQUIRE(plan);
+  CHECK(plan->services[0].cached == std::vector<CachedLogin>{{"TOKEN", {"/data/x/a/session.json"}}});
+  CHECK_FALSE(with("/etc/passwd"));
+  CHECK_FALSE(with("${pod.data_dir}/../passwd"));
+  CHECK_FALSE(with("session.json"));
+}
+
 TEST_CASE("plan: early sources are those that need no field of the plan") {
   const auto sources =
       early_sources({{"p",

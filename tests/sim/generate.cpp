@@ -14,6 +14,8 @@ using plan::ServiceId;
 
 const std::vector<std::string> keys = {"A", "B", "C", "D", "TOKEN", "SECRET"};
 
+constexpr const char* weak_source = "dotenv:/weak";
+
 std::string source_of(const std::string& key) {
   return key.size() == 1 ? "environment" : "dir:/secrets/" + key.substr(0, 1);
 }
@@ -110,6 +112,8 @@ plan::Service random_service(Random& random, ServiceId id, const std::string& na
   service.on_change = random.one_of<plan::OnChange>(
       {plan::OnChange::restart, plan::OnChange::restart, plan::OnChange::signal, plan::OnChange::ignore});
   service.change_signal = 1;
+  if (service.on_change == plan::OnChange::restart && random.chance(30))
+    service.cached = {{random.one_of(keys), {"/login/" + name}}};
   return service;
 }
 
@@ -163,6 +167,11 @@ plan::Plan random_plan(Random& random) {
   plan.pod.grace = random.between(2'000, 40'000);
   if (random.chance(50)) plan.env.common = {random.one_of(keys)};
   if (random.chance(30)) plan.env.guarded = {"SECRET"};
+  using Kind = plan::Source::Kind;
+  plan.env.sources = {{Kind::dotenv, "/weak"},
+                      {Kind::environment, ""},
+                      {Kind::directory, "/secrets/T"},
+                      {Kind::directory, "/secrets/S"}};
   const std::uint32_t size = 1 + random.below(12);
   for (ServiceId id = 0; id < size; ++id) {
     plan.services.push_back(
@@ -205,10 +214,13 @@ env::SnapshotPtr changed_values(const env::Snapshot& before, Random& random, env
   snapshot->generation = generation;
   for (std::uint32_t i = random.below(3); i > 0; --i) {
     const std::string& key = random.one_of(keys);
+    snapshot->unusable.erase(key);
     if (random.chance(30)) {
       snapshot->values.erase(key);
+      if (random.chance(30)) snapshot->unusable[key] = "the value holds a NUL byte";
     } else {
-      snapshot->values[key] = {fmt::format("{}{}", key, random.below(4)), source_of(key)};
+      const std::string source = random.chance(15) ? weak_source : source_of(key);
+      snapshot->values[key] = {fmt::format("{}{}", key, random.below(4)), source};
     }
   }
   return snapshot;

@@ -123,6 +123,7 @@ void Invariants::before(const Engine& engine, const Event& event) {
   deadline_ = engine.deadline();
   if (const auto* values = std::get_if<EnvironmentChanged>(&event)) take_environment(*values);
   if (const auto* accept = std::get_if<Accept>(&event)) take_accept(*accept);
+  if (const auto* retry = std::get_if<Retry>(&event)) take_retry(*retry);
 }
 
 void Invariants::after(const Engine& engine, const Event& event, Instant now,
@@ -145,6 +146,7 @@ void Invariants::after(const Engine& engine, const Event& event, Instant now,
     if (ended_) throw Broken("Exit is not the last action");
     std::visit([this](const auto& each) { see(each); }, action);
   }
+  if (std::exchange(rest_is_due_, false)) throw Broken("the rest of a generation is not offered again");
   if (plan_ != newest_plan_) throw Broken("a new plan was taken without a note");
   for (ServiceId id = 0; id < shadows_.size(); ++id) check_service(id);
   check_pod();
@@ -219,7 +221,12 @@ void Invariants::see(const Spawn& action) {
   if (action.snapshot->generation != taken_->generation || action.snapshot->values != taken_->values)
     broken(action.service, "it was not given the generation that is in force");
   check_guarded_start(action.service);
+  check_logins(action.service, *action.snapshot);
   if (!env::missing(what, *taken_).empty()) broken(action.service, "it was started without a value it needs");
+  for (const auto& [key, why] : taken_->unusable) {
+    if (contains_text(env::scope(*plan_, what), key))
+      broken(action.service, "it was started with a value that cannot be used");
+  }
   for (const ServiceId other : what.after) {
     if (!serving(other))
       broken(action.service, "it was started before " + service(other).name + " was ready");

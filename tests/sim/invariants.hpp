@@ -34,6 +34,10 @@ inline bool contains(const std::vector<ServiceId>& list, ServiceId id) {
   return std::ranges::find(list, id) != list.end();
 }
 
+inline bool contains_text(const std::vector<std::string>& list, const std::string& text) {
+  return std::ranges::find(list, text) != list.end();
+}
+
 struct Shadow {
   State state = State::waiting;
   Instant since{};
@@ -74,11 +78,28 @@ struct Shadow {
 struct Turn {
   env::Generation generation = 0;
   env::SnapshotPtr before;
+  env::SnapshotPtr fresh;
+  std::set<std::string> blamed;  // keys that are held back because of it
   std::set<std::string> before_unlike;
   std::set<ServiceId> serving;    // were ready when it began
   std::set<ServiceId> restarted;  // stopped for the new values, or with what is
   std::set<ServiceId> returned;   // stopped for the old ones
   bool going_back = false;
+};
+
+/// A value that a service did not bear, by the checker's own books.
+struct NotBorne {
+  std::optional<std::string> value;
+  int times = 0;
+  std::optional<Instant> retry_at;
+  bool released = false;
+};
+
+/// Whose value a login was made with; the outer nullopt: there is none, or nobody knows.
+struct Login {
+  std::optional<std::optional<std::string>> file;
+  std::optional<std::optional<std::string>> aside;
+  bool is_aside = false;
 };
 
 class Invariants {
@@ -106,6 +127,8 @@ class Invariants {
   void see(const Unwatch& action);
   void see(const TaskDone& action);
   void see(const ReadSources& action);
+  void see(const LoginFiles& action);
+  void check_logins(ServiceId id, const env::Snapshot& snapshot);
   void see(const Remember& action);
   void see(const Note& action);
   void see(const Exit& action);
@@ -122,6 +145,13 @@ class Invariants {
 
   // --- rotation_invariants.cpp
   void take_accept(const Accept& event);
+  void take_retry(const Retry& event);
+  void blame(ServiceId culprit);
+  std::set<std::string> changed(const env::Snapshot& before, const env::Snapshot& after) const;
+  std::set<std::string> of_interest(ServiceId id, const std::set<std::string>& changed) const;
+  std::optional<HeldWhy> held_for(const std::string& key, const EnvironmentChanged& offer) const;
+  int strength(const std::string& source) const;
+  bool anybody_takes(const std::string& key) const;
   void see_generation(const Note& note);
   void see_taken(env::Generation generation);
   void see_refused(env::Generation generation);
@@ -133,8 +163,8 @@ class Invariants {
   void close(env::Generation generation);
   void check_guarded_start(ServiceId id);
   void check_braked(ServiceId id);
-  env::SnapshotPtr without_held(const env::Snapshot& offered) const;
-  bool refusable(const env::Snapshot& fresh, bool asked) const;
+  env::SnapshotPtr without_held(const EnvironmentChanged& offer);
+  bool refusable(const env::Snapshot& fresh) const;
   bool seen(const std::string& key) const;
   bool scope_has(ServiceId id, const std::string& key) const;
   bool accepted(const std::string& key, const env::Snapshot& snapshot) const;
@@ -171,6 +201,11 @@ class Invariants {
   std::map<std::string, std::optional<std::string>> remembered_;
   std::set<std::string> seen_;  // guarded keys that a service was started with
   std::map<ServiceId, std::deque<Instant>> rotated_;
+  std::map<std::string, HeldWhy> held_;  // by the last generation that had its turn
+  std::map<std::string, NotBorne> not_borne_;
+  std::map<std::pair<ServiceId, std::string>, Login> logins_;
+  bool operator_waits_ = false;
+  bool rest_is_due_ = false;     // in this step
   bool asked_ = false;           // the last generation taken was asked for by an operator
   env::SnapshotPtr held_offer_;  // the last one that had its turn, with the guarded values that were left out
 

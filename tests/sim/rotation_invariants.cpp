@@ -2,6 +2,7 @@
 // restarts, and a way back leads to where it was. The books are the checker's own: which values are in
 // force is worked out from what was offered, and the engine's notes are claims that are held against it.
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,27 +28,42 @@ void Invariants::wrong(env::Generation generation, const std::string& sentence) 
 
 void Invariants::take_environment(const EnvironmentChanged& event) {
   if (stopping_since_ || ended_) return;
-  if (last_offer_ && last_offer_->values == event.snapshot->values && !event.asked) return;
+  const bool known = last_offer_ && last_offer_->same_content(*event.snapshot);
+  if (known && !event.asked && !event.again) return;
   last_offer_ = event.snapshot;
   open_[event.snapshot->generation] = event;
 }
 
 void Invariants::take_accept(const Accept& event) {
   if (stopping_since_ || ended_ || !taken_) return;
-  if (!seen(event.key)) {
-    if (unlike_last_run_.contains(event.key)) accepted_[event.key] = text_of(*taken_, event.key);
-    return;
-  }
   // Of a running instance: the value that was offered and left out.
-  const bool held =
-      std::ranges::any_of(view_->held_keys, [&](const HeldKeyView& each) { return each.key == event.key; });
-  if (held && held_offer_) accepted_[event.key] = text_of(*held_offer_, event.key);
+  const auto held = held_.find(event.key);
+  if (held != held_.end() && can_be_accepted(held->second)) {
+    accepted_[event.key] = text_of(*held_offer_, event.key);
+    operator_waits_ = true;
+  } else if (!seen(event.key) && unlike_last_run_.contains(event.key)) {
+    accepted_[event.key] = text_of(*taken_, event.key);
+  }
+}
+
+void Invariants::take_retry(const Retry& event) {
+  if (stopping_since_ || ended_ || !taken_) return;
+  bool any = event.key && held_.contains(*event.key);
+  for (auto& [key, entry] : not_borne_) {
+    if (event.key && *event.key != key) continue;
+    entry.released = true;
+    entry.retry_at.reset();
+    any = true;
+  }
+  operator_waits_ = operator_waits_ || any;
 }
 
 std::vector<std::string> Invariants::acceptable() const {
   std::vector<std::string> keys;
   if (view_ == nullptr) return keys;
-  for (const HeldKeyView& each : view_->held_keys) keys.push_back(each.key);
+  for (const HeldKeyView& each : view_->held_keys) {
+    if (can_be_accepted(each.why)) keys.push_back(each.key);
+  }
   return keys;
 }
 
@@ -73,38 +89,6 @@ std::vector<std::string> Invariants::unaccepted(ServiceId id) const {
   return keys;
 }
 
-// What may be taken of an offer: a guarded value that a service was started with stays.
-env::SnapshotPtr Invariants::without_held(const env::Snapshot& offered) const {
-  auto kept = std::make_shared<env::Snapshot>(offered);
-  for (const std::string& key : plan_->env.guarded) {
-    if (!seen(key) || accepted(key, offered)) continue;
-    const auto old_value = taken_->values.find(key);
-    if (text_of(*taken_, key) == text_of(offered, key)) continue;
-    if (old_value == taken_->values.end()) {
-      kept->values.erase(key);
-    } else {
-      kept->values[key] = old_value->second;
-    }
-  }
-  return kept;
-}
-
-bool Invariants::refusable(const env::Snapshot& fresh, bool asked) const {
-  for (ServiceId id = 0; id < shadows_.size(); ++id) {
-    const plan::Service& what = service(id);
-    const Shadow& run = shadows_[id];
-    if (!is_up(run.state) || run.switched_off || !what.enabled || !env::enabled(what, fresh)) continue;
-    if (!env::missing(what, fresh).empty()) return true;
-  }
-  if (asked) return false;
-  for (const auto& [key, value] : taken_->values) {
-    const bool gives = std::ranges::any_of(
-        fresh.values, [&](const auto& each) { return each.second.source == value.source; });
-    if (value.source != "environment" && !gives && fresh.find(key) == nullptr) return true;
-  }
-  return false;
-}
-
 // ---------------------------------------------------------------------------------------------
 // Outcomes
 
@@ -117,6 +101,10 @@ void Invariants::see_generation(const Note& note) {
   if (note.what == What::generation_going_back) return see_way_back(note);
   if (note.what == What::generation_rolled_back) return see_rolled_back(generation, false);
   if (note.what == What::generation_rolled_back_in_part) return see_rolled_back(generation, true);
+  if (note.what == What::generation_waits) {  // what of it is held back is said already
+    without_held(open_.at(generation));
+    return;
+  }
   if (note.what != What::generation_interrupted) return;  // of a key, or of the storm brake
   close(generation);
   if (turn_ && turn_->generation == generation) turn_.reset();
@@ -140,18 +128,18 @@ void Invariants::see_taken(env::Generation generation) {
     open_.clear();
     return;
   }
-  const env::SnapshotPtr fresh = without_held(*offer.snapshot);
-  if (refusable(*fresh, offer.asked)) wrong(generation, "it was taken, and should have been refused");
+  const env::SnapshotPtr fresh = without_held(offer);
+  if (refusable(*fresh)) wrong(generation, "it was taken, and should have been refused");
   turn_.emplace();
   turn_->generation = generation;
   turn_->before = taken_;
+  turn_->fresh = fresh;
   turn_->before_unlike = unlike_before;
-  asked_ = offer.asked;
+  asked_ = offer.asked || std::exchange(operator_waits_, false);
   for (ServiceId id = 0; id < shadows_.size(); ++id) {
     if (shadows_[id].state == State::ready && service(id).kind == plan::Kind::service)
       turn_->serving.insert(id);
   }
-  held_offer_ = offer.snapshot;
   taken_ = fresh;
 }
 
@@ -160,10 +148,9 @@ void Invariants::see_refused(env::Generation generation) {
   const auto found = open_.find(generation);
   if (found == open_.end()) wrong(generation, "it was refused, but has an outcome already");
   const EnvironmentChanged offer = found->second;
-  const env::SnapshotPtr fresh = without_held(*offer.snapshot);
-  const bool all_held = fresh->values == taken_->values && fresh->values != offer.snapshot->values;
-  if (!all_held && !refusable(*fresh, offer.asked)) wrong(generation, "it was refused without a reason");
-  held_offer_ = offer.snapshot;
+  const env::SnapshotPtr fresh = without_held(offer);
+  const bool all_held = fresh->same_content(*taken_) && !held_.empty();
+  if (!all_held && !refusable(*fresh)) wrong(generation, "it was refused without a reason");
   close(generation);
 }
 
@@ -180,6 +167,7 @@ void Invariants::see_way_back(const Note& note) {
     wrong(note.generation, "it is rolled back to something else than before");
   if (!note.culprit || shadows_[*note.culprit].state == State::ready)
     wrong(note.generation, "it is rolled back, and the service that it names serves: " + note.cause);
+  blame(*note.culprit);
   turn_->going_back = true;
   taken_ = turn_->before;
   unlike_last_run_ = turn_->before_unlike;
@@ -198,6 +186,8 @@ void Invariants::see_applied(env::Generation generation) {
     if (service(id).on_change == plan::OnChange::ignore) continue;
     if (has_old_values(id)) broken(id, "its generation is applied, and it runs with old values");
   }
+  std::erase_if(not_borne_,
+                [&](const auto& each) { return each.second.value == text_of(*taken_, each.first); });
   close(generation);
   turn_.reset();
 }
@@ -218,6 +208,8 @@ void Invariants::see_rolled_back(env::Generation generation, bool in_part) {
       broken(id, "its generation is rolled back, and it runs with other values than before");
   }
   close(generation);
+  const bool rest = turn_->blamed.size() < changed(*turn_->before, *turn_->fresh).size();
+  rest_is_due_ = rest && !turn_->blamed.empty() && open_.empty();
   turn_.reset();
 }
 
@@ -276,11 +268,6 @@ void Invariants::check_guarded_start(ServiceId id) {
 
 void Invariants::see(const Remember& action) {
   remembered_[action.key] = text_of(*action.snapshot, action.key);
-}
-
-// An operator accepted a value: nothing may follow before it is read again.
-void Invariants::see(const ReadSources&) {
-  if (!std::holds_alternative<Accept>(*event_)) throw Broken("the sources are read again for no reason");
 }
 
 }  // namespace arizuko::sim

@@ -52,12 +52,17 @@ void Invariants::check_wait(ServiceId id) {
         broken(id, "it does not say for whom it waits");
       return;
     }
-    case State::blocked:
-      if (!env::missing(service(id), *taken_).empty()
-              ? view.waiting_for != env::missing(service(id), *taken_)
-              : view.waiting_for.size() != unaccepted(id).size() || unaccepted(id).empty())
+    case State::blocked: {
+      std::vector<std::string> lacks = env::missing(service(id), *taken_);
+      for (const std::string& key : env::scope(*plan_, service(id))) {
+        if (env::missing(service(id), *taken_).empty() && taken_->unusable.contains(key))
+          lacks.push_back(key);
+      }
+      if (!lacks.empty() ? view.waiting_for != lacks
+                         : view.waiting_for.size() != unaccepted(id).size() || unaccepted(id).empty())
         broken(id, "it does not say which values are missing, or have to be accepted");
       return;
+    }
     case State::backoff:
       if (!view.next_start) broken(id, "its back-off has no end");
       return;

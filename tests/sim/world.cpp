@@ -187,9 +187,10 @@ void World::carry_out(const Action& action) {
                    in(random_.between(0, 200), [this] {
                      auto again = std::make_shared<env::Snapshot>(*values_);
                      again->generation = ++generation_;
-                     new_values(again, By::operator_);
+                     new_values(again, By::again);
                    });
                  },
+                 [](const LoginFiles&) {},
                  [this](const Remember& a) {
                    const std::string* value = a.snapshot->find(a.key);
                    remembered_[a.key] = value != nullptr ? std::optional(*value) : std::nullopt;
@@ -336,6 +337,7 @@ void World::new_values(env::SnapshotPtr snapshot, By by) {
   values_ = snapshot;
   deliver(EnvironmentChanged{.snapshot = snapshot,
                              .asked = by == By::operator_,
+                             .again = by == By::again,
                              .unlike_last_run = unlike_last_run(*snapshot),
                              .switched = now_});
 }
@@ -356,9 +358,15 @@ void World::accept_something() {
   if (!keys.empty()) deliver(Accept{random_.one_of(keys), "operator (uid 1000)"});
 }
 
+void World::retry_something() {
+  std::optional<std::string> key;
+  if (random_.chance(50)) key = random_.one_of<std::string>({"A", "B", "TOKEN", "SECRET"});
+  deliver(Retry{key, "operator (uid 1000)"});
+}
+
 void World::something_happens() {
   if (!trouble_) return;
-  switch (random_.below(14)) {
+  switch (random_.below(15)) {
     case 0:
     case 1:
     case 2: return operator_acts();
@@ -368,6 +376,7 @@ void World::something_happens() {
       return new_values(changed_values(*values_, random_, ++generation_),
                         random_.chance(10) ? By::operator_ : By::change);
     case 13: return accept_something();
+    case 14: return retry_something();
     case 5:
       offered_ = edited(offered_, random_);
       return deliver(PlanChanged{std::make_shared<const plan::Plan>(offered_)});

@@ -75,9 +75,10 @@ class World {
   void something_happens();
   void operator_acts();
   void late_event();
-  enum class By { change, operator_ };
+  enum class By { change, again, operator_ };
   void new_values(env::SnapshotPtr snapshot, By by = By::change);
   void accept_something();
+  void retry_something();
   std::vector<std::string> unlike_last_run(const env::Snapshot& snapshot) const;
   bool is_poisoned(const Spawn& action) const;
   void calm_down();

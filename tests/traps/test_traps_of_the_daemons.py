@@ -204,7 +204,8 @@ def test_T34_a_service_without_a_needed_value_is_blocked_and_not_restarted(a_pod
     pod = a_pod(start=False, rehearse=False, env={"CHANNEL_SECRET": "c", "SLACK_BOT_TOKEN": "s"})
     for name in ("arizuko", "gated", "timed", "dashd", "proxyd", "webd", "slakd"):
         pod.program(name)
-    pod.options += ["--set", f"pod.path={pod.bin_dir}:/usr/bin:/bin"]
+    sources = json.dumps(["environment", f"dotenv:{pod.data}/own.env"])
+    pod.options += ["--set", f"pod.path={pod.bin_dir}:/usr/bin:/bin", "--set", f"env.sources={sources}"]
     pod.start()
     for service in ("gated", "timed", "dashd", "proxyd"):
         pod.wait_service(service, "ready")
@@ -215,8 +216,7 @@ def test_T34_a_service_without_a_needed_value_is_blocked_and_not_restarted(a_pod
     events = [e for e in pod.events() if e["service"] == "slakd"]
     assert [e["to"] for e in events] == ["blocked"], "said more than once"
     # The value heals it, without an operator's start.
-    with open(pod.data / ".env", "a") as dotenv:
-        dotenv.write("SLACK_SIGNING_SECRET=x\n")
+    pod.write(pod.data / "own.env", "SLACK_SIGNING_SECRET=x\n", 0o600)
     pod.signal(signal.SIGHUP)
     pod.wait_service("slakd", "ready")
 

@@ -69,7 +69,9 @@ struct ClientOptions {
   std::optional<std::uint64_t> lines;
   std::optional<std::uint64_t> after;
   std::optional<double> wait_seconds;
-  std::string accept;  // secrets: the key to accept; empty: show them
+  enum class SecretsAction { show, accept, retry };
+  SecretsAction secrets_action = SecretsAction::show;
+  std::string key;  // secrets: of the action; empty: retry all
 };
 
 enum class Verb { start, stop, restart };

@@ -49,6 +49,7 @@ struct Status {
   };
   std::string instance, state;
   std::uint64_t generation = 0;
+  std::vector<std::string> held;  // keys whose values in the sources are not in force
   std::vector<Service> services;
 };
 /// The error says what is wrong with the answer.

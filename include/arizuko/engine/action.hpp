@@ -51,12 +51,34 @@ struct TaskDone {
   ServiceId service;
 };
 
-/// Read the sources anew: an operator accepted a value that was held back. Answered by
-/// EnvironmentChanged, asked.
-struct ReadSources {};
+/// Read the sources anew, for something that was held back may be taken now. Answered by
+/// EnvironmentChanged, again; when nothing can be read, by the values that were read last.
+struct ReadSources {
+  enum class For {
+    operator_,  // who accepted a value, or wants one tried again
+    rest,       // of a generation of which some values were not borne
+    retry,      // the one retry of what was not borne is due
+  };
+  For what;
+};
+
+/// The files that a service keeps of a login with the value of `key` (plan: `cached`): while they are there,
+/// a new value is not tried. Before the Spawn that it concerns.
+struct LoginFiles {
+  enum class Do {
+    set_aside,  // the value changed
+    drop,       // what a third value left; the first one's are still aside
+    put_back,   // the way back
+    forget,     // the new value is good: what was set aside can go
+  };
+  Do what;
+  ServiceId service;
+  std::string key;
+};
 
 /// A service is started with this value of a guarded key (unset: with none): remember what it is like,
-/// so that a change is noticed at the next run, too. Comes before the Spawn.
+/// so that a change is noticed at the next run, too. The snapshot holds what the services see under that
+/// name (env::seen_values), and nothing else. Comes before the Spawn.
 struct Remember {
   std::string key;
   env::SnapshotPtr snapshot;
@@ -82,7 +104,8 @@ struct Exit {
   std::string culprit;  // the service it is about, or empty
 };
 
-using Action = std::variant<Spawn, Signal, Watch, Unwatch, TaskDone, ReadSources, Remember, Note, Exit>;
+using Action =
+    std::variant<Spawn, Signal, Watch, Unwatch, TaskDone, ReadSources, LoginFiles, Remember, Note, Exit>;
 
 /// The watches of a service are numbered: its `ready` conditions from 0, then its `live` conditions,
 /// then (tasks) whether `creates` exists, then each of `verify`.

@@ -30,6 +30,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "arizuko/engine/action.hpp"
@@ -64,6 +65,8 @@ class Engine {
 
   const View& view() const;
   const PlanPtr& plan() const;
+  /// Why this plan would not be taken: services would see another value of a guarded key. Empty: it would.
+  std::string why_not(const plan::Plan& fresh) const;
   /// The values in force; nullptr before the first ones. Secrets: for who hands them to children.
   const env::SnapshotPtr& values() const;
 

@@ -78,17 +78,24 @@ struct ConditionChanged {
 };
 
 /// A new generation of values. The first one must come before anything is started. One whose values are
-/// those of the last one is no news, unless an operator asked.
+/// those of the last one is no news, unless an operator asked, or it answers a ReadSources.
 struct EnvironmentChanged {
   env::SnapshotPtr snapshot;
   bool asked = false;  // by an operator: tried even if refused before, without a look at the storm brake
+  bool again = false;  // answers a ReadSources: looked at although nothing changed
   std::vector<std::string> unlike_last_run;  // guarded keys whose values are not those of the last run
   std::optional<Instant> switched;           // when the source changed, as far as known
 };
 
-/// The operator accepts the value of a guarded key that is held back.
+/// The operator accepts the value of a key that is held back until somebody does.
 struct Accept {
   std::string key;
+  std::string by;
+};
+
+/// The operator wants values tried again that a service did not bear: this key's, or all of them.
+struct Retry {
+  std::optional<std::string> key;
   std::string by;
 };
 
@@ -134,6 +141,6 @@ struct Remark {
 
 using Event =
     std::variant<Tick, Spawned, SpawnFailed, Exited, TreeEmpty, ConditionChanged, EnvironmentChanged,
-                 PlanChanged, StopRequested, Command, Accept, InputRefused, StartWaits, Remark>;
+                 PlanChanged, StopRequested, Command, Accept, Retry, InputRefused, StartWaits, Remark>;
 
 }  // namespace arizuko::engine

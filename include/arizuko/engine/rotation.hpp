@@ -1,6 +1,6 @@
 // A rotation: one generation of values on its way through the services.
 //
-//   refused       it never began: a needed value is missing, a source is empty, all of it is held back
+//   refused       it never began: a needed value is missing, or all that it changes is held back
 //   superseded    a newer generation came before its turn
 //   applied       every service that served before and restarted for it is ready again
 //   rolled back   one of them was not: all of them serve again with the values from before
@@ -9,6 +9,11 @@
 //
 // Services restart one after the other: what others come after goes first, and among equals the least
 // critical, so that a wrong value meets as few of them as can be. What is bound to a service goes with it.
+//
+// A value is the trouble of those who take it. What is held back is held back key by key (HeldWhy): the value
+// in force stays, and the rest of the generation is taken. What a service did not bear is tried once more by
+// itself, for a random end within the time of observation proves nothing; after that, when it changes or an
+// operator asks.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +51,12 @@ std::string_view to_text(RotationPhase phase);
 /// generation ends the time early.
 inline constexpr std::chrono::seconds observed_for{5};
 
+/// So long after a way back, what was not borne is tried once more.
+inline constexpr std::chrono::minutes retried_after{1};
+
+/// While newer values wait, a service that is neither essential nor in ready_when gets so long to be ready.
+inline constexpr std::chrono::seconds patience_while_others_wait{30};
+
 /// The storm brake: so many rotations may restart one service within so long. What comes on top waits,
 /// and of what waits only the newest is taken.
 inline constexpr std::size_t most_rotations = 10;
@@ -75,11 +86,33 @@ struct WaitingValuesView {
   std::optional<Instant> until;  // the storm brake's end
 };
 
-/// A guarded key whose new value waits for an operator.
+/// Why a value of the sources is not in force.
+enum class HeldWhy : std::uint8_t {
+  guarded,   // until somebody accepts it: what is stored under the old one would be lost
+  failed,    // a service did not bear it
+  weaker,    // gone from a stronger source; a weaker one has another: until somebody accepts it
+  emptied,   // its source gives nothing any more: until somebody accepts it
+  needed,    // removed, and a service that runs needs it
+  unusable,  // no variable can hold it, or it could not be read
+};
+inline constexpr std::size_t held_whys = 6;
+std::string_view to_text(HeldWhy why);
+/// An operator may accept it as it is.
+constexpr bool can_be_accepted(HeldWhy why) {
+  return why == HeldWhy::guarded || why == HeldWhy::weaker || why == HeldWhy::emptied;
+}
+
+/// A key whose value in the sources is not in force; never the value.
 struct HeldKeyView {
   std::string key;
   std::string how;      // "changed", "added", "removed"
   bool blocks = false;  // at boot: the services that see it do not start
+  HeldWhy why = HeldWhy::guarded;
+  std::string reason;              // a clause: "slakd did not bear it: it exited with code 1"
+  std::string remedy;              // what follows, or what to do
+  env::Generation generation = 0;  // that brought it
+  Instant since{};
+  std::optional<Instant> retry_at;
 };
 
 }  // namespace arizuko::engine

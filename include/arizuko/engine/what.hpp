@@ -28,7 +28,8 @@ enum class What : std::uint8_t {
   // Of values.
   value_accepted,
   value_not_held,         // an operator accepted what is not held back
-  value_held_back,        // a guarded one was changed in its source: the old one stays
+  value_retried,          // one that was not borne is tried again
+  value_held_back,        // it is not taken from its source: the old one stays
   value_unlike_last_run,  // at boot: a guarded one is not what it was in the last run
   values_refused,         // they cannot be read, or used
   generation_taken,

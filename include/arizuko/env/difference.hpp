@@ -12,6 +12,7 @@ struct Difference {
   std::vector<std::string> added;
   std::vector<std::string> changed;
   std::vector<std::string> removed;
+  std::size_t size() const { return added.size() + changed.size() + removed.size(); }
   bool empty() const { return added.empty() && changed.empty() && removed.empty(); }
 };
 

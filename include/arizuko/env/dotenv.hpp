@@ -28,7 +28,8 @@ struct DotenvProblem {
   std::uint32_t line = 0;
   std::string name;  // empty when the line has no readable name
   std::string what;
-  bool fatal = true;  // false: reported, the value is taken all the same
+  bool fatal = true;            // false: reported, the value is taken all the same
+  bool only_the_value = false;  // fatal for the value of `name`, which is left out; everything else is well
 };
 
 struct Dotenv {

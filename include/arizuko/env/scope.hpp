@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,14 @@ std::string why_disabled(const plan::Service& service, const Snapshot& snapshot)
 
 /// The needed keys that are unset or empty, in the plan's order.
 std::vector<std::string> missing(const plan::Service& service, const Snapshot& snapshot);
+
+/// What the services of the plan see under this name: the snapshot's value, or what `env` of one makes of
+/// others (env.AUTH_SECRET = "${OTHER}"). Several that differ are one text. nullopt: nothing.
+std::optional<std::string> seen_as(const plan::Plan& plan, std::string_view name, const Snapshot& snapshot);
+/// The keys of a snapshot that this is made of: the key itself, and what `env` of a service refers to.
+std::vector<std::string> made_of(const plan::Plan& plan, std::string_view name);
+/// A snapshot of what the services see under these names: what a guarded key is compared by.
+Snapshot seen_values(const plan::Plan& plan, const std::vector<std::string>& names, const Snapshot& snapshot);
 
 /// Every key of a snapshot that can reach this service: common, take, need, and references in env.
 std::vector<std::string> scope(const plan::Plan& plan, const plan::Service& service);

@@ -25,11 +25,18 @@ struct Value {
 struct Snapshot {
   Generation generation = 0;
   std::map<std::string, Value, std::less<>> values;
+  /// Keys whose value no variable can hold, or that could not be read: why, as a clause. They have no value,
+  /// not even that of a weaker source. The trouble of those who take them, and of nobody else.
+  std::map<std::string, std::string, std::less<>> unusable;
 
   /// The value of `name`, or nullptr when it is not set. An empty value is set.
   const std::string* find(std::string_view name) const;
   /// Set and not empty: the daemons treat empty as unset (contract.md section 1, EnvOr).
   bool has(std::string_view name) const;
+  /// Whatever the generation.
+  bool same_content(const Snapshot& other) const {
+    return values == other.values && unusable == other.unusable;
+  }
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

@@ -7,8 +7,13 @@
 // source and the key, never a value.
 //
 // Of a directory: names that begin with '.' and subdirectories are skipped, names that are no variable's
-// are reported and skipped, and exactly one trailing newline is no part of a value (`echo x > file`).
-// Of the process environment: entries whose names are no variable's are skipped silently.
+// are reported and skipped. At a value's edges the same is dropped as a dotenv file's reader drops: a UTF-8
+// byte order mark before it, one line end (LF, CR LF or CR) after it; all but a single LF is reported. Of the
+// process environment: entries whose names are no variable's are skipped silently.
+//
+// A value that cannot be used (a NUL byte, longer than a variable may be, a file that cannot be read) is one
+// key's trouble: it is reported, has no value, and stands in Snapshot::unusable. Of a source with `only`,
+// whatever is wrong is the trouble of these keys at most: others can write to it.
 #pragma once
 
 #include <string>
@@ -21,8 +26,8 @@ namespace arizuko::host {
 
 struct SourceProblem {
   enum class Weight {
-    notice,  // reported; the value is taken: a secret file that others may read
-    error,   // the snapshot is not usable: a value with a NUL byte, an unreadable file
+    notice,  // reported; no more than one key's trouble
+    error,   // the snapshot is not usable: a source that cannot be read
   };
   Weight weight = Weight::error;
   std::string source;  // "dotenv:/srv/.../.env:12" or "dir:/etc/arizuko/secrets"

@@ -71,8 +71,10 @@ class Instance {
   virtual CommandResult reload(std::string by) = 0;
   /// Every key that the plan gives to somebody, in the order of names.
   virtual std::vector<KeyFacts> keys() const = 0;
-  /// Accepts the value of a guarded key that is held back.
+  /// Accepts the value of a key that is held back until somebody does.
   virtual CommandResult accept(std::string_view key, std::string by) = 0;
+  /// Tries values again that are held back because a service did not bear them: this key's, or all.
+  virtual CommandResult retry(std::optional<std::string> key, std::string by) = 0;
 
   virtual GroupFacts control_groups() const = 0;
   /// What the docker command has written down, read now. nullopt: nothing.

@@ -78,6 +78,7 @@ class Supervisor final : public Instance {
   CommandResult reload(std::string by) override;
   std::vector<KeyFacts> keys() const override;
   CommandResult accept(std::string_view key, std::string by) override;
+  CommandResult retry(std::optional<std::string> key, std::string by) override;
   GroupFacts control_groups() const override;
   std::optional<AgentsFacts> agents() const override;
   std::optional<GroupUsage> usage(plan::ServiceId service) const override;

@@ -204,6 +204,14 @@ struct GroupLimits {
   bool operator==(const GroupLimits&) const = default;
 };
 
+/// Files in which a daemon keeps a login made with the value of `key`, and which it prefers to that value:
+/// set aside when the value changes, so that it is tried.
+struct CachedLogin {
+  std::string key;
+  std::vector<std::string> files;  // absolute, below the data dir
+  bool operator==(const CachedLogin&) const = default;
+};
+
 struct Service {
   std::string name;  // [a-z0-9][a-z0-9_-]{0,31}
   Kind kind = Kind::service;
@@ -225,6 +233,8 @@ struct Service {
   std::vector<std::string> take;                      // keys of the environment that it gets
   std::vector<std::string> need;                      // keys without which it is blocked; each is also taken
   std::vector<std::pair<std::string, Template>> env;  // set for it; wins over take and common
+
+  std::vector<CachedLogin> cached;  // each of a key that it takes or needs
 
   std::vector<Condition> ready;  // all must hold; empty: ready as soon as it is spawned
   Duration ready_within{60'000};
@@ -264,8 +274,13 @@ struct Source {
   };
   Kind kind = Kind::environment;
   std::string path;  // absolute; empty for the environment
+  /// When set, only these names are taken of it; any other is reported and ignored.
+  std::optional<std::vector<std::string>> only = std::nullopt;
   bool operator==(const Source&) const = default;
 };
+
+/// "environment", "dotenv:/path", "dir:/path": as in the plan.
+std::string to_text(const Source& source);
 
 struct EnvPolicy {
   std::vector<Source> sources;
