@@ -73,10 +73,32 @@ def test_reload_restarts_exactly_the_service_whose_definition_changed(a_pod):
     assert pod.get("/health", 9182)[0] == 200
 
 
+def with_own_values(a_pod):
+    """An own plan that reads the operator's values from own.env: a bare host's /etc/arizuko/<instance>.env."""
+    pod = with_own_plan(a_pod)
+    drop_in(pod, "values.toml", f'''[env]
+sources = [
+  {{ source = "dotenv:{pod.data}/.env", only = ["ASSISTANT_NAME", "CONTAINER_IMAGE", "API_PORT", "CHANNEL_SECRET"] }},
+  "environment", "dotenv:{pod.data}/own.env",
+]
+''')
+    return pod
+
+
+def test_a_line_in_the_dotenv_of_the_data_directory_reaches_nobody_and_is_said(a_pod):
+    pod = with_own_values(a_pod).start().wait_ready()
+    text = (pod.data / ".env").read_text()
+    pod.write(pod.data / ".env", text + "DOCKER_HOST=tcp://elsewhere:2375\n", 0o600)
+    line = pod.wait_logged("ignored: DOCKER_HOST")
+    assert json.loads(line)["level"] == "WARN"
+    assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == set()
+    assert "DOCKER_HOST" not in pod.environ("gated")
+
+
 def test_a_changed_dotenv_restarts_exactly_the_services_that_take_the_value(a_pod):
-    pod = with_own_plan(a_pod).start().wait_ready()
-    dotenv = pod.data / ".env"
-    text = dotenv.read_text()
+    pod = with_own_values(a_pod).start().wait_ready()
+    dotenv = pod.data / "own.env"
+    text = ""
     pod.write(dotenv, text + "TELEGRAM_BOT_TOKEN=first\n", 0o600)
     assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"teled", "proxyd"}
     assert pod.environ("teled")["TELEGRAM_BOT_TOKEN"] == "first"
@@ -93,10 +115,9 @@ def test_a_changed_dotenv_restarts_exactly_the_services_that_take_the_value(a_po
 
 
 def test_a_new_token_switches_its_adapter_on(a_pod):
-    pod = with_own_plan(a_pod).start().wait_ready()
+    pod = with_own_values(a_pod).start().wait_ready()
     assert pod.service("discd")["state"] == "off"
-    with open(pod.data / ".env", "a") as dotenv:
-        dotenv.write("DISCORD_BOT_TOKEN=x\n")
+    pod.write(pod.data / "own.env", "DISCORD_BOT_TOKEN=x\n", 0o600)
     assert restarted_by(pod, lambda: pod.signal(signal.SIGHUP)) == {"discd"}
     assert pod.service("discd")["state"] == "ready"
 

@@ -91,7 +91,7 @@ class Instance:
     name = "demo"
     unit = f"arizuko-init@{name}.service"
     data = Path(f"/srv/data/arizuko_{name}")
-    env_path = data / ".env"
+    env_path = Path("/etc/arizuko/demo.env")
     control = Path(f"/run/arizuko-init/{name}.sock")
     overrides = Path(f"/etc/systemd/system/{unit}.d")
     user = "arizuko"
@@ -105,7 +105,7 @@ class Instance:
     # --- before the first start
 
     def prepare(self, **values):
-        """docs/bare-host.md, section The values: the directory, and .env as the page shows it, with `values` over it
+        """docs/bare-host.md, section The values: the directory, and the values as the page shows them, with `values` over them
         (None: not set). By the commands of the page the first time, and by what these have made the times after: sudo
         takes this machine long."""
         by_page = Instance.as_the_page_makes_them is None
@@ -128,7 +128,7 @@ class Instance:
         return self
 
     def text(self):
-        """.env with `values`."""
+        """The file with `values`."""
         return "".join(f"{key}={value}\n" for key, value in self.values.items())
 
     def edit_values(self):
@@ -141,7 +141,7 @@ class Instance:
         assert self.env_path.read_text() == text
 
     def change_values(self, **values):
-        """A saved change of .env; None takes a value away."""
+        """A saved change of the values; None takes a value away."""
         self.values = {key: value for key, value in (self.values | values).items() if value is not None}
         self.edit_values()
 
@@ -173,6 +173,7 @@ class Instance:
             self.systemctl("disable", "--quiet")  # a daemon-reload, too
         for path in (PLAN_DROP_INS, self.data):
             shutil.rmtree(path, ignore_errors=True)
+        self.env_path.unlink(missing_ok=True)
         if (self.overrides / "override.conf").exists():
             (self.overrides / "override.conf").unlink()
             run("systemctl", "daemon-reload")

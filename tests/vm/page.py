@@ -29,5 +29,5 @@ def command(title, beginning):
 
 
 def env_file():
-    """The .env that the page shows, as lines."""
+    """The values that the page shows, as lines."""
     return re.search(r"(?ms)^```sh\n(.*?)^```", section("The values")).group(1).splitlines()
