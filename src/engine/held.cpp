@@ -2,6 +2,8 @@
 // takes a value has the trouble of it, and nobody else.
 #include <algorithm>
 
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "arizuko/engine/why.hpp"
@@ -167,7 +169,16 @@ std::set<std::string> Engine::Machine::blamed_keys(ServiceId culprit, const env:
   };
   std::set<std::string> blamed = seen_by(culprit);
   if (!blamed.empty()) return blamed;
-  for (const ServiceId other : dependencies_.all_prerequisites(culprit)) blamed.merge(seen_by(other));
+  std::set<ServiceId> visited{culprit};  // and all that it comes after, near and far
+  for (std::vector<ServiceId> open{culprit}; !open.empty();) {
+    const ServiceId next = open.back();
+    open.pop_back();
+    for (const ServiceId other : dependencies_.prerequisites(next)) {
+      if (!visited.insert(other).second) continue;
+      blamed.merge(seen_by(other));
+      open.push_back(other);
+    }
+  }
   return blamed.empty() ? changed : blamed;
 }
 
