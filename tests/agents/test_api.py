@@ -120,7 +120,7 @@ def test_a_cut_watch_goes_on_where_it_was(make_bench):
     agent.stderr.readline()
     for cut in range(3):
         bench.server.cut_watches()
-        wait_for("the watch again", lambda: len(watches(bench)) == 2 + cut)
+        wait_for("the watch again", lambda: len(watches(bench)) == 2 + cut, seconds=60)
     (bench.data / "groups/main/go").touch()
     assert agent.wait(15) == 8
     lists = [request for request in bench.server.asked("GET", "/pods$") if not request[2].get("watch")]
@@ -155,7 +155,7 @@ def test_bookmarks_move_the_watch_on(make_bench):
     time_of = time.monotonic() + 5
     while time.monotonic() < time_of:  # until a watch begins behind all that
         bench.server.cut_watches()
-        wait_for("the watch again", lambda: len(watches(bench)) > before)
+        wait_for("the watch again", lambda: len(watches(bench)) > before, seconds=60)
         before = len(watches(bench))
         if int(watches(bench)[-1][2]["resourceVersion"]) > 1000:
             break
