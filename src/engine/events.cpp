@@ -90,14 +90,19 @@ void Engine::Machine::on(const Exited& event) {
   view.last_exit = event.status;
   ++view.exits[event.status.signal ? signal_name(*event.status.signal)
                                    : fmt::format("{}", event.status.code.value_or(0))];
-  note(how_it_ended(id, event.status), id,
-       fmt::format("it {}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : ""));
+  const What how = how_it_ended(id, event.status);
+  // Why it failed, nobody knows better than itself.
+  const std::string words =
+      how == What::ended_badly && !event.last_words.empty() ? ", its last words: " + event.last_words : "";
+  note(how, id,
+       fmt::format("it {}{}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : "",
+                   words));
   unwatch_all(id);
 
   if (state(id) != State::stopping) {
     const bool task_ended_well = service(id).kind == plan::Kind::task && event.status.success();
     run.next = task_ended_well ? Next::verify : Next::recover;
-    fail(id, Failure::ended, fmt::format("it {}", to_text(event.status)));
+    fail(id, Failure::ended, fmt::format("it {}{}", to_text(event.status), words));
     run.start_deadline.reset();
     enter_phase(id, StopPhase::main);
   }

@@ -48,6 +48,23 @@ std::string clause(const View& view, ServiceId id, Instant now, int links) {
   return text;
 }
 
+/// "; slakd, emaid and 3 more are not well either": without those that only wait for somebody.
+std::string others_unwell(const View& view, std::ptrdiff_t told) {
+  constexpr std::size_t most_names = 3;
+  std::vector<std::string_view> names;
+  for (std::size_t id = 0; id < view.services.size(); ++id) {
+    const ServiceView& each = view.services[id];
+    const bool waits = each.state == State::waiting || each.state == State::stopping;
+    if (static_cast<std::ptrdiff_t>(id) != told && !waits && is_unwell(each)) names.push_back(each.name);
+  }
+  if (names.empty()) return "";
+  const std::size_t shown = std::min(names.size(), most_names);
+  std::string text =
+      fmt::format("; {}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text + (names.size() == 1 ? " is not well either" : " are not well either");
+}
+
 }  // namespace
 
 std::string duration_text(Nanoseconds duration) {
@@ -92,7 +109,8 @@ std::string what_keeps_it(const View& view, Instant now) {
   if (!view.start_waits_for.empty()) return view.start_waits_for;
   const auto first = std::ranges::find_if(view.services, is_unwell);
   if (first == view.services.end()) return "";
-  return clause(view, static_cast<ServiceId>(first - view.services.begin()), now, most_links);
+  return clause(view, static_cast<ServiceId>(first - view.services.begin()), now, most_links) +
+         others_unwell(view, first - view.services.begin());
 }
 
 bool is_unwell(const ServiceView& service) {

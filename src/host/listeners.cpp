@@ -112,6 +112,10 @@ bool same_file(const std::string& left, const std::string& right) {
          a.st_ino == b.st_ino;
 }
 
+/// Whether the kernel has named a socket to this process: then it has what it takes to say that there is
+/// none.
+bool kernel_tells = false;
+
 /// Asks the kernel for the socket that a connection to `ip` would reach: sock_diag(7), by its own look-up,
 /// in microseconds. /proc/net/tcp walks the whole hash of connections of the machine, which takes 10 ms
 /// and more where there is much memory. nullopt: the kernel does not answer such questions here.
@@ -147,13 +151,15 @@ std::optional<std::vector<std::uint64_t>> ask_kernel(const Ip& ip, std::uint16_t
   if (header.nlmsg_type == NLMSG_ERROR && length >= sizeof(nlmsgerr)) {
     nlmsgerr failure{};
     std::memcpy(&failure, payload, sizeof failure);
-    if (failure.error == -ENOENT) return std::vector<std::uint64_t>{};
+    // Nobody listens; or nobody can tell: a kernel without the module tcp_diag says the same (sock_diag(7)).
+    if (failure.error == -ENOENT && kernel_tells) return std::vector<std::uint64_t>{};
     return std::nullopt;
   }
   inet_diag_msg found{};
   if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || length < sizeof found) return std::nullopt;
   std::memcpy(&found, payload, sizeof found);
   if (found.idiag_state != TCP_LISTEN) return std::nullopt;
+  kernel_tells = true;
   return std::vector<std::uint64_t>{found.idiag_inode};
 }
 

@@ -287,15 +287,16 @@ void LogFormatter::append_journal(std::string& out, const LogRecord& record) {
 }
 
 bool LogFormatter::append_shown_line(std::string& out, const LogRecord& record, bool colour) {
-  const bool may_be_json = !record.own && !record.cut && record.text.starts_with('{');
+  const bool may_be_json = !record.own && !record.cut && !record.unfinished && record.text.starts_with('{');
   const bool levelled = may_be_json && append_slog(out, trimmed(record.text), colour, scratch_);
   if (!levelled) append_shown(out, record.text);
   if (record.cut) out += " [cut]";
+  if (record.unfinished) out += unfinished_mark;
   return levelled;
 }
 
 void LogFormatter::append_json(std::string& out, const LogRecord& record, std::int64_t nanoseconds) {
-  const bool may_be_json = !record.own && !record.cut && record.text.starts_with('{');
+  const bool may_be_json = !record.own && !record.cut && !record.unfinished && record.text.starts_with('{');
   const Preamble ours{cached_date_, nanoseconds, record.service, record.stream};
   if (may_be_json && append_spliced(out, trimmed(record.text), ours)) return;
 
@@ -315,7 +316,10 @@ void LogFormatter::append_json(std::string& out, const LogRecord& record, std::i
   }
   out += "\",\"msg\":\"";
   append_json_text(out, record.text);
-  out += record.cut ? "\",\"cut\":true}" : "\"}";
+  out += '"';
+  if (record.cut) out += ",\"cut\":true";
+  if (record.unfinished) out += ",\"unfinished\":true";
+  out += '}';
 }
 
 }  // namespace arizuko::host

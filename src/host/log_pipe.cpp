@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <new>
 
 namespace arizuko::host {
@@ -13,6 +14,8 @@ namespace arizuko::host {
 namespace {
 
 constexpr std::size_t read_bytes = 64 * 1024;  // a pipe's own capacity
+// A question to whoever should answer it, a progress in dots: people wait for it by then.
+constexpr std::chrono::seconds quiet_time{1};
 
 // One thread: no two pipes read at the same moment.
 std::array<char, read_bytes>& shared_buffer() {
@@ -25,6 +28,7 @@ std::array<char, read_bytes>& shared_buffer() {
 LogPipe::LogPipe(boost::asio::io_context& io, std::shared_ptr<LogReader> reader, int descriptor, Take take,
                  Closed closed)
     : descriptor_(io, descriptor),
+      quiet_(io),
       reader_(std::move(reader)),
       take_(std::move(take)),
       closed_(std::move(closed)) {}
@@ -45,7 +49,7 @@ void LogPipe::go_on(ReadResult after) {
   if (!open_) return;
   switch (after) {
     case ReadResult::more: return reader_->read_soon(shared_from_this());
-    case ReadResult::empty: return wait();
+    case ReadResult::empty: tell_unfinished_later(); return wait();
     case ReadResult::ended: return finish();
   }
 }
@@ -110,9 +114,20 @@ std::uint64_t LogPipe::mark(std::size_t most_bytes) {
   return taken_ + std::min(most_bytes, rest_.size() - rest_at_ + static_cast<std::size_t>(in_pipe));
 }
 
+void LogPipe::tell_unfinished_later() {
+  if (splitter_.begun().empty() || told_ == taken_) return;
+  quiet_.expires_after(quiet_time);
+  quiet_.async_wait([self = shared_from_this(), taken = taken_](const boost::system::error_code& error) {
+    if (error || !self->open_ || self->taken_ != taken) return;
+    self->told_ = taken;
+    self->take_(Line{.text = self->splitter_.begun(), .unfinished = true});
+  });
+}
+
 void LogPipe::finish() {
   if (!open_) return;
   open_ = false;
+  quiet_.cancel();
   splitter_.finish(take_);
   boost::system::error_code ignored;
   descriptor_.close(ignored);
@@ -121,6 +136,7 @@ void LogPipe::finish() {
 
 void LogPipe::close() {
   open_ = false;
+  quiet_.cancel();
   boost::system::error_code ignored;
   descriptor_.close(ignored);
 }

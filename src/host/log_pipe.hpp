@@ -11,6 +11,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "arizuko/host/line_splitter.hpp"
 #include "arizuko/host/log_output.hpp"
@@ -20,6 +21,8 @@ namespace arizuko::host {
 
 class LogPipe : public std::enable_shared_from_this<LogPipe> {
  public:
+  /// A line whose newline does not come within a second is handed on once, marked unfinished; whole when it
+  /// comes.
   using Take = std::function<void(const Line&)>;
   using Closed = std::function<void()>;
 
@@ -44,11 +47,14 @@ class LogPipe : public std::enable_shared_from_this<LogPipe> {
   friend class LogReader;
 
   void wait();
+  void tell_unfinished_later();
   ReadResult read_some(LogBudget& budget);
   void hand_on(std::string_view bytes, LogBudget& budget);
   void finish();
 
   boost::asio::posix::stream_descriptor descriptor_;
+  boost::asio::steady_timer quiet_;  // runs while a line has begun and its end has not come
+  std::uint64_t told_ = 0;           // taken_ when its beginning was told
   std::shared_ptr<LogReader> reader_;
   LineSplitter splitter_;
   Take take_;

@@ -82,6 +82,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
   const RunFacts facts{run_mark(what.name, action.spawn, instance), notify_address(run), out.write_end,
                        err.write_end, group->descriptor()};
   files_before[run] = ready_files(what);
+  lines_before[run] = logs.last_seq();
   const std::expected<pid_t, SpawnError> pid =
       spawn_child(what, child_spec(*engine.plan(), what, *action.snapshot, facts));
   ::close(out.write_end);
@@ -90,6 +91,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     ::close(out.read_end);
     ::close(err.read_end);
     notify.erase(run);
+    lines_before.erase(run);
     return failed(pid.error());
   }
   table.add(run, *pid, facts.mark);

@@ -93,6 +93,7 @@ struct Supervisor::Impl {
   struct Ending;
   void main_ended(RunKey run, int wait_status, LogBudget& budget);
   void tell_end(const Ending& ending);
+  std::string last_words_of(RunKey run) const;
   void tell_ends();
   void look_for_empty_trees();
   std::shared_ptr<LogPipe> add_pipe(RunKey run, Stream stream, int descriptor);
@@ -175,9 +176,10 @@ struct Supervisor::Impl {
   std::map<std::string, engine::Instant, std::less<>> key_since;
   std::uint32_t instance = 0;  // instance_mark() of the data directory
   std::map<RunKey, std::map<std::uint32_t, FileIdentity>> files_before;  // of ready.file, by watch number
-  std::map<RunKey, env::SnapshotPtr> values;  // of each living run: for exec conditions
-  std::set<RunKey> emptying;                  // main process gone, leftovers not
-  std::set<RunKey> ended_checks;              // their command is gone, what it has started is not
+  std::map<RunKey, std::uint64_t> lines_before;  // the last line in `logs` before the run
+  std::map<RunKey, env::SnapshotPtr> values;     // of each living run: for exec conditions
+  std::set<RunKey> emptying;                     // main process gone, leftovers not
+  std::set<RunKey> ended_checks;                 // their command is gone, what it has started is not
   std::uint32_t last_check = 0;
   using OpenPipes = std::multimap<RunKey, std::shared_ptr<LogPipe>>;
   OpenPipes pipes;

@@ -109,7 +109,24 @@ void Supervisor::Impl::tell_end(const Ending& ending) {
   }
   engine::ExitStatus status = exit_status(ending.wait_status);
   status.out_of_memory = ended_for_want_of_memory(service(run.service).name, ending.wait_status);
-  inbox.push_back(engine::Exited{run.service, run.spawn, status, leftovers});
+  inbox.push_back(engine::Exited{run.service, run.spawn, status, leftovers, last_words_of(run)});
+  lines_before.erase(run);
+}
+
+/// The last line that this run wrote, as the console shows it; at most 200 bytes. Empty: it wrote none.
+std::string Supervisor::Impl::last_words_of(RunKey run) const {
+  constexpr std::size_t most_bytes = 200;
+  const auto before = lines_before.find(run);
+  const std::vector<KeptLine> last = logs.tail({service(run.service).name}, 1);
+  if (before == lines_before.end() || last.empty() || last.front().seq <= before->second) return "";
+  LogRecord record;
+  record.text = last.front().text;
+  std::string words;
+  LogFormatter(plan::LogFormat::console, false, 0).append_shown_line(words, record, false);
+  if (words.size() <= most_bytes) return words;
+  std::size_t end = most_bytes;
+  while (end > 0 && (static_cast<unsigned char>(words[end]) & 0xC0) == 0x80) --end;
+  return words.substr(0, end) + "...";
 }
 
 void Supervisor::Impl::look_for_empty_trees() {
@@ -143,22 +160,27 @@ std::shared_ptr<LogPipe> Supervisor::Impl::add_pipe(RunKey run, Stream stream, i
 
 // The way that every line takes: keep it short.
 void Supervisor::Impl::take_line(RunKey run, Stream stream, LogHistory::Handle handle, const Line& line) {
-  ++counted.log_lines;
+  if (!line.unfinished) ++counted.log_lines;
   if (line.cut) ++counted.log_lines_cut;
   if (watcher.wants_log(run)) watcher.log_line(run, line.text);
   const plan::Service& what = service(run.service);
   for (const std::string& pattern : what.drop) {
     if (::memmem(line.text.data(), line.text.size(), pattern.data(), pattern.size()) != nullptr) return;
   }
-  const std::string_view text = redactor.redact(
-      line.text, redacted_line, line.cut || line.begun ? env::Ending::cut : env::Ending::whole);
+  const std::string_view text =
+      redactor.redact(line.text, redacted_line,
+                      line.cut || line.begun || line.unfinished ? env::Ending::cut : env::Ending::whole);
   const std::int64_t time = Clock::unix_nanoseconds();
-  logs.add(handle, stream, text, time);
+  if (line.unfinished)
+    logs.add(handle, stream, std::string(text) + std::string(unfinished_mark), time);
+  else
+    logs.add(handle, stream, text, time);
   LogRecord record;
   record.service = what.name;
   record.stream = stream;
   record.text = text;
   record.cut = line.cut;
+  record.unfinished = line.unfinished;
   output.write(record);
   if (!subscribers.empty()) something_changed();
 }

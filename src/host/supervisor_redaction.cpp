@@ -51,6 +51,7 @@ void Supervisor::Impl::clean(engine::Event& event) {
         if constexpr (requires { each.reason; }) redactor.clean(each.reason);
         if constexpr (requires { each.leftovers; }) redactor.clean(each.leftovers);
         if constexpr (requires { each.detail; }) redactor.clean(each.detail);
+        if constexpr (requires { each.last_words; }) redactor.clean(each.last_words);
         if constexpr (requires { each.cause; }) redactor.clean(each.cause);
         if constexpr (requires { each.by; }) redactor.clean(each.by);
       },

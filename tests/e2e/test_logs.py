@@ -175,3 +175,32 @@ def test_a_flood_of_one_service_does_not_starve_the_probes(a_pod):
         assert pod.get("/livez", timeout=1)[0] == 200, "the kubelet's one second is over"
     assert pod.ctl("status").returncode == 0
     wait_for("every line", lambda: pod.logged().count('"teled"') >= 100000)
+
+
+def test_the_reason_of_a_failure_has_the_daemons_own_last_words(a_pod):
+    pod = printed(a_pod, r'''echo "an earlier word"
+printf '{"time":"t","level":"ERROR","msg":"login refused","status":401}\n' >&2
+exit 3
+''')
+    words = "it exited with code 3, its last words: ERROR login refused status=401"
+    assert pod.service("prints")["cause"].startswith(words)
+    for command in (["why", "prints"], ["status"], ["events"]):
+        assert words in pod.ctl(*command).stdout, command
+
+
+def test_the_last_words_of_an_earlier_run_are_not_those_of_this_one(a_pod):
+    pod = own_plan(a_pod, PRINTS.replace('restart.when = "never"\n', 'restart.delay = "0s"\nrestart.budget = 2\n'))
+    pod.program("prints", "#!/bin/sh\n[ -e ran ] || echo 'only once'\n: >ran\nexit 3\n")
+    pod.start().wait_service("prints", "failed")
+    causes = [e["cause"] for e in pod.events() if e["code"] == "ended-badly"]
+    assert causes[0].endswith("its last words: only once")
+    assert causes[1:] and all("last words" not in cause for cause in causes[1:])
+
+
+def test_a_line_that_does_not_end_is_shown_after_a_second_and_counts_for_readiness(a_pod):
+    pod = own_plan(a_pod, PRINTS.replace('restart.when = "never"', 'restart.when = "never"\nready.log = "passphrase:"'))
+    pod.program("prints", "#!/bin/sh\nprintf 'passphrase: '\nexec sleep 1000\n")
+    pod.start().wait_service("prints", "ready")
+    shown = wait_for("the line", lambda: [l for l in lines_of(pod, "prints") if l["msg"].startswith("passphrase")])
+    assert shown[0]["unfinished"] is True
+    assert "passphrase:  [unfinished]" in pod.ctl("logs", "prints").stdout

@@ -60,6 +60,7 @@ struct Exited {
   SpawnNumber spawn;
   ExitStatus status;
   std::string leftovers;
+  std::string last_words{};  // the last line that this run wrote, for people; empty: it wrote none
 };
 
 /// The last leftover of a run is gone; only after an Exited with leftovers.

@@ -14,9 +14,10 @@
 namespace arizuko::host {
 
 struct Line {
-  std::string_view text;  // without the newline and without a '\r' before it; valid during the call
-  bool cut = false;       // it was longer than max_line_bytes
-  bool begun = false;     // the stream ended before its newline: more of it may have been meant to come
+  std::string_view text;    // without the newline and without a '\r' before it; valid during the call
+  bool cut = false;         // it was longer than max_line_bytes
+  bool begun = false;       // the stream ended before its newline: more of it may have been meant to come
+  bool unfinished = false;  // its newline has not come yet: it comes again, whole
 };
 
 class LineSplitter {
@@ -35,6 +36,9 @@ class LineSplitter {
   /// At the end of the stream: the last line, when it had no newline.
   template <class Take>
   void finish(Take&& take);
+
+  /// What has come of a line whose newline has not.
+  std::string_view begun() const { return skipping_ ? std::string_view() : std::string_view(pending_); }
 
   std::uint64_t skipped_bytes() const { return skipped_bytes_; }
 

@@ -28,31 +28,35 @@ struct LogRecord {
   Level level = Level::info;  // of our own lines; a daemon's text line has no level
   std::string_view text;
   bool cut = false;
-  bool own = false;  // written by arizuko-init itself
+  bool unfinished = false;  // its newline has not come: it comes again, whole
+  bool own = false;         // written by arizuko-init itself
 };
+
+inline constexpr std::string_view unfinished_mark = " [unfinished]";
 
 /// Appends formatted records to a string. Console: "12:00:01.123 gated   | text", names aligned and
 /// coloured on a terminal, a daemon's JSON line shown as "LEVEL msg key=value ...". Json: one object
 /// a line; a daemon's JSON object keeps its fields byte for byte and gains "service", and where it bears no
 /// time, "time" and "stream"; text is wrapped as {"time","service","stream","msg"}; invalid UTF-8 becomes
-/// U+FFFD; a cut line gains "cut":true. Our own lines are {"time","level","service","msg"}. "service" is
-/// always the name in the plan: an object's own becomes "daemon_service"; where that is there too, the object
-/// is wrapped as text. Console: control characters (but TAB) and bytes that are not UTF-8 are shown as \xNN,
-/// so that a daemon cannot drive the operator's terminal. Time is UTC; a cut line ends in " [cut]"; our own
-/// lines begin with their level unless it is info. Journal: "<4>gated: WARN msg key=value", as console but
-/// for the time, which the journal has: the level is the priority that sd-daemon(3) gives a prefix for, 6
-/// (info) for a text without one.
+/// U+FFFD; a cut line gains "cut":true, one whose newline has not come yet "unfinished":true. Our own lines
+/// are {"time","level","service","msg"}. "service" is always the name in the plan: an object's own becomes
+/// "daemon_service"; where that is there too, the object is wrapped as text. Console: control characters (but
+/// TAB) and bytes that are not UTF-8 are shown as \xNN, so that a daemon cannot drive the operator's
+/// terminal. Time is UTC; a cut line ends in " [cut]"; our own lines begin with their level unless it is
+/// info. Journal: "<4>gated: WARN msg key=value", as console but for the time, which the journal has: the
+/// level is the priority that sd-daemon(3) gives a prefix for, 6 (info) for a text without one.
 class LogFormatter {
  public:
   LogFormatter(plan::LogFormat format, bool colour, std::size_t name_width);
   /// `unix_nanoseconds`: wall clock, UTC.
   void append(std::string& out, const LogRecord& record, std::int64_t unix_nanoseconds);
+  /// The line as people read it, without what stands before it; true when it is slog's, and so begins with
+  /// its level.
+  bool append_shown_line(std::string& out, const LogRecord& record, bool colour);
 
  private:
   void append_console(std::string& out, const LogRecord& record, std::int64_t nanoseconds);
   void append_journal(std::string& out, const LogRecord& record);
-  /// The line as people read it; true when it is slog's, and so begins with its level.
-  bool append_shown_line(std::string& out, const LogRecord& record, bool colour);
   void append_json(std::string& out, const LogRecord& record, std::int64_t nanoseconds);
 
   plan::LogFormat format_;
