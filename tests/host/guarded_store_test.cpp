@@ -54,26 +54,26 @@ TEST_CASE("guarded store: what was never seen is free; a value is known again at
 
 TEST_CASE("guarded store: what could not be written is known, and is written again when that is possible") {
   const Scratch dir;
-  const std::string state = dir / "state";
-  GuardedStore store(state, "");
+  GuardedStore store(StateDir::at(dir.path()), "");
   CHECK(store.knows_nothing());
+  std::filesystem::create_directories(dir / "guarded.json/in-the-way");
   CHECK_FALSE(store.remember("AUTH_SECRET", with("one")).has_value());
   CHECK_FALSE(store.knows_nothing());
   CHECK_FALSE(store.write_again().has_value());
-  std::filesystem::create_directory(state);
+  std::filesystem::remove_all(dir / "guarded.json");
   CHECK(store.write_again().has_value());
-  GuardedStore next(state, "");
+  GuardedStore next(StateDir::at(dir.path()), "");
   CHECK_FALSE(next.knows_nothing());
   CHECK_EQ(next.unlike_last_run(guarded, with("two")), guarded);
 }
 
 TEST_CASE("guarded store: a file that was deleted under a running instance is put back at its end") {
   const Scratch dir;
-  GuardedStore store(dir.path(), "");
+  GuardedStore store(StateDir::at(dir.path()), "");
   REQUIRE(store.remember("AUTH_SECRET", with("one")));
   std::filesystem::remove(dir / "guarded.json");
   store.put_back();
-  GuardedStore next(dir.path(), "");
+  GuardedStore next(StateDir::at(dir.path()), "");
   CHECK_EQ(next.unlike_last_run(guarded, with("two")), guarded);
 }
 

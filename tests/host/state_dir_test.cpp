@@ -108,7 +108,7 @@ TEST_CASE("data lock: a link, a hard link or a FIFO in the place of the lock is 
   const auto refused = [&] {
     const auto taken = DataLock::acquire(scratch.path());
     fs::remove(lock);
-    return taken ? "taken" : taken.error();
+    return taken ? "taken" : taken.error().text;
   };
   fs::create_symlink(scratch / "precious", lock);
   CHECK(
