@@ -46,7 +46,7 @@ TEST_CASE("plan: unknown keys are told with the nearest known one") {
   CHECK(check_file("unknown.txt") == 17);
 }
 TEST_CASE("plan: a value of the wrong type is refused with the type it must have") {
-  CHECK(check_file("types.txt") == 38);
+  CHECK(check_file("types.txt") == 39);
 }
 TEST_CASE("plan: units are asked for") { CHECK(check_file("units.txt") == 22); }
 TEST_CASE("plan: addresses, urls and paths are numeric, plain and absolute") {
