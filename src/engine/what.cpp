@@ -189,9 +189,9 @@ bool worth_a_line(const Note& note) {
     case What::spawned:
     case What::signal_sent:
     case What::condition_holds:
-    case What::condition_ceased: return false;
-    case What::plan_refused:
-    case What::values_refused: return false;  // the host says it, with each problem in full
+    case What::condition_ceased:
+    case What::plan_refused:  // the host says these two, with each problem in full
+    case What::values_refused: return false;
     case What::state_changed:
       return note.to != State::starting && note.to != State::waiting &&
              !(note.to == State::off && note.from == State::waiting);

@@ -18,7 +18,7 @@ using Generation = std::uint64_t;
 struct Value {
   std::string text;
   std::string source;  // "environment", "dotenv:/srv/.../.env", "dir:/etc/arizuko/secrets"
-  ~Value();            // wipes the text, in a program that does not wipe all that it frees (src/wiped_memory.cpp), too
+  ~Value();            // wipes the text, whatever the program does with what it frees (src/wiped_memory.cpp)
   bool operator==(const Value&) const = default;
 };
 
