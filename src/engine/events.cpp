@@ -91,18 +91,19 @@ void Engine::Machine::on(const Exited& event) {
   ++view.exits[event.status.signal ? signal_name(*event.status.signal)
                                    : fmt::format("{}", event.status.code.value_or(0))];
   const What how = how_it_ended(id, event.status);
-  // Why it failed, nobody knows better than itself.
-  const std::string words =
-      how == What::ended_badly && !event.last_words.empty() ? ", its last words: " + event.last_words : "";
+  // Why it failed, nobody knows better than itself; but for who was killed from outside.
+  run.last_words.clear();
+  if (how == What::ended_badly && event.status.signal != sigkill && !event.last_words.empty())
+    run.last_words = ", its last words: " + event.last_words;
   note(how, id,
        fmt::format("it {}{}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : "",
-                   words));
+                   run.last_words));
   unwatch_all(id);
 
   if (state(id) != State::stopping) {
     const bool task_ended_well = service(id).kind == plan::Kind::task && event.status.success();
     run.next = task_ended_well ? Next::verify : Next::recover;
-    fail(id, Failure::ended, fmt::format("it {}{}", to_text(event.status), words));
+    fail(id, Failure::ended, fmt::format("it {}", to_text(event.status)));
     run.start_deadline.reset();
     enter_phase(id, StopPhase::main);
   }

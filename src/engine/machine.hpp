@@ -33,6 +33,8 @@
 
 namespace arizuko::engine {
 
+inline constexpr int sigkill = 9;  // signal(7), every architecture of Linux
+
 /// What a service that is being stopped waits for.
 enum class StopPhase {
   none,
@@ -100,6 +102,7 @@ struct Runtime {
   bool nothing_below = false;        // while the pod stops: what depends on it, near and far, has gone
   Failure failure = Failure::ended;  // why the policy is asked, when `next` is recover
   std::string failure_text;          // "it exited with code 1"
+  std::string last_words;            // ", its last words: ..." of a main process that failed by itself
   std::string start_cause;           // why the next run will be started
 
   // Restarting.
@@ -282,6 +285,8 @@ struct Engine::Machine {
   bool is_taken(const std::string& key) const;
   void tell_of_held(const Held& held);
   std::string remedy(const std::string& key, const HeldValue& value) const;
+  /// Why it failed, with its last words: for its own state, not for what follows for others.
+  std::string told(ServiceId id) const;
   std::string how_changed(const std::string& key, const std::optional<std::string>& wanted) const;
   std::set<std::string> blamed_keys(ServiceId culprit, const env::Difference& keys) const;
   Held hold_blamed(ServiceId culprit, const std::string& failure);

@@ -28,6 +28,11 @@ void Engine::Machine::fail(ServiceId id, Failure failure, const std::string& tex
   runs_[id].failure_text = text;
 }
 
+std::string Engine::Machine::told(ServiceId id) const {
+  const Runtime& run = runs_[id];
+  return run.failure == Failure::ended ? run.failure_text + run.last_words : run.failure_text;
+}
+
 void Engine::Machine::recover(ServiceId id) {
   if (stopping()) return enter(id, State::off, "the pod is stopping");
   Runtime& run = runs_[id];
@@ -84,7 +89,7 @@ void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
                                  ? fmt::format(" (failure {} of {} within {})", shown(id).failures,
                                                policy.budget, duration_text(policy.window))
                                  : "";
-  enter(id, State::backoff, run.failure_text + budget);
+  enter(id, State::backoff, told(id) + budget);
   refresh_timer(id);
 }
 
@@ -95,18 +100,17 @@ void Engine::Machine::give_up(ServiceId id) {
       what.restart.when == plan::RestartWhen::never
           ? ""
           : fmt::format(" ({} failures within {})", shown(id).failures, duration_text(what.restart.window));
-  enter(id, State::failed, run.failure_text + count);
+  enter(id, State::failed, told(id) + count);
   if (what.restart.verdict != plan::Verdict::end_pod) return;
   if (what.kind == plan::Kind::task) {
-    return end_pod(exit_seeding_failed,
-                   fmt::format("task {} failed: {}{}", what.name, run.failure_text, count), what.name);
+    return end_pod(exit_seeding_failed, fmt::format("task {} failed: {}{}", what.name, told(id), count),
+                   what.name);
   }
   if (!run.ever_ready && run.failure == Failure::not_ready) {
     return end_pod(exit_gate_never_opened,
-                   fmt::format("the gate never opened: {}: {}{}", what.name, run.failure_text, count),
-                   what.name);
+                   fmt::format("the gate never opened: {}: {}{}", what.name, told(id), count), what.name);
   }
-  end_pod(exit_essential_dead, fmt::format("{} is finally dead: {}{}", what.name, run.failure_text, count),
+  end_pod(exit_essential_dead, fmt::format("{} is finally dead: {}{}", what.name, told(id), count),
           what.name);
 }
 

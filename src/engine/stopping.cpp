@@ -11,7 +11,6 @@ namespace arizuko::engine {
 
 namespace {
 
-constexpr int sigkill = 9;
 // How often a SIGKILL is repeated to a process that is still there (it may sleep in the kernel).
 constexpr std::chrono::seconds kill_again{1};
 

@@ -98,7 +98,7 @@ bool Engine::Machine::advance_phase() {
     case RotationPhase::observing:
       if (!too_late && !next_values_ && !next_plan_) return false;
       if (const std::optional<ServiceId> failing = failing_one()) {
-        go_back(*failing, runs_[*failing].failure_text);
+        go_back(*failing, told(*failing));
       } else {
         end_rotation(Outcome::applied);
       }
@@ -257,7 +257,7 @@ bool Engine::Machine::blame_values(ServiceId id) {
   }
   if (runs_[id].values != snapshot_) return false;
   enter(id, State::waiting, runs_[id].failure_text);
-  go_back(id, runs_[id].failure_text);
+  go_back(id, told(id));
   return true;
 }
 

@@ -96,6 +96,19 @@ void Redactor::hold(std::span<const SecretValue> live) {
 }
 
 Redactor::Taken Redactor::take(std::span<const SecretValue> live) {
+  // Without memory for the new ones all is as it was: the patterns' names are places in held_.
+  std::vector<Held> held_before = held_;
+  std::pmr::string values_before(values_, memory_);
+  try {
+    return take_all(live);
+  } catch (...) {
+    held_.swap(held_before);
+    values_.swap(values_before);
+    throw;
+  }
+}
+
+Redactor::Taken Redactor::take_all(std::span<const SecretValue> live) {
   hold(live);
   Taken taken;
   std::optional<std::size_t> too_many = compile(taken);
@@ -127,12 +140,12 @@ std::optional<std::size_t> Redactor::compile(Taken& taken) {
     complete[i] = collection.add(forms, i) && complete[i];
     if (!complete[i] && !held_[i].live) return i;
   }
-  patterns_ = collection.made(memory_);
   taken.patterns = collection.size();
   taken.left_out.clear();
   for (std::size_t i = 0; i < held_.size(); ++i) {
     if (!complete[i]) taken.left_out.push_back(held_[i].name);
   }
+  patterns_ = collection.made(memory_);  // last: what throws has changed nothing
   return std::nullopt;
 }
 

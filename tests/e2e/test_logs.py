@@ -204,3 +204,18 @@ def test_a_line_that_does_not_end_is_shown_after_a_second_and_counts_for_readine
     shown = wait_for("the line", lambda: [l for l in lines_of(pod, "prints") if l["msg"].startswith("passphrase")])
     assert shown[0]["unfinished"] is True
     assert "passphrase:  [unfinished]" in pod.ctl("logs", "prints").stdout
+
+
+def test_who_is_killed_from_outside_is_not_quoted_and_who_follows_quotes_nobody(a_pod):
+    pod = own_plan(a_pod, PRINTS.replace('restart.when = "never"\nrestart.verdict = "stay-down"',
+                                         'restart.delay = "0s"\nready.log = "words"')
+                   + '[service.follows]\ncommand = ["sleep", "1000"]\nbound_to = ["prints"]\n')
+    pod.program("prints", "#!/bin/sh\necho my words\n[ -e once ] || { : >once; sleep 0.2; exit 3; }\nexec sleep 1000\n")
+    pod.start().wait_event(lambda e: e["service"] == "prints" and e["code"] == "ended-badly")
+    pod.wait_service("follows", "ready")
+    before = pod.last_seq()
+    pod.kill("prints")
+    pod.wait_state_event("follows", "ready", after=before)
+    quoting = [e for e in pod.events() if "last words" in e["cause"]]
+    assert [e["service"] for e in quoting if e["code"] == "ended-badly"] == ["prints"]
+    assert {e["service"] for e in quoting} == {"prints"} and all(e["seq"] <= before for e in quoting)

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory_resource>
+#include <new>
 #include <random>
 
 #include "arizuko/env/redaction.hpp"
@@ -347,4 +349,36 @@ TEST_CASE("redaction: no secret is missed among random secrets in random lines")
       if (letters == "ab") CHECK((shown != text) == held);
     }
   }
+}
+
+TEST_CASE("redaction: want of memory leaves the secrets from before replaced, by their names") {
+  /// Gives out so many blocks, and then none.
+  struct Scarce : std::pmr::memory_resource {
+    std::size_t left = 1'000'000;
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+      if (left == 0) throw std::bad_alloc();
+      --left;
+      return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+      std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+    }
+    bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+  } memory;
+  Redactor redactor(&memory);
+  redactor.take(std::vector<SecretValue>{{"A", "alpha-4711-omega"}, {"B", "beta-4711-gamma"}});
+  const std::vector<SecretValue> next{{"C", "delta-4711-sigma"}};
+  bool succeeded = false;
+  for (std::size_t blocks = 0; !succeeded; ++blocks) {
+    CAPTURE(blocks);
+    memory.left = blocks;
+    try {
+      redactor.take(next);
+      succeeded = true;
+    } catch (const std::bad_alloc&) {
+    }
+    memory.left = 1'000'000;
+    CHECK(redacted(redactor, "alpha-4711-omega beta-4711-gamma") == "[redacted:A] [redacted:B]");
+  }
+  CHECK(redacted(redactor, "delta-4711-sigma") == "[redacted:C]");
 }

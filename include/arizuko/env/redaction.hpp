@@ -81,7 +81,8 @@ class Redactor {
     std::size_t forgotten = 0;          // former secrets that had to go, the oldest first
     std::vector<std::string> left_out;  // names of live secrets whose patterns did not all fit
   };
-  /// These are the live secrets now. Those from before become former ones and stay replaced.
+  /// These are the live secrets now. Those from before become former ones and stay replaced. Throws
+  /// std::bad_alloc; then those from before are still the live ones.
   Taken take(std::span<const SecretValue> live);
 
   /// `text` with each secret replaced by `[redacted:NAME]`: `text` itself where there is none, else a view
@@ -104,6 +105,7 @@ class Redactor {
   std::string_view value(const Held& held) const {
     return std::string_view(values_).substr(held.at, held.size);
   }
+  Taken take_all(std::span<const SecretValue> live);
   void hold(std::span<const SecretValue> live);
   std::optional<std::size_t> compile(Taken& taken);
   void find(std::string_view text, Ending ending);
