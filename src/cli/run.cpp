@@ -3,9 +3,7 @@
 // Everything that can refuse the run is tried before the first child: the plan, the values, the data
 // directory's lock, the listeners. What is wrong goes to stderr and to the termination message.
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -16,13 +14,9 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <malloc.h>
-#include <poll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include "arizuko/api/servers.hpp"
 #include "arizuko/api/version.hpp"
@@ -41,104 +35,14 @@
 #include "arizuko/host/take_along.hpp"
 #include "arizuko/host/termination_message.hpp"
 #include "before_start.hpp"
-#include "paths.hpp"
+#include "first_table.hpp"
 #include "plan_file_watch.hpp"
+#include "process_setup.hpp"
+#include "run_servers.hpp"
 
 namespace arizuko::cli {
 
 namespace {
-
-/// A SIGTERM before the supervisor's handlers are there must not be lost: the kernel drops a signal
-/// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel). Afterwards
-/// nothing is blocked: a mask is inherited, and whoever left one would have made us deaf.
-class StopSignalsBlocked {
- public:
-  StopSignalsBlocked() {
-    ::sigemptyset(&signals_);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals_, number);
-    ::sigprocmask(SIG_SETMASK, &signals_, nullptr);
-  }
-  ~StopSignalsBlocked() { release(); }
-  StopSignalsBlocked(const StopSignalsBlocked&) = delete;
-  StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
-  void release() {
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  }
-
- private:
-  sigset_t signals_{};
-};
-
-void harden() {
-  ::umask(022);  // of what we make; what we were started with is nobody's wish for an instance
-  // glibc raises this at the first large free, and then keeps on its heap what one large read needed: 1 MB
-  // for good, of a process that needs less than half of that.
-  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-  // A reader that goes away is an error of that write, not our end. Children get the default back.
-  std::signal(SIGPIPE, SIG_IGN);
-  // A core file would hold every value of the environment. The soft limit only, and for the children
-  // too, whose memory holds the same secrets: who needs a core can raise it up to the hard limit.
-  // (PR_SET_DUMPABLE would also keep us, as uid 1000, out of our own /proc/self.)
-  rlimit core{};
-  if (::getrlimit(RLIMIT_CORE, &core) == 0) {
-    core.rlim_cur = 0;
-    ::setrlimit(RLIMIT_CORE, &core);
-  }
-}
-
-/// Every process of our uid may read /proc/1/environ: the block that execve(2) left us. The secrets in it are
-/// read from a copy from now on. (Our memory itself such a process may read, too: docs/rotation.md.)
-void hide_environment() {
-  static std::vector<std::string> kept;
-  static std::vector<char*> entries;
-  if (!entries.empty()) return;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) kept.emplace_back(*entry);
-  for (std::string& entry : kept) entries.push_back(entry.data());
-  entries.push_back(nullptr);
-  char** const block = std::exchange(environ, entries.data());
-  for (char** entry = block; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos) continue;
-    const std::string_view value = text.substr(equals + 1);
-    const bool secret =
-        env::name_says_secret(text.substr(0, equals)) || env::estimated_bits(value) >= env::min_secret_bits;
-    if (secret) std::memset(*entry + equals + 1, '*', value.size());
-  }
-}
-
-bool is_directory(const std::string& path) {
-  struct stat found{};
-  return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
-}
-
-/// A real run makes the last directory only: a missing parent is a volume that was not mounted. A
-/// rehearsal's directory lies under the user's state directory and is made with its parents. Root makes it
-/// for the services' user.
-std::expected<void, std::string> make_data_dir(const std::string& path, Mode mode,
-                                               const std::optional<host::Account>& owner) {
-  if (is_directory(path)) return {};
-  const std::string parent = parent_of(path);
-  if (mode == Mode::rehearsal && path != "/") {
-    const auto made = make_data_dir(parent, mode, std::nullopt);
-    if (!made) return made;
-  }
-  if (::mkdir(path.c_str(), 0755) == 0) {
-    if (!owner || host::give_directory(path, *owner)) return {};
-    return std::unexpected(
-        fmt::format("cannot give the data directory {} to uid {}: {}; make it before the start", path,
-                    owner->uid, std::strerror(errno)));
-  }
-  if (errno == EEXIST) return {};
-  const int why = errno;
-  return std::unexpected(fmt::format(
-      "cannot create the data directory {}: {}; {}", path, std::strerror(why),
-      !is_directory(parent)
-          ? fmt::format("{} is not there: is the volume mounted?", parent)
-          : fmt::format("create it for uid {}, or name another: --set pod.data_dir=DIR", ::geteuid())));
-}
 
 /// systemd names the journal's socket that it gave a service as "DEVICE:INODE": systemd.exec(5),
 /// JOURNAL_STREAM. It is inherited, so a stdout that was sent elsewhere since is another file.
@@ -162,62 +66,6 @@ host::LogFormatter formatter_for(plan::LogFormat format, const plan::Plan& plan,
   return {format, console.colour, width};
 }
 
-/// The servers of one run, in the order in which they are closed.
-struct Servers {
-  std::unique_ptr<api::ProbeServer> probes;
-  std::unique_ptr<api::PageServer> page;
-  std::unique_ptr<api::ControlServer> control;
-  std::string control_address;
-};
-
-std::string busy_hint(std::string_view key) {
-  return fmt::format("; choose another with --set {}=IP:PORT, or none with --set {}=off", key, key);
-}
-
-std::expected<void, Refused> open_probes(boost::asio::io_context& io, const plan::Pod& pod,
-                                         host::Instance& instance, Servers& servers) {
-  if (pod.probes && !servers.probes) {
-    auto probes = api::ProbeServer::listen(io, *pod.probes, instance);
-    if (!probes)
-      return std::unexpected(Refused{exit_code::wrong_plan, probes.error() + busy_hint("pod.probes")});
-    servers.probes = std::move(*probes);
-  }
-  return {};
-}
-
-std::expected<void, Refused> open_page(boost::asio::io_context& io, const plan::Pod& pod,
-                                       host::Instance& instance, Servers& servers) {
-  if (pod.page) {
-    auto page = api::PageServer::listen(io, *pod.page, instance);
-    if (!page) return std::unexpected(Refused{exit_code::wrong_plan, page.error() + busy_hint("pod.page")});
-    servers.page = std::move(*page);
-  }
-  return {};
-}
-
-/// An address that was asked for must work; of our own choice, the first that does. Without any the
-/// pod still runs: that is worth a notice, not an end.
-std::expected<void, Refused> open_control(boost::asio::io_context& io, const std::string& wanted,
-                                          const plan::Pod& pod, host::Instance& instance, Servers& servers,
-                                          std::vector<std::string>& notices) {
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  std::string trouble;
-  for (const std::string& address : api::control_addresses(wanted, pod.run_dir, pod.instance,
-                                                           runtime != nullptr ? runtime : "", ::getpid())) {
-    auto control = api::ControlServer::listen(io, address, instance);
-    if (control) {
-      servers.control = std::move(*control);
-      servers.control_address = address;
-      return {};
-    }
-    if (!trouble.empty()) trouble += "; ";
-    trouble += control.error();
-  }
-  if (!wanted.empty()) return std::unexpected(Refused{exit_code::wrong_plan, trouble});
-  notices.push_back("no control socket: " + trouble);
-  return {};
-}
-
 /// A rehearsed fault of arizuko-init itself: an exception with this text, out of a handler of the loop, once
 /// the pod is open. With --rehearse only (docs/rehearsal.md).
 constexpr const char* rehearsed_fault_variable = "ARIZUKO_REHEARSE_OWN_FAULT";
@@ -232,65 +80,6 @@ void rehearse_fault(host::Instance& instance, const RunOptions& options) {
 
 /// How long the daemons are given to end by themselves when arizuko-init fails.
 constexpr std::chrono::seconds patience_after_a_fault{5};
-
-/// Shows the table of services on a console when everything is up for the first time.
-class FirstTable {
- public:
-  FirstTable(boost::asio::io_context& io, host::Instance& instance, Colour colour)
-      : io_(io), instance_(instance), colour_(colour) {
-    subscription_ = instance_.subscribe([this] { look(); });
-  }
-  ~FirstTable() { unsubscribe(); }
-  FirstTable(const FirstTable&) = delete;
-  FirstTable& operator=(const FirstTable&) = delete;
-
- private:
-  static bool on_its_way(engine::State state) {
-    switch (state) {
-      case engine::State::waiting:
-      case engine::State::starting:
-      case engine::State::stopping:
-      case engine::State::backoff: return true;
-      case engine::State::off:
-      case engine::State::blocked:
-      case engine::State::ready:
-      case engine::State::unready:
-      case engine::State::failed:
-      case engine::State::done: return false;
-    }
-    return false;
-  }
-
-  void look() {
-    const engine::View& view = instance_.view();
-    if (shown_ || !view.opened || view.state != engine::PodState::running) return;
-    for (const engine::ServiceView& service : view.services) {
-      if (on_its_way(service.state)) return;
-    }
-    shown_ = true;
-    // After the log lines of this turn. The loop does not turn without us: we live as long as it does.
-    boost::asio::post(io_, [this] { show(); });
-  }
-
-  void show() {
-    unsubscribe();  // a subscriber is told of each log line
-    // Never waits for a terminal that has stopped: then there is no table.
-    pollfd writable{STDOUT_FILENO, POLLOUT, 0};
-    if (::poll(&writable, 1, 0) != 1 || (writable.revents & POLLOUT) == 0) return;
-    const std::string text = '\n' + ready_table(instance_.view(), colour_) + '\n';
-    static_cast<void>(!::write(STDOUT_FILENO, text.data(), text.size()));
-  }
-  void unsubscribe() {
-    if (subscription_ != 0) instance_.unsubscribe(subscription_);
-    subscription_ = 0;
-  }
-
-  boost::asio::io_context& io_;
-  host::Instance& instance_;
-  Colour colour_;
-  bool shown_ = false;
-  std::uint64_t subscription_ = 0;
-};
 
 std::expected<host::ControlGroups, std::string> control_groups(const plan::Plan& plan) {
   switch (plan.pod.control_groups) {
