@@ -6,9 +6,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <set>
+#include <sstream>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #include <boost/beast/http.hpp>
 
 #include "arizuko/api/routes.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::cli {
 
@@ -305,7 +307,9 @@ std::set<std::string> candidates_at(const Places& places, Found& found) {
     if (trouble == std::errc::permission_denied) found.refused.push_back(directory + ": Permission denied");
   }
   // The last column of a line is the path; an abstract one begins with '@' there: proc(5).
-  std::ifstream sockets(places.proc_net_unix);
+  constexpr std::size_t most_bytes = 4 * 1024 * 1024;  // of about 40,000 sockets
+  std::istringstream sockets(
+      posix::read_kernel_file(AT_FDCWD, places.proc_net_unix, most_bytes).value_or(std::string()));
   for (std::string line; std::getline(sockets, line);) {
     const std::size_t at = line.rfind(" @arizuko-init/");
     if (at != std::string::npos && is_plain(line.substr(at + 1))) candidates.insert(line.substr(at + 1));

@@ -4,14 +4,12 @@
 #include <cerrno>
 #include <tuple>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
 #include "arizuko/engine/why.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 
@@ -87,26 +85,12 @@ AgentsFacts parse_agents_facts(std::string_view text) {
 }
 
 std::optional<AgentsFacts> read_agents_facts(const std::string& data_dir) {
-  const std::string path = data_dir + "/.arizuko-init/agents.json";
   // Neither a FIFO nor a link of a daemon's may hold or lead us.
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-  if (file < 0) return std::nullopt;
-  struct stat found{};
-  std::string text;
-  if (::fstat(file, &found) == 0 && S_ISREG(found.st_mode)) {
-    text.resize(most_bytes + 1);
-    std::size_t have = 0;
-    while (have < text.size()) {
-      const ssize_t got = ::read(file, text.data() + have, text.size() - have);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) break;
-      have += static_cast<std::size_t>(got);
-    }
-    text.resize(have);
-  }
-  ::close(file);
-  if (text.empty()) return std::nullopt;
-  return parse_agents_facts(text);
+  const auto text =
+      posix::read_file(data_dir + "/.arizuko-init/agents.json", most_bytes, posix::Links::refused);
+  if (!text && text.error().error == EFBIG) return AgentsFacts{};  // no ledger of ours
+  if (!text || text->empty()) return std::nullopt;
+  return parse_agents_facts(*text);
 }
 
 std::string agents_sentence(const AgentsFacts& facts, std::int64_t now_unix_ms) {

@@ -35,23 +35,8 @@ std::uint32_t instance_in(std::string_view mark) {
   return error == std::errc{} && end == mark.data() + mark.size() ? instance : 0;
 }
 
-/// What prlimit(2) refuses for a process of another user: this file may be read by everybody (proc(5)).
-std::optional<std::uint64_t> limit_by_file(pid_t pid) {
-  const auto text = read_whole(fmt::format("/proc/{}/limits", pid).c_str(), 8192);
-  constexpr std::string_view name = "Max realtime timeout";
-  const std::size_t at = text ? text->find(name) : std::string::npos;
-  if (at == std::string::npos) return std::nullopt;
-  std::size_t from = text->find_first_not_of(' ', at + name.size());
-  std::uint64_t limit = 0;
-  const bool number =
-      from != text->npos &&
-      std::from_chars(text->data() + from, text->data() + text->size(), limit).ec == std::errc{};
-  return number ? std::optional(limit) : std::nullopt;
-}
-
 std::optional<std::uint64_t> marked_limit(pid_t pid) {
-  auto limit = soft_limit(pid, RLIMIT_RTTIME);
-  if (!limit) limit = limit_by_file(pid);
+  const auto limit = soft_limit(pid, RLIMIT_RTTIME);
   return limit && *limit >> prefix_at == prefix ? limit : std::nullopt;
 }
 
