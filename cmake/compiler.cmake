@@ -37,5 +37,5 @@ add_library(arizuko_boost INTERFACE)
 target_compile_definitions(arizuko_boost INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   BOOST_ASIO_DISABLE_THREADS
-  # Asio allocates by operator new, which knows of the memory that is put by (host/memory_reserve.hpp).
+  # Asio allocates by operator new, which knows of the memory that is put by (posix/memory_reserve.hpp).
   BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)

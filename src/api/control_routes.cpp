@@ -8,9 +8,9 @@
 
 #include "arizuko/api/nearest.hpp"
 #include "arizuko/api/routes.hpp"
-#include "arizuko/api/secrets_json.hpp"
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/engine/why.hpp"
+#include "secrets_json.hpp"
 
 namespace arizuko::api {
 

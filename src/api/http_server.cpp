@@ -11,8 +11,8 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "arizuko/api/status_json.hpp"
-#include "arizuko/host/free_descriptors.hpp"
-#include "arizuko/host/memory_reserve.hpp"
+#include "arizuko/posix/free_descriptors.hpp"
+#include "arizuko/posix/memory_reserve.hpp"
 #include "http_session.hpp"
 #include "places.hpp"
 

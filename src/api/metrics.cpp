@@ -1,4 +1,4 @@
-#include "arizuko/api/metrics.hpp"
+#include "metrics.hpp"
 
 #include <algorithm>
 #include <array>

@@ -4,10 +4,10 @@
 // turns, else the kubelet would kill the one who repairs (kubernetes.md).
 #include <fmt/format.h>
 
-#include "arizuko/api/metrics.hpp"
 #include "arizuko/api/routes.hpp"
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/engine/why.hpp"
+#include "metrics.hpp"
 
 namespace arizuko::api {
 

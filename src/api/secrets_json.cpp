@@ -1,4 +1,4 @@
-#include "arizuko/api/secrets_json.hpp"
+#include "secrets_json.hpp"
 
 #include <boost/json.hpp>
 

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "arizuko/host/listeners.hpp"
+#include "arizuko/host/process/listeners.hpp"
 #include "http_server.hpp"
 
 namespace arizuko::api {

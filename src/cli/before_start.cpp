@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/cli/options.hpp"
 #include "arizuko/engine/why.hpp"
-#include "arizuko/host/last_run.hpp"
+#include "arizuko/host/state/last_run.hpp"
+#include "options.hpp"
 
 namespace arizuko::cli {
 

@@ -12,8 +12,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "arizuko/host/data_lock.hpp"
-#include "arizuko/host/supervisor.hpp"
+#include "arizuko/host/state/data_lock.hpp"
+#include "arizuko/host/supervisor/supervisor.hpp"
 
 namespace arizuko::cli {
 

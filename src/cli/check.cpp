@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "arizuko/api/status_json.hpp"
-#include "arizuko/cli/prepare.hpp"
 #include "arizuko/plan/show.hpp"
 #include "findings.hpp"
+#include "prepare.hpp"
 
 namespace arizuko::cli {
 

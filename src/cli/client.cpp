@@ -1,4 +1,4 @@
-#include "arizuko/cli/client.hpp"
+#include "client.hpp"
 
 #include <algorithm>
 #include <array>

@@ -6,9 +6,9 @@
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
-#include "arizuko/cli/client.hpp"
-#include "arizuko/cli/options.hpp"
-#include "arizuko/cli/render.hpp"
+#include "client.hpp"
+#include "options.hpp"
+#include "render.hpp"
 
 namespace arizuko::cli {
 

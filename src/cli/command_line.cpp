@@ -1,6 +1,6 @@
 // The one file that knows the parser (CLI11) and its exceptions.
 #include "arizuko/cli/command_line.hpp"
-#include "arizuko/host/shown.hpp"
+#include "arizuko/host/logs/shown.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,9 +16,9 @@
 #include "arizuko/api/nearest.hpp"
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/api/version.hpp"
-#include "arizuko/cli/options.hpp"
-#include "arizuko/host/shown.hpp"
+#include "arizuko/host/logs/shown.hpp"
 #include "completion.hpp"
+#include "options.hpp"
 
 namespace arizuko::cli {
 

@@ -7,12 +7,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "arizuko/cli/prepare.hpp"
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/doctor/pod.hpp"
 #include "arizuko/env/scope.hpp"
-#include "arizuko/host/guarded_store.hpp"
+#include "arizuko/host/state/guarded_store.hpp"
 #include "findings.hpp"
+#include "prepare.hpp"
 
 namespace arizuko::cli {
 

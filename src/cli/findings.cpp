@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "arizuko/api/status_json.hpp"
-#include "arizuko/host/shown.hpp"
+#include "arizuko/host/logs/shown.hpp"
 
 namespace arizuko::cli {
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "arizuko/cli/options.hpp"
-#include "arizuko/cli/prepare.hpp"
 #include "arizuko/doctor/finding.hpp"
+#include "options.hpp"
+#include "prepare.hpp"
 
 namespace arizuko::cli {
 

@@ -5,9 +5,9 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "arizuko/cli/render.hpp"
 #include "arizuko/engine/view.hpp"
-#include "arizuko/host/instance.hpp"
+#include "arizuko/host/supervisor/instance.hpp"
+#include "render.hpp"
 
 namespace arizuko::cli {
 

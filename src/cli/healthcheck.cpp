@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "arizuko/cli/prepare.hpp"
-#include "arizuko/host/http_answer.hpp"
+#include "arizuko/host/conditions/http_answer.hpp"
+#include "prepare.hpp"
 
 namespace arizuko::cli {
 

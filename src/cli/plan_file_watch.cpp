@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/host/plan_files.hpp"
+#include "arizuko/host/sources/plan_files.hpp"
 
 namespace arizuko::cli {
 

@@ -6,8 +6,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "arizuko/host/source_watcher.hpp"
-#include "arizuko/host/supervisor.hpp"
+#include "arizuko/host/sources/source_watcher.hpp"
+#include "arizuko/host/supervisor/supervisor.hpp"
 
 namespace arizuko::cli {
 

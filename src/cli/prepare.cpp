@@ -1,4 +1,4 @@
-#include "arizuko/cli/prepare.hpp"
+#include "prepare.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,11 +8,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "arizuko/cli/rehearse.hpp"
-#include "arizuko/host/environment_reader.hpp"
-#include "arizuko/host/plan_files.hpp"
-#include "arizuko/host/shown.hpp"
+#include "arizuko/host/logs/shown.hpp"
+#include "arizuko/host/sources/environment_reader.hpp"
+#include "arizuko/host/sources/plan_files.hpp"
 #include "arizuko/plan/load.hpp"
+#include "rehearse.hpp"
 
 namespace arizuko::cli {
 

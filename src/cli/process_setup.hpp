@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "arizuko/cli/options.hpp"
-#include "arizuko/host/made_dirs.hpp"
+#include "arizuko/host/state/made_dirs.hpp"
+#include "options.hpp"
 
 namespace arizuko::cli {
 

@@ -1,4 +1,4 @@
-#include "arizuko/cli/rehearse.hpp"
+#include "rehearse.hpp"
 
 #include <algorithm>
 #include <array>

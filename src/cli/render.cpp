@@ -1,4 +1,4 @@
-#include "arizuko/cli/render.hpp"
+#include "render.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -9,8 +9,8 @@
 #include <boost/json.hpp>
 
 #include "arizuko/engine/why.hpp"
-#include "arizuko/host/log_output.hpp"
-#include "arizuko/host/shown.hpp"
+#include "arizuko/host/logs/log_output.hpp"
+#include "arizuko/host/logs/shown.hpp"
 
 namespace arizuko::cli {
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "arizuko/cli/options.hpp"
+#include "options.hpp"
 
 namespace arizuko::cli {
 

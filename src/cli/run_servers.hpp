@@ -9,7 +9,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "arizuko/api/servers.hpp"
-#include "arizuko/host/instance.hpp"
+#include "arizuko/host/supervisor/instance.hpp"
 #include "arizuko/plan/plan.hpp"
 #include "before_start.hpp"
 

@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
-#include "arizuko/cli/render.hpp"
 #include "arizuko/engine/why.hpp"
-#include "arizuko/host/shown.hpp"
+#include "arizuko/host/logs/shown.hpp"
+#include "render.hpp"
 
 namespace arizuko::cli {
 

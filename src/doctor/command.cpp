@@ -1,4 +1,4 @@
-#include "arizuko/doctor/command.hpp"
+#include "command.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arizuko/host/process_table.hpp"
+#include "arizuko/host/process/process_table.hpp"
 #include "files.hpp"
 
 namespace arizuko::doctor {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "arizuko/doctor/checks.hpp"
-#include "arizuko/host/last_run.hpp"
+#include "arizuko/host/state/last_run.hpp"
 #include "arizuko/posix/files.hpp"
 #include "files.hpp"
 #include "holder.hpp"

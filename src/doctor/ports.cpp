@@ -5,7 +5,7 @@
 #include <algorithm>
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/env/scope.hpp"
-#include "arizuko/host/listeners.hpp"
+#include "arizuko/host/process/listeners.hpp"
 #include "files.hpp"
 #include "holder.hpp"
 #include "whose_run.hpp"

@@ -13,10 +13,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "arizuko/doctor/command.hpp"
 #include "arizuko/env/redaction.hpp"
-#include "arizuko/host/agents_facts.hpp"
+#include "arizuko/host/state/agents_facts.hpp"
 #include "arizuko/posix/files.hpp"
+#include "command.hpp"
 #include "files.hpp"
 #include "known.hpp"
 

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "arizuko/doctor/sqlite_file.hpp"
 #include "files.hpp"
 #include "holder.hpp"
 #include "known.hpp"
+#include "sqlite_file.hpp"
 
 namespace arizuko::doctor {
 

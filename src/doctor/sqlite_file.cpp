@@ -1,4 +1,4 @@
-#include "arizuko/doctor/sqlite_file.hpp"
+#include "sqlite_file.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "arizuko/doctor/checks.hpp"
-#include "arizuko/host/accounts.hpp"
+#include "arizuko/posix/accounts.hpp"
 #include "files.hpp"
 #include "known.hpp"
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "arizuko/host/run_mark.hpp"
+#include "arizuko/host/process/run_mark.hpp"
 #include "files.hpp"
 #include "holder.hpp"
 #include "known.hpp"

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/host/process_table.hpp"
+#include "arizuko/host/process/process_table.hpp"
 #include "files.hpp"
 
 namespace arizuko::doctor {

@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <ranges>
 
-#include "arizuko/plan/schema.hpp"
+#include "schema.hpp"
 #include "values.hpp"
 
 namespace arizuko::plan {

@@ -1,4 +1,4 @@
-#include "arizuko/plan/schema.hpp"
+#include "schema.hpp"
 
 #include <array>
 

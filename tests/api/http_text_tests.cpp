@@ -1,8 +1,8 @@
 // Request heads without a socket: what is refused, and with what.
 #include <doctest/doctest.h>
 
-#include "../../src/api/http_text.hpp"
-#include "../../src/api/places.hpp"
+#include "api/http_text.hpp"
+#include "api/places.hpp"
 
 using namespace arizuko;
 using namespace std::chrono_literals;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/api/metrics.hpp"
+#include "api/metrics.hpp"
 #include "arizuko/api/nearest.hpp"
 #include "arizuko/api/routes.hpp"
 #include "arizuko/api/status_json.hpp"

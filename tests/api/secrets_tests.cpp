@@ -1,9 +1,9 @@
 // /v1/secrets: which values are in use, and what is held back.
-#include "arizuko/api/secrets_json.hpp"
+#include "api/secrets_json.hpp"
 
 #include <doctest/doctest.h>
 
-#include "arizuko/api/metrics.hpp"
+#include "api/metrics.hpp"
 #include "arizuko/api/routes.hpp"
 #include "fake_instance.hpp"
 

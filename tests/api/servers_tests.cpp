@@ -12,9 +12,9 @@
 #include <unistd.h>
 #include <boost/asio/io_context.hpp>
 
-#include "../root.hpp"
 #include "arizuko/api/servers.hpp"
 #include "raw_client.hpp"
+#include "root.hpp"
 
 using namespace arizuko;
 using api::Control;

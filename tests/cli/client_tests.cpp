@@ -14,10 +14,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "../api/fake_instance.hpp"
+#include "api/fake_instance.hpp"
 #include "arizuko/api/servers.hpp"
-#include "arizuko/cli/client.hpp"
 #include "captured.hpp"
+#include "cli/client.hpp"
 
 using namespace arizuko;
 using cli::Captured;

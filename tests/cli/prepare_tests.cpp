@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../root.hpp"
-#include "arizuko/cli/prepare.hpp"
-#include "arizuko/cli/rehearse.hpp"
 #include "captured.hpp"
+#include "cli/prepare.hpp"
+#include "cli/rehearse.hpp"
+#include "root.hpp"
 
 using namespace arizuko;
 using namespace arizuko::cli;

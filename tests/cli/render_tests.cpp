@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "arizuko/cli/render.hpp"
+#include "cli/render.hpp"
 
 using namespace arizuko;
 using namespace arizuko::cli;

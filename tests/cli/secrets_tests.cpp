@@ -1,7 +1,7 @@
 // `arizuko-init secrets` for people.
 #include <doctest/doctest.h>
 
-#include "arizuko/cli/render.hpp"
+#include "cli/render.hpp"
 
 namespace arizuko::cli {
 

@@ -13,9 +13,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "../root.hpp"
-#include "arizuko/host/data_lock.hpp"
-#include "arizuko/host/run_mark.hpp"
+#include "arizuko/host/process/run_mark.hpp"
+#include "arizuko/host/state/data_lock.hpp"
+#include "root.hpp"
 #include "world.hpp"
 
 using namespace arizuko;

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "arizuko/doctor/pod.hpp"
-#include "arizuko/host/plan_files.hpp"
+#include "arizuko/host/sources/plan_files.hpp"
 #include "world.hpp"
 
 using namespace arizuko;

@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arizuko/host/data_lock.hpp"
-#include "arizuko/host/process_table.hpp"
+#include "arizuko/host/process/process_table.hpp"
+#include "arizuko/host/state/data_lock.hpp"
 #include "world.hpp"
 
 using namespace arizuko;

@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#include "arizuko/doctor/sqlite_file.hpp"
+#include "doctor/sqlite_file.hpp"
 #include "world.hpp"
 
 using namespace arizuko;

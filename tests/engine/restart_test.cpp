@@ -1,7 +1,7 @@
 // What follows a failure, and what is bound to a gate.
 #include <set>
 
-#include "../../src/engine/restart_policy.hpp"
+#include "engine/restart_policy.hpp"
 #include "harness.hpp"
 
 namespace arizuko::tests {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "arizuko/host/http_answer.hpp"
+#include "arizuko/host/conditions/http_answer.hpp"
 
 using namespace arizuko::host;
 

@@ -9,8 +9,8 @@
 
 #include <boost/json.hpp>
 
-#include "arizuko/host/line_splitter.hpp"
-#include "arizuko/host/log_output.hpp"
+#include "arizuko/host/logs/log_output.hpp"
+#include "host/logs/line_splitter.hpp"
 
 using namespace arizuko;
 using namespace arizuko::host;

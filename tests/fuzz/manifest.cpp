@@ -6,7 +6,7 @@
 #include <string>
 
 #include "arizuko/doctor/pod.hpp"
-#include "arizuko/host/plan_files.hpp"
+#include "arizuko/host/sources/plan_files.hpp"
 
 namespace {
 

@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-#include "arizuko/doctor/sqlite_file.hpp"
+#include "doctor/sqlite_file.hpp"
 
 namespace {
 

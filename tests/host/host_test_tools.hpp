@@ -13,7 +13,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "arizuko/host/spawn.hpp"
+#include "arizuko/host/process/spawn.hpp"
 
 namespace arizuko::host::testing {
 

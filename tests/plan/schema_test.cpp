@@ -5,8 +5,8 @@
 #include <fstream>
 #include <vector>
 
-#include "arizuko/plan/schema.hpp"
 #include "arizuko/plan/show.hpp"
+#include "plan/schema.hpp"
 #include "support.hpp"
 
 namespace arizuko::plan {

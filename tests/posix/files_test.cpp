@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../root.hpp"
+#include "root.hpp"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "arizuko/host/instance.hpp"
+#include "arizuko/host/supervisor/instance.hpp"
 
 namespace arizuko::api {
 

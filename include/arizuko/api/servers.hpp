@@ -21,7 +21,7 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "arizuko/host/instance.hpp"
+#include "arizuko/host/supervisor/instance.hpp"
 
 namespace arizuko::api {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "arizuko/host/instance.hpp"
+#include "arizuko/host/supervisor/instance.hpp"
 
 namespace arizuko::api {
 

@@ -16,7 +16,7 @@
 
 #include "arizuko/doctor/finding.hpp"
 #include "arizuko/env/snapshot.hpp"
-#include "arizuko/host/control_groups.hpp"
+#include "arizuko/host/groups/control_groups.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::doctor {

@@ -1,0 +1,47 @@
+// From the command line's words to a plan and the values it runs with: for run, check and reload.
+//
+// Reads the plan's files and the sources of the environment; starts nothing and writes nothing. No
+// value is ever part of what it says.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "arizuko/env/snapshot.hpp"
+#include "arizuko/plan/plan.hpp"
+#include "options.hpp"
+
+namespace arizuko::cli {
+
+struct Prepared {
+  plan::Plan plan;
+  env::Snapshot snapshot;            // generation 0: the caller numbers it
+  std::vector<std::string> notices;  // what an operator should know, one sentence each
+};
+
+struct Refusal {
+  int exit_code = exit_code::wrong_plan;
+  plan::Problems problems;         // of the plan
+  std::vector<std::string> lines;  // everything else that is wrong
+  /// All of it, a line each.
+  std::string text() const;
+};
+
+enum class Values {
+  needed,    // a source that cannot be read refuses the run
+  optional,  // `check` works without the pod's secrets: it becomes a notice
+};
+
+/// `process_environment` is `environ`.
+std::expected<Prepared, Refusal> prepare(const PlanOptions& options, Values values,
+                                         char** process_environment);
+
+/// The plan to use: `wanted`, else /etc/arizuko/arizuko.toml, else etc/arizuko.toml beside the source
+/// tree that `executable` was built in. The error is a sentence.
+std::expected<std::string, std::string> find_plan(const std::string& wanted, const std::string& executable);
+
+/// /proc/self/exe, resolved; empty when it cannot be read.
+std::string own_executable();
+
+}  // namespace arizuko::cli
