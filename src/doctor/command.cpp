@@ -82,7 +82,7 @@ class Tree {
     int is = 0;
     return ::prctl(PR_GET_CHILD_SUBREAPER, &is, 0, 0, 0) == 0 && is != 0;
   }
-  static constexpr host::RunKey key{0, 1};
+  static constexpr host::RunKey key{{0, 1}};
   bool was_reaper_;
   host::ProcessTable table_;
   std::optional<int> status_;

@@ -26,47 +26,47 @@ std::string what_fails(const std::vector<ConditionView>& conditions) {
 
 }  // namespace
 
-bool Engine::Machine::is_current(ServiceId id, SpawnNumber spawn) const {
-  return id < runs_.size() && runs_[id].spawn == spawn;
+bool Engine::Machine::is_current(RunId run) const {
+  return run.service < runs_.size() && runs_[run.service].number == run.number;
 }
 
 void Engine::Machine::on(const Tick&) {}  // handle() looks at the timers after every event
 
 void Engine::Machine::on(const Spawned& event) {
-  if (!is_current(event.service, event.spawn)) return;
-  Runtime& run = runs_[event.service];
+  if (!is_current(event.run)) return;
+  Runtime& run = runs_[event.run.service];
   if (!run.spawn_pending) return;
   run.spawn_pending = false;
   run.spawn_trouble = 0;
   run.spawn_pause = {};
   run.main_alive = true;
   run.spawned_at = now_;
-  ServiceView& view = shown(event.service);
+  ServiceView& view = shown(event.run.service);
   view.pid = event.pid;
-  note(What::spawned, event.service, fmt::format("pid {}, because {}", event.pid, view.last_start_cause));
-  touch(event.service);
-  if (state(event.service) == State::stopping) return;
-  run.start_deadline = now_ + service(event.service).ready_within;
-  const std::uint32_t conditions = watch_numbers(service(event.service)).live;
+  note(What::spawned, event.run.service, fmt::format("pid {}, because {}", event.pid, view.last_start_cause));
+  touch(event.run.service);
+  if (state(event.run.service) == State::stopping) return;
+  run.start_deadline = now_ + service(event.run.service).ready_within;
+  const std::uint32_t conditions = watch_numbers(service(event.run.service)).live;
   for (std::uint32_t watch = 0; watch < conditions; ++watch) {
-    this->watch(event.service, watch);
+    this->watch(event.run.service, watch);
   }
 }
 
 void Engine::Machine::on(const SpawnFailed& event) {
-  if (!is_current(event.service, event.spawn)) return;
-  Runtime& run = runs_[event.service];
+  if (!is_current(event.run)) return;
+  Runtime& run = runs_[event.run.service];
   if (!run.spawn_pending) return;
   run.spawn_pending = false;
-  note(What::spawn_failed, event.service, event.reason);
-  if (state(event.service) == State::stopping) return run_is_over(event.service);
+  note(What::spawn_failed, event.run.service, event.reason);
+  if (state(event.run.service) == State::stopping) return run_is_over(event.run.service);
   run.start_deadline.reset();
-  fail(event.service, Failure::not_spawned, fmt::format("it could not be started: {}", event.reason));
+  fail(event.run.service, Failure::not_spawned, fmt::format("it could not be started: {}", event.reason));
   // Whatever the reason, tried again soon, then less often: an exec that fails is no work for the machine.
   run.spawn_pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
   ++run.spawn_trouble;
-  if (!event.passing) return recover(event.service);
-  back_off(event.service, run.spawn_pause);  // the machine's trouble, not the service's: never given up
+  if (!event.passing) return recover(event.run.service);
+  back_off(event.run.service, run.spawn_pause);  // the machine's trouble, not the service's: never given up
 }
 
 // What it was told to die of is no trouble.
@@ -77,10 +77,10 @@ What Engine::Machine::how_it_ended(ServiceId id, const ExitStatus& status) const
 }
 
 void Engine::Machine::on(const Exited& event) {
-  if (!is_current(event.service, event.spawn)) return;
-  Runtime& run = runs_[event.service];
+  if (!is_current(event.run)) return;
+  Runtime& run = runs_[event.run.service];
   if (!run.main_alive) return;
-  const ServiceId id = event.service;
+  const ServiceId id = event.run.service;
   run.main_alive = false;
   run.leftovers = !event.leftovers.empty();
   run.leftovers_text = event.leftovers;
@@ -111,17 +111,17 @@ void Engine::Machine::on(const Exited& event) {
 }
 
 void Engine::Machine::on(const TreeEmpty& event) {
-  if (!is_current(event.service, event.spawn)) return;
-  Runtime& run = runs_[event.service];
+  if (!is_current(event.run)) return;
+  Runtime& run = runs_[event.run.service];
   if (run.main_alive || !run.leftovers) return;
   run.leftovers = false;
   run.leftovers_text.clear();
-  run_is_over(event.service);
+  run_is_over(event.run.service);
 }
 
 void Engine::Machine::on(const ConditionChanged& event) {
-  if (!is_current(event.service, event.spawn)) return;
-  const ServiceId id = event.service;
+  if (!is_current(event.run)) return;
+  const ServiceId id = event.run.service;
   Runtime& run = runs_[id];
   if (!run.watching.contains(event.watch)) return;  // it was under way when the watch ended
   ConditionView::Is& is = run.watched[event.watch];

@@ -74,14 +74,14 @@ struct Runtime {
   std::vector<Instant> rotated;         // restarts for new values that the storm brake counts
 
   // The present run, or the last one.
-  SpawnNumber spawn = 0;
+  RunNumber number = 0;
   bool spawn_pending = false;  // Spawn was sent, its answer has not come
   bool main_alive = false;
   bool leftovers = false;
   std::string leftovers_text;
   env::SnapshotPtr values;                                         // what it was started with
   std::map<std::string, std::optional<std::string>> logins_aside;  // key -> the value they were made with
-  std::map<ServiceId, SpawnNumber> bonds;  // the runs of bound_to that it was started against
+  std::map<ServiceId, RunNumber> bonds;    // the runs of bound_to that it was started against
   PlanPtr defined_by;                      // the plan it was started by
   std::vector<ConditionView::Is> watched;  // by watch number
   std::set<std::uint32_t> watching;        // whose answers are awaited; any other comes too late
@@ -159,7 +159,8 @@ struct Engine::Machine {
   void on(const StartWaits& event);
   void on(const Remark& event);
   void tell_what_it_waited_for();
-  bool is_current(ServiceId id, SpawnNumber spawn) const;
+  bool is_current(RunId run) const;
+  RunId run_of(ServiceId id) const { return {id, runs_[id].number}; }
   What how_it_ended(ServiceId id, const ExitStatus& status) const;
   void forgive_lateness();
   void fire_due_timers();

@@ -160,21 +160,21 @@ void Engine::Machine::look_whether_done(ServiceId id) {
 
 void Engine::Machine::spawn(ServiceId id) {
   Runtime& run = runs_[id];
-  ++run.spawn;
+  ++run.number;
   run.spawn_pending = true;
   run.checking = false;
   run.in_background = false;
   const env::SnapshotPtr last_values = std::exchange(run.values, snapshot_);
   run.defined_by = plan_;
   run.bonds.clear();
-  for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].spawn;
+  for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].number;
   run.watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
   run.spawned_at = now_;
   run.start_deadline = now_ + service(id).ready_within;
   run.next_start.reset();
   ServiceView& view = shown(id);
-  view.spawns = run.spawn;
-  view.restarts = run.spawn - 1;
+  view.spawns = run.number;
+  view.restarts = run.number - 1;
   view.generation = snapshot_->generation;
   view.values_since = values_since_;
   view.old_values = false;
@@ -189,7 +189,7 @@ void Engine::Machine::spawn(ServiceId id) {
   wait_for_conditions(id);
   remember_guarded_values(id);
   care_for_logins(id, last_values.get());
-  emit(Spawn{id, run.spawn, run.values});
+  emit(Spawn{run_of(id), run.values});
   started_out_of_turn(id);
   refresh_timer(id);
 }
@@ -237,15 +237,15 @@ void Engine::Machine::drop_overdue_conditions(ServiceId id) {
 
 void Engine::Machine::watch(ServiceId id, std::uint32_t number) {
   runs_[id].watching.insert(number);
-  emit(Watch{id, runs_[id].spawn, number});
+  emit(Watch{run_of(id), number});
 }
 
 void Engine::Machine::unwatch(ServiceId id, std::uint32_t number) {
-  if (runs_[id].watching.erase(number) > 0) emit(Unwatch{id, runs_[id].spawn, number});
+  if (runs_[id].watching.erase(number) > 0) emit(Unwatch{run_of(id), number});
 }
 
 void Engine::Machine::unwatch_all(ServiceId id) {
-  for (const std::uint32_t number : runs_[id].watching) emit(Unwatch{id, runs_[id].spawn, number});
+  for (const std::uint32_t number : runs_[id].watching) emit(Unwatch{run_of(id), number});
   runs_[id].watching.clear();
 }
 
@@ -348,7 +348,7 @@ void Engine::Machine::restart_what_is_bound(ServiceId id) {
     Runtime& run = runs_[other];
     if (state(other) == State::stopping || !is_up(state(other)) || run.checking) continue;
     const auto bond = run.bonds.find(id);
-    if (bond == run.bonds.end() || bond->second == runs_[id].spawn) continue;
+    if (bond == run.bonds.end() || bond->second == runs_[id].number) continue;
     stop_with_bound(other, Next::start_again,
                     fmt::format("{} was restarted ({})", service(id).name, shown(id).last_start_cause));
   }

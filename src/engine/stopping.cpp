@@ -131,7 +131,7 @@ void Engine::Machine::signal_main(ServiceId id) {
   run.told_at = now_;
   run.phase_deadline = now_ + service(id).stop.timeout;
   if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
-  emit(Signal{id, run.spawn, Target::main, service(id).stop.signal});
+  emit(Signal{run_of(id), Target::main, service(id).stop.signal});
   note(What::signal_sent, id,
        fmt::format("{} to its main process: {}", signal_name(service(id).stop.signal), shown(id).cause));
   shown(id).waiting_for = {fmt::format("its main process (pid {})", shown(id).pid.value_or(0))};
@@ -153,7 +153,7 @@ void Engine::Machine::kill_main(ServiceId id) {
   shown(id).waiting_for = {
       fmt::format("its main process (pid {}), which got SIGKILL", shown(id).pid.value_or(0))};
   shown(id).waiting_for_services.clear();
-  emit(Signal{id, run.spawn, Target::main, sigkill});
+  emit(Signal{run_of(id), Target::main, sigkill});
 }
 
 void Engine::Machine::main_is_gone(ServiceId id) {
@@ -181,7 +181,7 @@ void Engine::Machine::kill_leftovers(ServiceId id) {
   }
   enter_phase(id, StopPhase::leftovers_killed);
   run.phase_deadline = now_ + kill_again;
-  emit(Signal{id, run.spawn, Target::leftovers, sigkill});
+  emit(Signal{run_of(id), Target::leftovers, sigkill});
 }
 
 void Engine::Machine::on_stop_deadline(ServiceId id) {

@@ -75,7 +75,7 @@ void Engine::Machine::tell_of_values(ServiceId id, const std::string& cause) {
   runs_[id].values = snapshot_;
   runs_[id].defined_by = plan_;
   shown(id).old_values = false;
-  emit(Signal{id, runs_[id].spawn, Target::main, what.change_signal});
+  emit(Signal{run_of(id), Target::main, what.change_signal});
   note(What::signal_sent, id, fmt::format("{}: {}", signal_name(what.change_signal), cause));
 }
 

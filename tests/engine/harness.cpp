@@ -95,24 +95,24 @@ void Bench::tick() {
   deliver(Tick{});
 }
 
-void Bench::spawned(std::string_view name) { deliver(Spawned{id(name), run(name), ++next_pid_}); }
+void Bench::spawned(std::string_view name) { deliver(Spawned{{id(name), run(name)}, ++next_pid_}); }
 void Bench::spawn_failed(std::string_view name, std::string reason, bool passing) {
-  deliver(SpawnFailed{id(name), run(name), std::move(reason), passing});
+  deliver(SpawnFailed{{id(name), run(name)}, std::move(reason), passing});
 }
 void Bench::condition(std::string_view name, std::uint32_t watch, bool holds, std::string detail) {
-  deliver(ConditionChanged{id(name), run(name), watch, holds, std::move(detail)});
+  deliver(ConditionChanged{{id(name), run(name)}, watch, holds, std::move(detail)});
 }
 void Bench::up(std::string_view name) {
   spawned(name);
   condition(name, 0, true);
 }
 void Bench::exited(std::string_view name, int code, std::string leftovers) {
-  deliver(Exited{id(name), run(name), {code, std::nullopt, false}, std::move(leftovers)});
+  deliver(Exited{{id(name), run(name)}, {code, std::nullopt, false}, std::move(leftovers)});
 }
 void Bench::killed(std::string_view name, int signal) {
-  deliver(Exited{id(name), run(name), {std::nullopt, signal, false}, ""});
+  deliver(Exited{{id(name), run(name)}, {std::nullopt, signal, false}, ""});
 }
-void Bench::tree_empty(std::string_view name) { deliver(TreeEmpty{id(name), run(name)}); }
+void Bench::tree_empty(std::string_view name) { deliver(TreeEmpty{{id(name), run(name)}}); }
 void Bench::command(Command::Verb verb, std::string_view name) {
   deliver(Command{verb, id(name), "operator (uid 1000)"});
 }

@@ -29,7 +29,9 @@ std::string verb_name(Command::Verb verb) {
 }  // namespace
 
 std::string to_text(const Event& event, const plan::Plan& plan) {
-  const auto run = [&](const auto& e) { return fmt::format("{}/{}", name_of(plan, e.service), e.spawn); };
+  const auto run = [&](const auto& e) {
+    return fmt::format("{}/{}", name_of(plan, e.run.service), e.run.number);
+  };
   return std::visit(
       Overloaded{
           [](const Tick&) { return std::string("tick"); },
@@ -71,7 +73,9 @@ std::string to_text(const Event& event, const plan::Plan& plan) {
 }
 
 std::string to_text(const Action& action, const plan::Plan& plan) {
-  const auto run = [&](const auto& a) { return fmt::format("{}/{}", name_of(plan, a.service), a.spawn); };
+  const auto run = [&](const auto& a) {
+    return fmt::format("{}/{}", name_of(plan, a.run.service), a.run.number);
+  };
   return std::visit(
       Overloaded{
           [&](const Spawn& a) {

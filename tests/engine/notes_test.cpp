@@ -53,7 +53,7 @@ TEST_CASE("engine: a leftover that calls itself \"code 0\" does not make a bad e
   Bench bench(plan);
   bench.values({});
   bench.up("gated");
-  const auto said = notes(bench, Exited{0, 1, {1, std::nullopt}, "code 0 (pid 17)"});
+  const auto said = notes(bench, Exited{{0, 1}, {1, std::nullopt}, "code 0 (pid 17)"});
   CHECK(note_of(said, What::ended_badly).cause == "it exited with code 1, leaving code 0 (pid 17)");
   CHECK(severity(note_of(said, What::ended_badly)) == Severity::warning);
 }
@@ -81,12 +81,12 @@ TEST_CASE("engine: what dies of the stop signal it was sent is no trouble; of SI
   bench.values({});
   bench.up("gated");
   bench.command(Command::Verb::restart, "gated");
-  CHECK(severity(note_of(notes(bench, Exited{0, 1, {std::nullopt, 15}, ""}), What::ended_as_told)) ==
+  CHECK(severity(note_of(notes(bench, Exited{{0, 1}, {std::nullopt, 15}, ""}), What::ended_as_told)) ==
         Severity::info);
   bench.up("gated");
   bench.command(Command::Verb::restart, "gated");
   bench.tick();  // SIGKILL
-  CHECK(severity(note_of(notes(bench, Exited{0, 2, {std::nullopt, 9}, ""}), What::ended_badly)) ==
+  CHECK(severity(note_of(notes(bench, Exited{{0, 2}, {std::nullopt, 9}, ""}), What::ended_badly)) ==
         Severity::warning);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("engine: a way back names who failed, and to which generation it leads
   bench.values({{"TOKEN", "2"}});
   bench.exited("gated", 0);
   bench.spawned("gated");
-  const auto said = notes(bench, Exited{0, 2, {1, std::nullopt}, ""});
+  const auto said = notes(bench, Exited{{0, 2}, {1, std::nullopt}, ""});
   const Note& back = note_of(said, What::generation_going_back);
   CHECK(back.generation == 2);
   CHECK(back.back_to == 1);

@@ -383,8 +383,8 @@ TEST_CASE("engine: late events of a run that is over are ignored") {
   bench.tree_empty("gated");
   bench.spawned("gated");
   bench.tick();
-  bench.deliver(Exited{0, 1, {1, std::nullopt, false}, ""});
-  bench.deliver(ConditionChanged{0, 1, 0, true, ""});
+  bench.deliver(Exited{{0, 1}, {1, std::nullopt, false}, ""});
+  bench.deliver(ConditionChanged{{0, 1}, 0, true, ""});
   CHECK_TEXT(bench.log(), R"(
 0.000 condition gated/1 #0 holds
 0.000 exited gated/1: exited with code 1

@@ -74,7 +74,7 @@ TEST_CASE("engine: what ignores its stop signal gets SIGKILL, then its leftovers
   bench.command(Command::Verb::stop, "teled");
   bench.tick();
   bench.tick();
-  bench.deliver(Exited{0, 1, {std::nullopt, 9, false}, "node (pid 44)"});
+  bench.deliver(Exited{{0, 1}, {std::nullopt, 9, false}, "node (pid 44)"});
   CHECK_TEXT(bench.why("teled"), R"(
 teled is stopping and waits for leftovers: node (pid 44) (it was told to stop because the operator (uid 1000) asked for it).)");
   bench.tick();

@@ -147,7 +147,7 @@ TEST_CASE("engine: a chain of 4096 starts, restarts its head and stops link by l
   for (arizuko::plan::ServiceId id = 0; id < length; ++id) {
     CHECK(spawns(actions) == 1);
     actions.clear();
-    engine.handle(Spawned{id, 1, 100 + static_cast<Pid>(id)}, now, actions);
+    engine.handle(Spawned{{id, 1}, 100 + static_cast<Pid>(id)}, now, actions);
   }
   actions.clear();
   engine.handle(StopRequested{"SIGTERM"}, now, actions);
@@ -155,10 +155,10 @@ TEST_CASE("engine: a chain of 4096 starts, restarts its head and stops link by l
     const auto told = std::ranges::find_if(
         actions, [](const Action& each) { return std::holds_alternative<Signal>(each); });
     REQUIRE(told != actions.end());
-    CHECK(std::get<Signal>(*told).service == id);
+    CHECK(std::get<Signal>(*told).run.service == id);
     CHECK(engine.view().services[0].waiting_for.size() == 1);  // the nearest, not all 4095
     actions.clear();
-    engine.handle(Exited{id, 1, {0, std::nullopt}, ""}, now, actions);
+    engine.handle(Exited{{id, 1}, {0, std::nullopt}, ""}, now, actions);
   }
   CHECK(engine.view().exit_code == 0);
 }

@@ -160,8 +160,9 @@ void Invariants::after(const Engine& engine, const Event& event, Instant now,
 
 void Invariants::take(const Event& event) {
   const auto run_of = [this](const auto& e) -> Shadow* {
-    return e.service < shadows_.size() && shadows_[e.service].spawn == e.spawn ? &shadows_[e.service]
-                                                                               : nullptr;
+    return e.run.service < shadows_.size() && shadows_[e.run.service].spawn == e.run.number
+               ? &shadows_[e.run.service]
+               : nullptr;
   };
   if (const auto* spawned = std::get_if<Spawned>(&event)) {
     Shadow* run = run_of(*spawned);
@@ -169,7 +170,7 @@ void Invariants::take(const Event& event) {
     run->pending = false;
     run->main = true;
     run->spawned_at = now_;
-    run->within = service(spawned->service).ready_within;
+    run->within = service(spawned->run.service).ready_within;
   } else if (const auto* failed = std::get_if<SpawnFailed>(&event)) {
     Shadow* run = run_of(*failed);
     if (run == nullptr || !run->pending) return;
@@ -181,7 +182,7 @@ void Invariants::take(const Event& event) {
     run->main = false;
     run->leftovers = !exited->leftovers.empty();
     run->exited_at = now_;
-    run->leftovers_timeout = service(exited->service).stop.leftovers;
+    run->leftovers_timeout = service(exited->run.service).stop.leftovers;
     run->last_exit = exited->status;
   } else if (const auto* empty = std::get_if<TreeEmpty>(&event)) {
     Shadow* run = run_of(*empty);
@@ -189,10 +190,10 @@ void Invariants::take(const Event& event) {
   } else if (const auto* condition = std::get_if<ConditionChanged>(&event)) {
     Shadow* run = run_of(*condition);
     if (run == nullptr || !run->watching.contains(condition->watch)) return;
-    const WatchNumbers numbers = watch_numbers(service(condition->service));
+    const WatchNumbers numbers = watch_numbers(service(condition->run.service));
     const bool live = condition->watch >= numbers.live && condition->watch < numbers.creates;
     const bool held = run->answers.contains(condition->watch) && run->answers[condition->watch];
-    if (live && held && !condition->holds && run->main) died_live_ = condition->service;
+    if (live && held && !condition->holds && run->main) died_live_ = condition->run.service;
     run->answers[condition->watch] = condition->holds;
     if (condition->holds) run->never_live_since.erase(condition->watch);
     if (live && !condition->holds) run->never_live_since.emplace(condition->watch, now_);
@@ -210,41 +211,43 @@ void Invariants::take(const Event& event) {
 // Actions
 
 void Invariants::see(const Spawn& action) {
-  Shadow& run = shadows_[action.service];
-  const plan::Service& what = service(action.service);
-  if (stopping_since_) broken(action.service, "it was started while the pod is stopping");
-  if (run.alive()) broken(action.service, "it was started while something of its last run lives");
-  if (action.spawn != run.spawn + 1) broken(action.service, "its runs are not numbered one by one");
-  if (run.state != State::starting) broken(action.service, "it was started outside the state starting");
-  if (!part(action.service)) broken(action.service, "it was started though it is not part of the instance");
-  if (run.switched_off) broken(action.service, "it was started though the operator switched it off");
+  Shadow& run = shadows_[action.run.service];
+  const plan::Service& what = service(action.run.service);
+  if (stopping_since_) broken(action.run.service, "it was started while the pod is stopping");
+  if (run.alive()) broken(action.run.service, "it was started while something of its last run lives");
+  if (action.run.number != run.spawn + 1) broken(action.run.service, "its runs are not numbered one by one");
+  if (run.state != State::starting) broken(action.run.service, "it was started outside the state starting");
+  if (!part(action.run.service))
+    broken(action.run.service, "it was started though it is not part of the instance");
+  if (run.switched_off) broken(action.run.service, "it was started though the operator switched it off");
   if (action.snapshot->generation != taken_->generation || action.snapshot->values != taken_->values)
-    broken(action.service, "it was not given the generation that is in force");
-  check_guarded_start(action.service);
-  check_logins(action.service, *action.snapshot);
-  if (!env::missing(what, *taken_).empty()) broken(action.service, "it was started without a value it needs");
+    broken(action.run.service, "it was not given the generation that is in force");
+  check_guarded_start(action.run.service);
+  check_logins(action.run.service, *action.snapshot);
+  if (!env::missing(what, *taken_).empty())
+    broken(action.run.service, "it was started without a value it needs");
   for (const auto& [key, why] : taken_->unusable) {
     if (contains_text(env::scope(*plan_, what), key))
-      broken(action.service, "it was started with a value that cannot be used");
+      broken(action.run.service, "it was started with a value that cannot be used");
   }
   for (const ServiceId other : what.after) {
     if (!serving(other))
-      broken(action.service, "it was started before " + service(other).name + " was ready");
+      broken(action.run.service, "it was started before " + service(other).name + " was ready");
   }
   for (const ServiceId other : what.after_tried) {
     if (comes_soon(other))
-      broken(action.service, "it was started before " + service(other).name + " had its chance");
+      broken(action.run.service, "it was started before " + service(other).name + " had its chance");
   }
   if (what.creates && run.watching.empty() && !run.unwatched.contains(watch_numbers(what).creates)) {
-    broken(action.service, "it was run without a look whether it is done already");
+    broken(action.run.service, "it was run without a look whether it is done already");
   }
-  if (view_->services[action.service].last_start_cause.empty())
-    broken(action.service, "it was started without a cause");
+  if (view_->services[action.run.service].last_start_cause.empty())
+    broken(action.run.service, "it was started without a cause");
   Shadow fresh;
   fresh.state = run.state;
   fresh.since = run.since;
   fresh.backoffs = run.backoffs;
-  fresh.spawn = action.spawn;
+  fresh.spawn = action.run.number;
   fresh.pending = true;
   fresh.given = env::compose(*plan_, what, *action.snapshot);
   fresh.given_in = action.snapshot->generation;
@@ -253,29 +256,29 @@ void Invariants::see(const Spawn& action) {
 }
 
 void Invariants::see(const Signal& action) {
-  Shadow& run = shadows_[action.service];
-  if (action.spawn != run.spawn) broken(action.service, "a signal was sent to a run that is over");
+  Shadow& run = shadows_[action.run.service];
+  if (action.run.number != run.spawn) broken(action.run.service, "a signal was sent to a run that is over");
   if (action.target == Target::leftovers) {
-    if (run.main) broken(action.service, "leftovers were signalled while the main process lives (T22)");
-    if (!run.leftovers) broken(action.service, "leftovers were signalled though there are none");
-    if (action.number != sigkill) broken(action.service, "leftovers get SIGKILL and nothing else");
+    if (run.main) broken(action.run.service, "leftovers were signalled while the main process lives (T22)");
+    if (!run.leftovers) broken(action.run.service, "leftovers were signalled though there are none");
+    if (action.number != sigkill) broken(action.run.service, "leftovers get SIGKILL and nothing else");
     if (now_ < run.exited_at + run.leftovers_timeout && !no_time_left()) {
-      broken(action.service, "leftovers were killed before their time");
+      broken(action.run.service, "leftovers were killed before their time");
     }
     run.leftovers_killed = true;
     return;
   }
-  if (!run.main) broken(action.service, "a main process that is not there was signalled");
+  if (!run.main) broken(action.run.service, "a main process that is not there was signalled");
   if (action.number == sigkill) {
     const bool in_time = run.told && now_ >= *run.told + run.timeout;
-    if (!in_time && !no_time_left()) broken(action.service, "SIGKILL before its stop timeout");
+    if (!in_time && !no_time_left()) broken(action.run.service, "SIGKILL before its stop timeout");
     run.main_killed = true;
     return;
   }
-  if (run.state == State::stopping) return see_stop_signal(action.service);
-  if (action.number != service(action.service).change_signal)
-    broken(action.service, "it was signalled for no reason");
-  run.given = env::compose(*plan_, service(action.service), *taken_);
+  if (run.state == State::stopping) return see_stop_signal(action.run.service);
+  if (action.number != service(action.run.service).change_signal)
+    broken(action.run.service, "it was signalled for no reason");
+  run.given = env::compose(*plan_, service(action.run.service), *taken_);
   run.given_in = taken_->generation;
 }
 
@@ -296,23 +299,25 @@ void Invariants::see_stop_signal(ServiceId id) {
 }
 
 void Invariants::see(const Watch& action) {
-  Shadow& run = shadows_[action.service];
-  if (action.spawn != run.spawn) broken(action.service, "a condition of a run that is over is watched");
-  const WatchNumbers numbers = watch_numbers(service(action.service));
-  if (action.watch >= numbers.end) broken(action.service, "a condition that does not exist is watched");
+  Shadow& run = shadows_[action.run.service];
+  if (action.run.number != run.spawn)
+    broken(action.run.service, "a condition of a run that is over is watched");
+  const WatchNumbers numbers = watch_numbers(service(action.run.service));
+  if (action.watch >= numbers.end) broken(action.run.service, "a condition that does not exist is watched");
   if (action.watch < numbers.creates && !run.main)
-    broken(action.service, "a condition is watched without a process");
-  if (!run.watching.insert(action.watch).second) broken(action.service, "a condition is watched twice");
+    broken(action.run.service, "a condition is watched without a process");
+  if (!run.watching.insert(action.watch).second) broken(action.run.service, "a condition is watched twice");
   run.answers.erase(action.watch);
   run.never_live_since.erase(action.watch);
   run.unwatched.erase(action.watch);
 }
 
 void Invariants::see(const Unwatch& action) {
-  Shadow& run = shadows_[action.service];
-  if (action.spawn != run.spawn) broken(action.service, "a condition of a run that is over is unwatched");
+  Shadow& run = shadows_[action.run.service];
+  if (action.run.number != run.spawn)
+    broken(action.run.service, "a condition of a run that is over is unwatched");
   if (run.watching.erase(action.watch) == 0)
-    broken(action.service, "a condition that was not watched is unwatched");
+    broken(action.run.service, "a condition that was not watched is unwatched");
   run.unwatched.insert(action.watch);
 }
 

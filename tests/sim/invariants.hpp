@@ -45,7 +45,7 @@ struct Shadow {
   bool plan_changed_while_stopping = false;
   bool switched_off = false;
 
-  SpawnNumber spawn = 0;
+  RunNumber spawn = 0;
   bool pending = false;
   bool main = false;
   bool leftovers = false;
@@ -58,7 +58,7 @@ struct Shadow {
   std::optional<ExitStatus> last_exit;
   env::Environment given;
   env::Generation given_in = 0;
-  std::map<ServiceId, SpawnNumber> bonds;
+  std::map<ServiceId, RunNumber> bonds;
   std::set<std::uint32_t> watching;
   std::map<std::uint32_t, bool> answers;
   std::set<std::uint32_t> unwatched;

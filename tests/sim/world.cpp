@@ -172,7 +172,8 @@ void World::carry_out(const Action& action) {
                  [this](const Signal& a) { signal(a); },
                  [this](const Watch& a) { watch(a); },
                  [this](const Unwatch& a) {
-                   if (actor(a.service).run == a.spawn) actor(a.service).conditions.erase(a.watch);
+                   if (actor(a.run.service).run == a.run.number)
+                     actor(a.run.service).conditions.erase(a.watch);
                  },
                  [this](const TaskDone& a) {
                    actor(a.service).created = true;
@@ -202,8 +203,7 @@ void World::carry_out(const Action& action) {
 }
 
 void World::spawn(const Spawn& action) {
-  const ServiceId id = action.service;
-  const SpawnNumber run = action.spawn;
+  const auto [id, run] = action.run;
   Actor& each = actor(id);
   if (each.main) throw Broken(service(id).name + ": there are two main processes");
   if (each.leftovers) throw Broken(service(id).name + ": it was started beside leftovers of its last run");
@@ -215,11 +215,11 @@ void World::spawn(const Spawn& action) {
   const bool fails = trouble_ && random_.chance(6);
   if (fails) {
     const bool passing = random_.chance(50);
-    tell(id, SpawnFailed{id, run, passing ? "forking: EAGAIN" : "executing: ENOENT", passing});
+    tell(id, SpawnFailed{{id, run}, passing ? "forking: EAGAIN" : "executing: ENOENT", passing});
     return;
   }
   each.main = true;
-  tell(id, Spawned{id, run, ++next_pid_});
+  tell(id, Spawned{{id, run}, ++next_pid_});
   if (is_poisoned(action) && random_.chance(80)) {
     in(random_.between(0, 3000), [this, id, run] { main_ends(id, run, code(1)); });
     return;
@@ -229,11 +229,11 @@ void World::spawn(const Spawn& action) {
 
 // Some values make whoever sees them fail, most of the time.
 bool World::is_poisoned(const Spawn& action) const {
-  const env::Environment seen = env::compose(*engine_.plan(), service(action.service), *action.snapshot);
+  const env::Environment seen = env::compose(*engine_.plan(), service(action.run.service), *action.snapshot);
   return std::ranges::any_of(seen, [](const auto& each) { return each.second.ends_with(poison); });
 }
 
-void World::main_starts(ServiceId id, SpawnNumber run) {
+void World::main_starts(ServiceId id, RunNumber run) {
   if (service(id).kind == plan::Kind::task) return task_ends(id, run);
   if (!trouble_ || !random_.chance(35)) return;
   const auto when = random_.chance(40) ? random_.between(0, 100) : random_.between(0, 60'000);
@@ -243,7 +243,7 @@ void World::main_starts(ServiceId id, SpawnNumber run) {
   });
 }
 
-void World::task_ends(ServiceId id, SpawnNumber run) {
+void World::task_ends(ServiceId id, RunNumber run) {
   if (trouble_ && random_.chance(10)) {  // it hangs
     actor(id).ignores_term = random_.chance(50);
     return;
@@ -252,27 +252,26 @@ void World::task_ends(ServiceId id, SpawnNumber run) {
   in(random_.between(0, 400), [this, id, run, well] { main_ends(id, run, code(well ? 0 : 1)); });
 }
 
-void World::main_ends(ServiceId id, SpawnNumber run, ExitStatus status) {
+void World::main_ends(ServiceId id, RunNumber run, ExitStatus status) {
   Actor& each = actor(id);
   if (each.run != run || !each.main) return;
   each.main = false;
   each.leftovers = trouble_ && random_.chance(20);
-  tell(id, Exited{id, run, status, each.leftovers ? "sleep (pid 17)" : ""});
+  tell(id, Exited{{id, run}, status, each.leftovers ? "sleep (pid 17)" : ""});
   if (each.leftovers && random_.chance(50)) {
     in(random_.between(0, 3000), [this, id, run] { leftovers_end(id, run); });
   }
 }
 
-void World::leftovers_end(ServiceId id, SpawnNumber run) {
+void World::leftovers_end(ServiceId id, RunNumber run) {
   Actor& each = actor(id);
   if (each.run != run || !each.leftovers || each.main) return;
   each.leftovers = false;
-  tell(id, TreeEmpty{id, run});
+  tell(id, TreeEmpty{{id, run}});
 }
 
 void World::signal(const Signal& action) {
-  const ServiceId id = action.service;
-  const SpawnNumber run = action.spawn;
+  const auto [id, run] = action.run;
   Actor& each = actor(id);
   if (each.run != run) return;
   const auto pause = each.sleeps_in_kernel ? random_.between(1000, 9000) : random_.between(0, 50);
@@ -284,8 +283,7 @@ void World::signal(const Signal& action) {
 }
 
 void World::watch(const Watch& action) {
-  const ServiceId id = action.service;
-  const SpawnNumber run = action.spawn;
+  const auto [id, run] = action.run;
   const std::uint32_t watch = action.watch;
   Actor& each = actor(id);
   const WatchNumbers numbers = watch_numbers(service(id));
@@ -302,7 +300,7 @@ void World::watch(const Watch& action) {
   flap(id, run, watch, trouble_ ? random_.below(5) : 1);
 }
 
-void World::flap(ServiceId id, SpawnNumber run, std::uint32_t watch, std::uint32_t times) {
+void World::flap(ServiceId id, RunNumber run, std::uint32_t watch, std::uint32_t times) {
   in(random_.between(1, times > 1 ? 9000 : 400), [this, id, run, watch, times] {
     Actor& each = actor(id);
     const auto truth = each.conditions.find(watch);
@@ -321,12 +319,12 @@ void World::tell(ServiceId id, const Event& event) {
   happenings_.push({at, ++order_, [this, event] { deliver(event); }});
 }
 
-void World::tell_condition(ServiceId id, SpawnNumber run, std::uint32_t watch, bool holds) {
+void World::tell_condition(ServiceId id, RunNumber run, std::uint32_t watch, bool holds) {
   if (trouble_ && random_.chance(4)) return;  // lost
   Instant& answered = actor(id).answered;
   answered = std::max(answered, now_ + random_.between(0, trouble_ ? 250 : 20));
   happenings_.push({answered, ++order_, [this, id, run, watch, holds] {
-                      deliver(ConditionChanged{id, run, watch, holds, holds ? "" : "connection refused"});
+                      deliver(ConditionChanged{{id, run}, watch, holds, holds ? "" : "connection refused"});
                     }});
 }
 
@@ -407,14 +405,14 @@ void World::operator_acts() {
 // What comes from a run that is over, or from none.
 void World::late_event() {
   const ServiceId id = random_.below(static_cast<std::uint32_t>(engine_.plan()->services.size()) + 1);
-  const SpawnNumber now = id < engine_.plan()->services.size() ? invariants_.shadow(id).spawn : 0;
-  const SpawnNumber run = now == 0 ? 7 : now - 1;
+  const RunNumber now = id < engine_.plan()->services.size() ? invariants_.shadow(id).spawn : 0;
+  const RunNumber run = now == 0 ? 7 : now - 1;
   switch (random_.below(5)) {
-    case 0: return deliver(Spawned{id, run, 99});
-    case 1: return deliver(SpawnFailed{id, run, "late", false});
-    case 2: return deliver(Exited{id, run, code(1), random_.chance(50) ? "late (pid 5)" : ""});
-    case 3: return deliver(TreeEmpty{id, run});
-    case 4: return deliver(ConditionChanged{id, run, random_.below(5), random_.chance(50), "late"});
+    case 0: return deliver(Spawned{{id, run}, 99});
+    case 1: return deliver(SpawnFailed{{id, run}, "late", false});
+    case 2: return deliver(Exited{{id, run}, code(1), random_.chance(50) ? "late (pid 5)" : ""});
+    case 3: return deliver(TreeEmpty{{id, run}});
+    case 4: return deliver(ConditionChanged{{id, run}, random_.below(5), random_.chance(50), "late"});
   }
 }
 

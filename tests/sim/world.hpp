@@ -19,7 +19,7 @@ namespace arizuko::sim {
 
 /// One service's share of the world: what is really so, known to the engine or not.
 struct Actor {
-  SpawnNumber run = 0;
+  RunNumber run = 0;
   bool main = false;       // the main process really lives
   bool leftovers = false;  // something else of the tree really lives
   bool ignores_term = false;
@@ -62,13 +62,13 @@ class World {
   void spawn(const Spawn& action);
   void signal(const Signal& action);
   void watch(const Watch& action);
-  void main_starts(ServiceId id, SpawnNumber run);
-  void main_ends(ServiceId id, SpawnNumber run, ExitStatus status);
-  void leftovers_end(ServiceId id, SpawnNumber run);
-  void task_ends(ServiceId id, SpawnNumber run);
-  void flap(ServiceId id, SpawnNumber run, std::uint32_t watch, std::uint32_t times);
+  void main_starts(ServiceId id, RunNumber run);
+  void main_ends(ServiceId id, RunNumber run, ExitStatus status);
+  void leftovers_end(ServiceId id, RunNumber run);
+  void task_ends(ServiceId id, RunNumber run);
+  void flap(ServiceId id, RunNumber run, std::uint32_t watch, std::uint32_t times);
   void tell(ServiceId id, const Event& event);  // after a latency, in order
-  void tell_condition(ServiceId id, SpawnNumber run, std::uint32_t watch, bool holds);
+  void tell_condition(ServiceId id, RunNumber run, std::uint32_t watch, bool holds);
 
   // What comes from outside.
   void schedule_trouble();

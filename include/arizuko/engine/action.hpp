@@ -13,8 +13,7 @@ namespace arizuko::engine {
 
 /// Start this run with the environment of exactly this snapshot. Answered by Spawned or SpawnFailed.
 struct Spawn {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   env::SnapshotPtr snapshot;
 };
 
@@ -25,22 +24,19 @@ enum class Target {
 
 /// Send a signal; SIGCONT follows SIGTERM and SIGKILL so that a stopped process dies of it.
 struct Signal {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   Target target;
   int number;
 };
 
 /// Begin to watch a condition; see watch_numbers. Answered by ConditionChanged.
 struct Watch {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   std::uint32_t watch;
 };
 
 struct Unwatch {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   std::uint32_t watch;
 };
 

@@ -1,7 +1,7 @@
 // What happened: everything the engine ever learns of the world.
 //
-// An event of a run of a service carries the number of that run (`spawn`, counted from 1 by the
-// engine): what comes late, from a run that is over, is ignored.
+// An event of a run of a service carries the id of that run, which the engine gave it: what comes late, from
+// a run that is over, is ignored.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,14 @@
 #include <variant>
 #include <vector>
 
+#include "arizuko/engine/run_id.hpp"
 #include "arizuko/engine/time.hpp"
 #include "arizuko/env/snapshot.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::engine {
 
-using plan::ServiceId;
 using Pid = std::int32_t;
-using SpawnNumber = std::uint32_t;
 using PlanPtr = std::shared_ptr<const plan::Plan>;
 
 /// How a main process ended: exactly one of the two is set.
@@ -41,14 +40,12 @@ std::string signal_name(int number);
 struct Tick {};
 
 struct Spawned {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   Pid pid;
 };
 
 struct SpawnFailed {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   std::string reason;    // "executing /usr/local/bin/gated: Permission denied (EACCES)"
   bool passing = false;  // EAGAIN, ENOMEM, EMFILE: does not count against the crash budget
 };
@@ -56,8 +53,7 @@ struct SpawnFailed {
 /// The main process ended and was reaped. `leftovers` describes what still lives of its tree
 /// ("sleep (pid 17)"), empty when nothing does; then no TreeEmpty follows.
 struct Exited {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   ExitStatus status;
   std::string leftovers;
   std::string last_words{};  // the last line that this run wrote, for people; empty: it wrote none
@@ -65,14 +61,12 @@ struct Exited {
 
 /// The last leftover of a run is gone; only after an Exited with leftovers.
 struct TreeEmpty {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
 };
 
 /// The answer to a Watch: at its first look, and at each change from then on.
 struct ConditionChanged {
-  ServiceId service;
-  SpawnNumber spawn;
+  RunId run;
   std::uint32_t watch;  // the number of the Watch
   bool holds;
   std::string detail;  // why not: "connection refused", ":9080 is held by timed (pid 7)"

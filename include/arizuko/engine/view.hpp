@@ -38,7 +38,7 @@ struct ServiceView {
   std::vector<ServiceId> waiting_for_services;
 
   std::optional<Pid> pid;             // of the main process, while it lives
-  SpawnNumber spawns = 0;             // runs so far
+  RunNumber spawns = 0;               // runs so far
   std::uint32_t restarts = 0;         // runs after the first
   std::uint32_t failures = 0;         // within the budget's window
   std::optional<Instant> next_start;  // in back-off

@@ -60,10 +60,10 @@ void Supervisor::Impl::carry_out(const engine::Action& action) {
 }
 
 void Supervisor::Impl::carry_out(const engine::Spawn& action) {
-  const plan::Service& what = service(action.service);
-  const RunKey run{action.service, action.spawn};
+  const plan::Service& what = service(action.run.service);
+  const RunKey run{action.run};
   const auto failed = [&](const SpawnError& error) {
-    inbox.push_back(engine::SpawnFailed{action.service, action.spawn, to_text(error), error.passing()});
+    inbox.push_back(engine::SpawnFailed{action.run, to_text(error), error.passing()});
   };
   if (what.creates && !marks.begin(what.name)) {
     return failed({SpawnStage::marking_the_task, errno, options.state.path()});
@@ -79,7 +79,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
     close_pipe(err);
     return failed(error);
   }
-  const RunFacts facts{run_mark(what.name, action.spawn, instance), notify_address(run), out.write_end,
+  const RunFacts facts{run_mark(what.name, action.run.number, instance), notify_address(run), out.write_end,
                        err.write_end, group->descriptor()};
   files_before[run] = ready_files(what);
   lines_before[run] = logs.last_seq();
@@ -98,7 +98,7 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
   values[run] = action.snapshot;
   add_pipe(run, Stream::out, out.read_end);
   add_pipe(run, Stream::err, err.read_end);
-  inbox.push_back(engine::Spawned{action.service, action.spawn, *pid});
+  inbox.push_back(engine::Spawned{action.run, *pid});
 }
 
 std::expected<pid_t, SpawnError> Supervisor::Impl::spawn_child(const plan::Service& what,
@@ -127,7 +127,7 @@ std::string Supervisor::Impl::notify_address(RunKey run) {
 }
 
 void Supervisor::Impl::carry_out(const engine::Signal& action) {
-  const RunKey run{action.service, action.spawn};
+  const RunKey run{action.run};
   switch (action.target) {
     case engine::Target::main: table.signal_main(run, action.number); break;
     case engine::Target::leftovers:
@@ -138,16 +138,16 @@ void Supervisor::Impl::carry_out(const engine::Signal& action) {
 }
 
 void Supervisor::Impl::carry_out(const engine::Watch& action) {
-  const plan::Service& what = service(action.service);
+  const plan::Service& what = service(action.run.service);
   const bool whether_done = what.creates && action.watch == engine::watch_numbers(what).creates;
   if (whether_done && marks.was_cut_short(what.name)) {
     log(Level::warn, fmt::format("{}: an earlier try was cut short, it runs again although {} exists",
                                  what.name, *what.creates));
-    inbox.push_back(engine::ConditionChanged{action.service, action.spawn, action.watch, false,
-                                             "an earlier try was cut short"});
+    inbox.push_back(
+        engine::ConditionChanged{action.run, action.watch, false, "an earlier try was cut short"});
     return;
   }
-  const RunKey run{action.service, action.spawn};
+  const RunKey run{action.run};
   const engine::WatchNumbers numbers = engine::watch_numbers(what);
   const Purpose purpose = action.watch < numbers.live      ? Purpose::readiness
                           : action.watch < numbers.creates ? Purpose::liveness
@@ -157,7 +157,7 @@ void Supervisor::Impl::carry_out(const engine::Watch& action) {
 }
 
 void Supervisor::Impl::carry_out(const engine::Unwatch& action) {
-  watcher.unwatch({{action.service, action.spawn}, action.watch});
+  watcher.unwatch({{action.run}, action.watch});
 }
 
 void Supervisor::Impl::carry_out(const engine::TaskDone& action) {

@@ -27,8 +27,7 @@ WatcherHooks Supervisor::Impl::watcher_hooks() {
       .report =
           [this](WatchKey key, bool holds, std::string detail) {
             // May come from the middle of a log pipe: the engine hears it after that.
-            inbox.push_back(engine::ConditionChanged{key.run.service, key.run.spawn, key.watch, holds,
-                                                     std::move(detail)});
+            inbox.push_back(engine::ConditionChanged{key.run, key.watch, holds, std::move(detail)});
             pump_soon();
           },
       .members = [this](RunKey run) { return table.members(run); },
@@ -43,7 +42,7 @@ WatcherHooks Supervisor::Impl::watcher_hooks() {
         if (!id) return std::nullopt;
         const engine::ServiceView& view = engine.view().services[*id];
         if (view.state != engine::State::ready) return std::nullopt;
-        return RunKey{*id, view.spawns};
+        return RunKey{{*id, view.spawns}};
       },
       .environment = [this](RunKey run) -> env::Environment {
         const auto given = values.find(run);
@@ -73,8 +72,8 @@ std::expected<pid_t, NotStarted> Supervisor::Impl::start_exec(RunKey run, const 
   const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (null < 0) return std::unexpected(NotStarted{"/dev/null cannot be opened", true});
   const auto group = group_of(what);
-  const RunKey key{run.service, run.spawn, ++last_check};
-  const std::string mark = run_mark(what.name, key.spawn, instance, key.check);
+  const RunKey key{run, ++last_check};
+  const std::string mark = run_mark(what.name, key.number, instance, key.check);
   const auto pid = spawn_child(what, check_spec(*engine.plan(), what, check, *snapshot->second,
                                                 {mark, "", null, null, group ? group->descriptor() : -1}));
   ::close(null);

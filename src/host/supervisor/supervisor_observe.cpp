@@ -109,7 +109,7 @@ void Supervisor::Impl::tell_end(const Ending& ending) {
   }
   engine::ExitStatus status = exit_status(ending.wait_status);
   status.out_of_memory = ended_for_want_of_memory(service(run.service).name, ending.wait_status);
-  inbox.push_back(engine::Exited{run.service, run.spawn, status, leftovers, last_words_of(run)});
+  inbox.push_back(engine::Exited{run, status, leftovers, last_words_of(run)});
   lines_before.erase(run);
 }
 
@@ -136,7 +136,7 @@ void Supervisor::Impl::look_for_empty_trees() {
       continue;
     }
     table.forget(*each);
-    inbox.push_back(engine::TreeEmpty{each->service, each->spawn});
+    inbox.push_back(engine::TreeEmpty{*each});
     each = emptying.erase(each);
   }
 }

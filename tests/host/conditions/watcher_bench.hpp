@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-constexpr RunKey run{1, 1};
+constexpr RunKey run{{1, 1}};
 constexpr WatchKey key{run, 0};
 
 struct Report {
@@ -43,7 +43,7 @@ struct Bench {
   std::deque<pid_t> to_start;
   int started = 0;
   NotStarted not_started{"executing check-it: no such file", false};
-  std::optional<RunKey> gated_serves = RunKey{2, 1};
+  std::optional<RunKey> gated_serves = RunKey{{2, 1}};
   arizuko::env::Environment seen;
   std::vector<std::string> warnings;
   std::function<void(const Report&)> on_report = [](const Report&) {};

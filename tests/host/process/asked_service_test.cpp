@@ -118,7 +118,7 @@ TEST_CASE("watcher: what a service waits for does not hold while it cannot be to
   CHECK_FALSE(registry.reports[0].holds);
   CHECK(registry.reports[0].detail == "cannot tell: gated is not ready");
   registry.knows();
-  registry.gated_serves = RunKey{2, 1};
+  registry.gated_serves = RunKey{{2, 1}};
   REQUIRE(registry.reports_reach(2));
   CHECK(registry.reports[1].holds);
 }

@@ -36,7 +36,7 @@ struct World {
   enum class Limit { unmarked, marked };
 
   pid_t start(RunKey run, const std::string& script, Limit limit = Limit::unmarked) {
-    std::string mark = std::to_string(run.service) + "/" + std::to_string(run.spawn);
+    std::string mark = std::to_string(run.service) + "/" + std::to_string(run.number);
     if (run.is_check()) mark += "." + std::to_string(run.check);
     ChildSpec spec = shell(script, {std::string(mark_variable) + "=" + mark});
     if (limit == Limit::marked) spec.limit_mark = limit_mark(mark);
@@ -76,8 +76,8 @@ pid_t await_pid(const std::string& path) {
   return std::stoi(read_text(path));
 }
 
-constexpr RunKey one{1, 1};
-constexpr RunKey two{2, 1};
+constexpr RunKey one{{1, 1}};
+constexpr RunKey two{{2, 1}};
 
 }  // namespace
 
@@ -244,7 +244,7 @@ TEST_CASE("process table: a check is a tree of its own, and what it leaves is ki
   World world;
   Scratch scratch;
   const pid_t main = world.start(one, "exec sleep 1000");
-  constexpr RunKey check{1, 1, 1};
+  constexpr RunKey check{{1, 1}, 1};
   world.start(check,
               "sleep 777 & setsid -f env -i PATH=$PATH sh -c 'echo $$ > " + (scratch / "pid") +
                   "; exec sleep 777'; while [ ! -s " + (scratch / "pid") + " ]; do :; done; exit 0",
@@ -264,7 +264,7 @@ TEST_CASE("process table: a check that still runs is a leftover of its run, with
   World world;
   Scratch scratch;
   world.start(one, "exec sleep 1000");
-  constexpr RunKey check{1, 1, 1};
+  constexpr RunKey check{{1, 1}, 1};
   world.start(check, "sleep 777 & echo $! > " + (scratch / "pid") + "; wait");
   await_pid(scratch / "pid");
   world.table.signal_main(one, SIGKILL);
@@ -281,11 +281,11 @@ TEST_CASE("process table: the next run of a service does not inherit what the la
   world.start(one, "setsid -f sh -c 'echo $$ > " + (scratch / "pid") + "; exec sleep 1000'");
   const pid_t old = await_pid(scratch / "pid");
   world.await_main(one);
-  world.start({1, 2}, "exec sleep 1000");
+  world.start({{1, 2}}, "exec sleep 1000");
   REQUIRE(eventually([&] { return world.table.reap(), world.table.leftovers(one).size() == 1; }));
   CHECK(world.table.leftovers(one)[0].pid == old);
-  CHECK(world.table.leftovers({1, 2}).empty());
-  CHECK(world.table.members({1, 2}).size() == 1);
+  CHECK(world.table.leftovers({{1, 2}}).empty());
+  CHECK(world.table.members({{1, 2}}).size() == 1);
 }
 
 TEST_CASE("process table: a thousand orphans are reaped and counted") {

@@ -19,6 +19,7 @@
 
 #include <sys/types.h>
 
+#include "arizuko/engine/run_id.hpp"
 #include "arizuko/host/process/run_mark.hpp"
 
 namespace arizuko::host {
@@ -27,13 +28,11 @@ class ControlGroups;
 
 /// One run of one service, or one command that was started for it (an exec condition): its own tree of
 /// processes, with a session and a mark of its own.
-struct RunKey {
-  std::uint32_t service = 0;
-  std::uint32_t spawn = 0;  // counts from 1
+struct RunKey : engine::RunId {
   std::uint32_t check = 0;  // counts from 1; 0: the run itself
   bool is_check() const { return check != 0; }
   /// The run that this is part of.
-  RunKey run() const { return {service, spawn}; }
+  RunKey run() const { return {*this}; }
   auto operator<=>(const RunKey&) const = default;
 };
 
