@@ -75,7 +75,7 @@ LABEL org.opencontainers.image.title="arizuko with arizuko-init" \
       org.opencontainers.image.description="A whole arizuko instance as one container, run by arizuko-init" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"
-# Without it TZ is ignored and every schedule is in UTC (docs/traps.md, T27). Copied, not installed: the files
+# Without it TZ is ignored and every schedule is in UTC (docs/reference/traps.md, T27). Copied, not installed: the files
 # are the same for every libc, and the build needs neither apk nor a network.
 COPY --from=binaries /zoneinfo /usr/share/zoneinfo
 COPY --from=binaries /bin/arizuko-init /usr/local/bin/arizuko-init

@@ -383,7 +383,7 @@ class Pod:
         return wait_for(f"a log line with {text!r}",
                         lambda: next((l for l in self.logged().splitlines() if text in l), None), seconds)
 
-    # --- faults of the rehearsal (docs/rehearsal.md)
+    # --- faults of the rehearsal (docs/reference/rehearsal.md)
 
     def fault(self, daemon, text):
         """From now on; an empty text takes it back."""

@@ -1,4 +1,4 @@
-// arizuko-docker: the docker command that gated calls, on Kubernetes (docs/agents.md).
+// arizuko-docker: the docker command that gated calls, on Kubernetes (docs/reference/agents.md).
 #include <fmt/format.h>
 
 #include <csignal>

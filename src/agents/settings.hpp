@@ -21,7 +21,8 @@ using Environment = std::function<std::optional<std::string>(std::string_view na
 
 enum class Backend { docker, kubernetes, none };
 
-/// [agents] of the plan (docs/plan.md), checked by arizuko-init and handed over in ARIZUKO_AGENTS as JSON.
+/// [agents] of the plan (docs/reference/plan.md), checked by arizuko-init and handed over in ARIZUKO_AGENTS
+/// as JSON.
 struct AgentPolicy {
   std::vector<std::string> image_pull_secrets;
   std::string service_account;

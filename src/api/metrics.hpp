@@ -1,4 +1,4 @@
-// What Prometheus scrapes: text format 0.0.4. The names are documented in docs/metrics.md.
+// What Prometheus scrapes: text format 0.0.4. The names are documented in docs/reference/metrics.md.
 #pragma once
 
 #include <cstdint>

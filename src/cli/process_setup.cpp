@@ -35,7 +35,8 @@ void harden() {
 }
 
 /// Every process of our uid may read /proc/1/environ: the block that execve(2) left us. The secrets in it are
-/// read from a copy from now on. (Our memory itself such a process may read, too: docs/rotation.md.)
+/// read from a copy from now on. (Our memory itself such a process may read, too:
+/// docs/explanation/rotation.md.)
 void hide_environment() {
   static std::vector<std::string> kept;
   static std::vector<char*> entries;

@@ -67,7 +67,7 @@ host::LogFormatter formatter_for(plan::LogFormat format, const plan::Plan& plan,
 }
 
 /// A rehearsed fault of arizuko-init itself: an exception with this text, out of a handler of the loop, once
-/// the pod is open. With --rehearse only (docs/rehearsal.md).
+/// the pod is open. With --rehearse only (docs/reference/rehearsal.md).
 constexpr const char* rehearsed_fault_variable = "ARIZUKO_REHEARSE_OWN_FAULT";
 
 void rehearse_fault(host::Instance& instance, const RunOptions& options) {

@@ -172,7 +172,7 @@ bool calls_docker(const plan::Service& service) {
 }
 
 /// The first line that says something, without secrets of ours: by the rule of the log, so that ordinary
-/// words stay (docs/redaction.md).
+/// words stay (docs/explanation/redaction.md).
 std::string first_line(const Context& context, std::string_view output) {
   constexpr std::size_t longest = 200;
   env::Redactor redactor;
@@ -255,7 +255,7 @@ Findings check_agents(const Context& context) {
     add(found, Severity::warning, "agents", {context.plan.pod.data_dir + "/.arizuko-init/agents.json", 0, 0},
         each.group, host::agents_sentence(one, now),
         "its messages are answered by a failure, and its next turns wait up to a minute each (T40)",
-        "`docker info` with gated's environment says whether agents can run: docs/agents.md");
+        "`docker info` with gated's environment says whether agents can run: docs/reference/agents.md");
   }
   return found;
 }

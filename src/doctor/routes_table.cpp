@@ -36,7 +36,7 @@ void add_route(Findings& found, Severity severity, const std::string& database, 
   add(found, severity, "routes-table", {database, 0, 0}, "proxyd_routes", what, why,
       fmt::format(
           "stop proxyd, empty the table: sqlite3 {} 'DELETE FROM proxyd_routes', start proxyd: it takes "
-          "the plan's routes anew. The image has no sqlite3 program: docs/troubleshooting.md",
+          "the plan's routes anew. The image has no sqlite3 program: docs/how-to/troubleshooting.md",
           database));
 }
 

@@ -17,7 +17,7 @@ void add_listener(JsonWriter& json, std::string_view name, const std::optional<A
   json.field(name, address ? address_text(*address) : std::string{"off"});
 }
 
-/// The check itself, in the table form of docs/plan.md.
+/// The check itself, in the table form of docs/reference/plan.md.
 struct CheckWriter {
   JsonWriter& json;
 

@@ -1,5 +1,5 @@
 // Every key that a plan can have, with its type and default: what unknown keys are told by, and what
-// docs/plan.md is held against by a test.
+// docs/reference/plan.md is held against by a test.
 //
 // Pure data, no dependence on the parser.
 #pragma once
@@ -26,7 +26,7 @@ enum class Section {
 struct Key {
   Section section;
   std::string_view name;
-  std::string_view type;      // as in docs/plan.md, without backticks
+  std::string_view type;      // as in docs/reference/plan.md, without backticks
   std::string_view standard;  // the default, likewise; empty where the docs give none
   std::string_view meaning;   // one line, for help
   // Of a condition: the keys of its table form, its main key first. ".ready only", ".live never" are
@@ -34,7 +34,7 @@ struct Key {
   std::string_view parts = "";
 };
 
-/// All keys, in the order of docs/plan.md.
+/// All keys, in the order of docs/reference/plan.md.
 std::span<const Key> schema();
 
 /// Keys that the table form of every condition takes besides its own parts.

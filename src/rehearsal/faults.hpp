@@ -1,7 +1,7 @@
 // Faults on demand: the words for them, and their acting out.
 //
 // parse_faults and fault_time are pure. act_once does to the own process what was asked: crashes,
-// exits, grows, floods, forks. docs/rehearsal.md is the operator's page for all of it.
+// exits, grows, floods, forks. docs/reference/rehearsal.md is the operator's page for all of it.
 #pragma once
 
 #include "slog.hpp"

@@ -292,8 +292,8 @@ TEST_CASE("completion: no script lacks a command or an option of --help") {
   CHECK(type({"completion"}).code == 64);
 }
 
-TEST_CASE("docs: docs/cli.md and the man page name every command and option of --help") {
-  for (const char* file : {"/docs/cli.md", "/docs/arizuko-init.1"}) {
+TEST_CASE("docs: docs/reference/cli.md and the man page name every command and option of --help") {
+  for (const char* file : {"/docs/reference/cli.md", "/docs/reference/arizuko-init.1"}) {
     std::string text = read(std::string(ARIZUKO_SOURCE_DIR) + file);
     for (std::size_t at = text.find("\\-"); at != text.npos; at = text.find("\\-", at)) text.erase(at, 1);
     const std::vector<std::string> all = commands();

@@ -1,4 +1,4 @@
-// docs/doctor.md names every check there is.
+// docs/reference/doctor.md names every check there is.
 #include <doctest/doctest.h>
 
 #include "arizuko/doctor/pod.hpp"
@@ -6,8 +6,8 @@
 
 using namespace arizuko::doctor;
 
-TEST_CASE("docs: docs/doctor.md has a line for every check") {
-  std::ifstream in(ARIZUKO_SOURCE_DIR "/docs/doctor.md");
+TEST_CASE("docs: docs/reference/doctor.md has a line for every check") {
+  std::ifstream in(ARIZUKO_SOURCE_DIR "/docs/reference/doctor.md");
   const std::string text((std::istreambuf_iterator<char>(in)), {});
   const auto documented = [&](std::string_view name) {
     return testing::has(text, fmt::format("\n| `{}` | ", name));

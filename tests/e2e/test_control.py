@@ -1,4 +1,4 @@
-"""Operators' commands: names, exit codes and shapes that scripts rely on (docs/cli.md)."""
+"""Operators' commands: names, exit codes and shapes that scripts rely on (docs/reference/cli.md)."""
 import json
 import re
 import subprocess
@@ -291,10 +291,10 @@ def test_metrics_are_valid_prometheus_text(pod):
             key = line.rsplit(" ", 1)[0]
             assert key not in seen and key.split("{")[0] in typed
             seen.add(key)
-    documented = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs" / "metrics.md").read_text(), re.M))
+    documented = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.M))
     # Those are there where the services have control groups only: test_control_groups.py.
     of_groups = {name for name in documented if re.search(r"_service_(memory|processes|cpu)", name)}
     # And those once gated has asked the docker command of arizuko-init: tests/agents.
     of_agents = {name for name in documented if name.startswith("arizuko_init_agents_")}
     assert len(of_groups) == 6 and len(of_agents) == 2
-    assert documented - of_groups - of_agents == set(typed) - of_agents, "docs/metrics.md and /metrics differ"
+    assert documented - of_groups - of_agents == set(typed) - of_agents, "docs/reference/metrics.md and /metrics differ"

@@ -125,7 +125,7 @@ stop = { timeout = "1s", leftovers = "1s" }
     assert usage["cpu_seconds"] is not None
     assert pod.metric('arizuko_init_service_cpu_seconds_total{service="a"}') is not None
     families = re.findall(r"^# TYPE (arizuko_init_service_(?:memory|processes|cpu)\S*)", pod.get("/metrics")[1], re.M)
-    documented = (ROOT / "docs" / "metrics.md").read_text()
+    documented = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     assert len(families) == 6 and all(f"| `{family}` |" in documented for family in families)
     assert pod.stop() == 0
     assert group.parts() == {"_arizuko-init"}, "the services' groups are gone with them"

@@ -222,7 +222,7 @@ def test_fish_completes_commands_and_options(tmp_path):
 
 def test_the_man_page_is_what_help_says_and_has_no_fault():
     subprocess.run([str(ROOT / "scripts" / "man"), "--check", str(INIT)], check=True)
-    page = ROOT / "docs" / "arizuko-init.1"
+    page = ROOT / "docs" / "reference" / "arizuko-init.1"
     lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True)
     assert (lint.returncode, lint.stdout) == (0, "")
     groff = subprocess.run(["groff", "-man", "-ww", "-z", str(page)], capture_output=True, text=True)

@@ -57,7 +57,7 @@ def test_the_pods_own_variables_leak_to_nobody(pod):
     for service in SERVICES:
         for key, value in pod.environ(service).items():
             if (service, key) == ("gated", "KUBERNETES_SERVICE_HOST"):
-                continue  # for the docker command that it calls (docs/agents.md)
+                continue  # for the docker command that it calls (docs/reference/agents.md)
             assert value not in foreign, f"{service} got {key}"
             assert key not in ("ARIZUKO_DEV", "SOMETHING_SECRET", "KUBERNETES_SERVICE_HOST")
 

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 namespace {
 
 std::string documentation() {
-  std::ifstream in(ARIZUKO_SOURCE_DIR "/docs/engine.md");
+  std::ifstream in(ARIZUKO_SOURCE_DIR "/docs/reference/engine.md");
   std::stringstream text;
   text << in.rdbuf();
   return text.str();
@@ -36,7 +36,7 @@ const Note& note_of(const std::vector<Note>& notes, What what) {
 
 }  // namespace
 
-TEST_CASE("engine: each kind of note has a code of its own, and docs/engine.md lists it") {
+TEST_CASE("engine: each kind of note has a code of its own, and docs/reference/engine.md lists it") {
   const std::string docs = documentation();
   std::set<std::string_view> codes;
   for (std::size_t i = 0; i < kinds_of_notes; ++i) {

@@ -11,12 +11,12 @@ import yaml
 from pod import INIT, ROOT, check
 from rendered import K8S, find, render, pod_of
 
-DOCS = ROOT / "docs"
+HOW_TO = ROOT / "docs" / "how-to"
 PAGES = ["kubernetes.md", "external-secrets.md", "bare-host.md", "troubleshooting.md"]
 
 
 def page(name):
-    return (DOCS / name).read_text()
+    return (HOW_TO / name).read_text()
 
 
 def table_under(text, heading):
@@ -35,7 +35,7 @@ def plain(cell):
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_leads_to_a_file(name):
     for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", page(name)):
-        assert (DOCS / target).exists(), f"{name}: {target}"
+        assert (HOW_TO / target).exists(), f"{name}: {target}"
 
 
 def code_of(text):

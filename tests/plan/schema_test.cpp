@@ -1,4 +1,4 @@
-// docs/plan.md and the schema say the same, and the defaults are what both say.
+// docs/reference/plan.md and the schema say the same, and the defaults are what both say.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -31,9 +31,10 @@ std::string plain(std::string_view cell) {
   return first == std::string::npos ? "" : out.substr(first, out.find_last_not_of(' ') - first + 1);
 }
 
-/// Every table row of docs/plan.md whose first cell is a key: what stands in it, without backquotes.
+/// Every table row of docs/reference/plan.md whose first cell is a key: what stands in it, without
+/// backquotes.
 std::vector<Row> documented() {
-  std::ifstream in{ARIZUKO_SOURCE_DIR "/docs/plan.md"};
+  std::ifstream in{ARIZUKO_SOURCE_DIR "/docs/reference/plan.md"};
   std::vector<Row> rows;
   std::string line, heading;
   while (std::getline(in, line)) {

@@ -13,7 +13,7 @@ using std::chrono::seconds;
 
 constexpr int sigkill = 9;
 
-// Which states may follow which: the table of docs/engine.md.
+// Which states may follow which: the table of docs/reference/engine.md.
 bool may_follow(State from, State to) {
   switch (to) {
     case State::starting:

@@ -93,7 +93,7 @@ def test_systemd_waits_longer_than_the_plan_does():
 
 
 def test_exit_codes_that_do_not_heal_by_themselves_are_not_tried_again():
-    rows = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "docs" / "cli.md").read_text().split("## check")[0], re.M)
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "docs" / "reference" / "cli.md").read_text().split("## check")[0], re.M)
     meaning = {int(code): text for code, text in rows}
     prevented = {int(code) for code in one("RestartPreventExitStatus").split()}
     assert prevented == {64, 77, 78} <= meaning.keys()

@@ -1,4 +1,4 @@
-"""docs/traps.md says of each trap who handles it, and which test shows it. Both must be true."""
+"""docs/reference/traps.md says of each trap who handles it, and which test shows it. Both must be true."""
 import re
 from pathlib import Path
 
@@ -8,7 +8,7 @@ ROW = re.compile(r"^\| (T\d+) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
 
 
 def rows():
-    return ROW.findall((ROOT / "docs" / "traps.md").read_text())
+    return ROW.findall((ROOT / "docs" / "reference" / "traps.md").read_text())
 
 
 def existing():

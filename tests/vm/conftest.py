@@ -27,7 +27,7 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.fixture(scope="session")
 def installed():
-    """The machine after section Install of docs/bare-host.md."""
+    """The machine after section Install of docs/how-to/bare-host.md."""
     machine.install()
 
 

@@ -69,7 +69,7 @@ def typed(line, **env):
 
 
 def install():
-    """docs/bare-host.md, section Install; before its last command, which is daemon-reload, the rehearsal."""
+    """docs/how-to/bare-host.md, section Install; before its last command, which is daemon-reload, the rehearsal."""
     *lines, last = page.commands("Install")
     for line in lines:
         typed(line)
@@ -105,7 +105,7 @@ class Instance:
     # --- before the first start
 
     def prepare(self, **values):
-        """docs/bare-host.md, section The values: the directory, and the values as the page shows them, with `values` over them
+        """docs/how-to/bare-host.md, section The values: the directory, and the values as the page shows them, with `values` over them
         (None: not set). By the commands of the page the first time, and by what these have made the times after: sudo
         takes this machine long."""
         by_page = Instance.as_the_page_makes_them is None
@@ -157,7 +157,7 @@ class Instance:
         (PLAN_DROP_INS / f"{name}.toml").write_text(text)
 
     def fault(self, daemon, text):
-        """A fault of the rehearsal (docs/rehearsal.md) from now on; an empty text takes it back."""
+        """A fault of the rehearsal (docs/reference/rehearsal.md) from now on; an empty text takes it back."""
         directory = self.data / "rehearsal" / "faults"
         run("install", "-d", "-o", self.user, "-g", self.user, directory.parent, directory)
         fresh = directory / f".{daemon}"
@@ -234,7 +234,7 @@ class Instance:
                    *arguments, "--control", self.control, code=None)
 
     def ask(self, path):
-        """What the control socket answers to a GET of docs/cli.md, or None while nobody does: starts no process."""
+        """What the control socket answers to a GET of docs/reference/cli.md, or None while nobody does: starts no process."""
         connection = http.client.HTTPConnection("localhost", timeout=15 * PATIENCE)
         try:
             connection.sock = socket.socket(socket.AF_UNIX)

@@ -1,9 +1,9 @@
-"""docs/bare-host.md as what it is used for: commands to type."""
+"""docs/how-to/bare-host.md as what it is used for: commands to type."""
 import re
 
 from pod import ROOT
 
-PAGE = ROOT / "docs" / "bare-host.md"
+PAGE = ROOT / "docs" / "how-to" / "bare-host.md"
 
 
 def section(title):

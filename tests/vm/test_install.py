@@ -1,4 +1,4 @@
-"""docs/bare-host.md, followed to the letter on a fresh machine."""
+"""docs/how-to/bare-host.md, followed to the letter on a fresh machine."""
 import re
 
 import page

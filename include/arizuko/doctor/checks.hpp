@@ -2,7 +2,7 @@
 //
 // May read files, ask the kernel, and run `docker info`. Writes nothing but one temporary file in the data
 // directory, which has no name any more once it is open. Works before the first start and beside a running
-// instance. Every read is bounded. The facts about the daemons are those of docs/traps.md.
+// instance. Every read is bounded. The facts about the daemons are those of docs/reference/traps.md.
 #pragma once
 
 #include <chrono>

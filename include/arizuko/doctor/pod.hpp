@@ -1,8 +1,8 @@
 // `check --pod`: rendered Kubernetes manifests beside the plan. Reads text, asks nobody.
 //
 // Finds the workload whose container is ours and says, with file and line, what would go wrong in a cluster:
-// what never rotates, what kills too early, what is published by mistake. Facts: docs/traps.md, and what the
-// kubelet does to a pod.
+// what never rotates, what kills too early, what is published by mistake. Facts: docs/reference/traps.md, and
+// what the kubelet does to a pod.
 #pragma once
 
 #include <cstdint>

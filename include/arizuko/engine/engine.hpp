@@ -14,7 +14,7 @@
 //   - every restart, refusal and exit is a Note with a cause;
 //   - an event costs a bounded number of steps, and no service is restarted in a loop without a pause.
 //
-// The life of a service (docs/engine.md has the whole table):
+// The life of a service (docs/reference/engine.md has the whole table):
 //
 //       off <-> waiting <-> blocked
 //                  | everything it comes after is ready or done

@@ -1,5 +1,5 @@
-// Takes secret values out of text for people: lines, events, causes, messages. docs/redaction.md says
-// for operators what is replaced and what is not.
+// Takes secret values out of text for people: lines, events, causes, messages. docs/explanation/redaction.md
+// says for operators what is replaced and what is not.
 //
 // Pure: the memory that holds the values comes from outside (std::pmr), no value is ever given out, and the
 // same secrets and the same text always give the same result.

@@ -2,7 +2,7 @@
 //
 // This is the only form of a plan that the rest of the program sees. It is complete: defaults are
 // filled in, `${service.port}` and `${pod.data_dir}` are replaced, names are indexes, every check of
-// docs/plan.md has passed. The one thing left open are `${NAME}` references in the services' `env`
+// docs/reference/plan.md has passed. The one thing left open are `${NAME}` references in the services' `env`
 // tables, which are filled in from the environment snapshot at each spawn (env/scope.hpp).
 //
 // Pure data: nothing here reads a file, a clock or the environment.
