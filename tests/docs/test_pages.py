@@ -1,0 +1,75 @@
+"""The pages: each knows which kind it is, each is in the index, and whatever they point to is there.
+
+Looks at files only: needs no build, no root. scripts/lint runs it.
+"""
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCS = ROOT / "docs"
+KINDS = {"tutorial": "Tutorial", "how-to": "How-to", "reference": "Reference", "explanation": "Explanation"}
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+
+
+def pages():
+    return sorted(path for path in DOCS.rglob("*.md") if path != DOCS / "README.md")
+
+
+def written():
+    """Every page of the project, those beside the sources too."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT,
+                            check=True, capture_output=True, text=True).stdout
+    return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"(?ms)^```.*?^```", "", page.read_text())
+    found = []
+    for heading in re.findall(r"(?m)^#+ (.+)$", prose):
+        plain = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found.append(plain)
+    return found
+
+
+def test_a_page_lies_in_the_folder_of_its_kind_and_says_in_its_first_lines_for_whom_it_is():
+    assert {path.parent.name for path in pages()} == KINDS.keys()
+    for path in pages():
+        lines = path.read_text().split("\n")
+        assert lines[0].startswith("# ") and lines[1] == "", path
+        assert re.match(rf"\*{KINDS[path.parent.name]}, for \S.*[.*]", lines[2]), f"{path}: {lines[2]}"
+
+
+def test_the_index_names_every_page_once_below_its_kind():
+    index = (DOCS / "README.md").read_text()
+    for kind, title in KINDS.items():
+        part = index.split(f"\n## {title}: ")[1].split("\n## ")[0]
+        named = re.findall(r"\(([^.()\s]\S*?\.md)\)", part)
+        assert sorted(named) == [f"{kind}/{path.name}" for path in pages() if path.parent.name == kind], kind
+
+
+def test_every_link_leads_to_a_file_and_to_a_heading_that_is_there():
+    for page in written():
+        for target in LINK.findall(page.read_text()):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            file = (page.parent / name).resolve() if name else page
+            assert file.exists(), f"{page.relative_to(ROOT)}: {target}"
+            assert not anchor or anchor in anchors(file), f"{page.relative_to(ROOT)}: {target}"
+
+
+def test_every_page_that_sources_scripts_and_messages_name_is_there():
+    listed = subprocess.run(["git", "grep", "-nIoE", "--untracked", r"(^|[^/[:alnum:]])docs/[A-Za-z0-9_./-]+\.(md|1)\b"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert len(listed.splitlines()) > 50
+    for line in listed.splitlines():
+        where, _, name = line.rpartition("docs/")
+        assert (DOCS / name).is_file(), f"{where}docs/{name}"
+
+
+def test_the_glossary_explains_each_word_once():
+    words = [word.strip() for row in re.findall(r"(?m)^\| ([^|]+) \| [^|]+ \|$", (DOCS / "reference/glossary.md").read_text())
+             for word in row.split(", ") if word not in ("word", "not")]
+    assert len(words) > 50 and len(words) == len(set(words)), [word for word in words if words.count(word) > 1]
