@@ -19,6 +19,8 @@
 
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 ARG ARIZUKO_IMAGE=arizuko:latest
+# scripts/version writes it.
+ARG VERSION=0.1.0
 
 
 FROM ${DEBIAN_IMAGE} AS build
@@ -38,7 +40,7 @@ COPY --from=build /out /
 
 
 FROM scratch AS init
-ARG VERSION=0.1.0
+ARG VERSION
 LABEL org.opencontainers.image.title="arizuko-init" \
       org.opencontainers.image.description="Runs a whole arizuko instance as one container: PID 1, gate, restarts, probes" \
       org.opencontainers.image.version="${VERSION}" \
@@ -70,7 +72,7 @@ CMD ["run", "--rehearse"]
 
 
 FROM ${ARIZUKO_IMAGE} AS arizuko
-ARG VERSION=0.1.0
+ARG VERSION
 LABEL org.opencontainers.image.title="arizuko with arizuko-init" \
       org.opencontainers.image.description="A whole arizuko instance as one container, run by arizuko-init" \
       org.opencontainers.image.version="${VERSION}" \

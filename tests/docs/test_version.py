@@ -1,0 +1,31 @@
+"""One version: what CMake gives the program is what images, overlays and pages name."""
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(*words, where=ROOT):
+    return subprocess.run([where / "scripts/version", *words], capture_output=True, text=True, timeout=30)
+
+
+def test_every_place_that_names_the_version_names_the_one_of_cmake():
+    done = run("--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_new_version_reaches_every_place(tmp_path):
+    subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, tmp_path / "tree"], check=True)
+    tree = tmp_path / "tree"
+    shutil.copy(ROOT / "scripts/version", tree / "scripts/version")
+    before = run(where=tree).stdout.strip()
+    assert run("98.7.6", where=tree).returncode == 0
+    assert run(where=tree).stdout == "98.7.6\n" and run("--check", where=tree).returncode == 0
+    for name in ("Dockerfile", "k8s/overlays/production/kustomization.yaml", "docs/how-to/kubernetes.md"):
+        text = (tree / name).read_text()
+        assert "98.7.6" in text and f":{before}" not in text, name
+    # And a place that was missed is found.
+    (tree / "Dockerfile").write_text((tree / "Dockerfile").read_text().replace("arizuko-init:98.7.6", "arizuko-init:98.7.5"))
+    done = run("--check", where=tree)
+    assert done.returncode == 1 and "Dockerfile:" in done.stderr
