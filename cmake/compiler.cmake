@@ -21,7 +21,10 @@ endif()
 
 target_link_options(arizuko_compiler INTERFACE -fuse-ld=lld)
 if(ARIZUKO_STATIC)
-  target_compile_options(arizuko_compiler INTERFACE -ffunction-sections -fdata-sections)
+  target_compile_options(arizuko_compiler INTERFACE
+    -ffunction-sections -fdata-sections
+    # The same program whatever the directory is called: scripts/reproduce. __DATE__ and __TIME__ are errors.
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -Werror=date-time)
   target_link_options(arizuko_compiler INTERFACE -static -Wl,--gc-sections -Wl,--icf=all -s)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
