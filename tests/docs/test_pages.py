@@ -73,3 +73,22 @@ def test_the_glossary_explains_each_word_once():
     words = [word.strip() for row in re.findall(r"(?m)^\| ([^|]+) \| [^|]+ \|$", (DOCS / "reference/glossary.md").read_text())
              for word in row.split(", ") if word not in ("word", "not")]
     assert len(words) > 50 and len(words) == len(set(words)), [word for word in words if words.count(word) > 1]
+
+
+def paths_in(page):
+    """What a page names in backquotes and looks like a path of this tree."""
+    found = set()
+    for code in re.findall(r"`([^`\n]+)`", page.read_text()):
+        for word in code.split():
+            if re.fullmatch(r"(?:src|include|tests|docs|etc|k8s|scripts|bench|cmake|\.ci)/[\w./-]*\w", word) or \
+                    re.fullmatch(r"[A-Z]+\.md|\.[a-z-]+\.yaml", word):
+                found.add(word)
+    return found
+
+
+def test_whoever_contributes_finds_every_path_that_he_is_told_of():
+    for name in ("CONTRIBUTING.md", "SECURITY.md"):
+        named = paths_in(ROOT / name)
+        assert len(named) > 8
+        missing = [path for path in sorted(named) if not (ROOT / path).exists()]
+        assert not missing, f"{name} names {missing}"
