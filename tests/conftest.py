@@ -10,6 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pod  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "timing: measures time, so it runs when nothing else does (scripts/test)")
+
+
 def pytest_sessionstart(session):
     if os.geteuid() != 0:
         pytest.exit("these tests make namespaces: run them as root (scripts/test does, with sudo)", returncode=1)

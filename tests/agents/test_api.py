@@ -1,7 +1,6 @@
 """The API server and the way to it: tokens, certificates, faults, watches."""
 import base64
 import json
-import time
 
 import pytest
 import yaml
@@ -34,9 +33,9 @@ def test_a_fault_that_passes_is_not_seen_by_gated(bench, path, method, fault):
 
 def test_retry_after_is_obeyed(bench):
     bench.server.faults.add("status", "/pods/arizuko-0$", status=429, retry_after=2)
-    begin = time.monotonic()
     assert bench.run().returncode == 0
-    assert time.monotonic() - begin >= 2
+    refused, again = [request[5] for request in bench.server.asked("GET", "/pods/arizuko-0$")[:2]]
+    assert again - refused >= 2
 
 
 def test_a_job_whose_answer_was_lost_is_made_once(bench):
@@ -107,9 +106,8 @@ def test_a_server_with_a_certificate_for_another_address_gets_no_token(bench):
 
 def test_a_server_that_hangs_is_given_up(bench):
     bench.server.faults.add("hang", "/pods/arizuko-0", times=99, seconds=30)
-    begin = time.monotonic()
-    done = bench.command("info")
-    assert done.returncode == 1 and "timed out" in done.stderr and time.monotonic() - begin < 10
+    done = bench.command("info", timeout=10)  # what gated gives it
+    assert done.returncode == 1 and "timed out" in done.stderr
 
 
 # -- Watches --------------------------------------------------------------------------------------------------
@@ -149,18 +147,16 @@ def test_bookmarks_move_the_watch_on(make_bench):
     bench.server.bookmark_every = 0.05
     agent = bench.start()
     agent.stderr.readline()
-    before = len(watches(bench))
     with bench.cluster.store.changed:
         bench.cluster.store.version += 1000  # others change their objects: nothing of ours
-    time_of = time.monotonic() + 5
-    while time.monotonic() < time_of:  # until a watch begins behind all that
+
+    def begins_behind_all_that():
+        before = len(watches(bench))
         bench.server.cut_watches()
         wait_for("the watch again", lambda: len(watches(bench)) > before, seconds=60)
-        before = len(watches(bench))
-        if int(watches(bench)[-1][2]["resourceVersion"]) > 1000:
-            break
-        bench.server.stopping.wait(0.2)
-    assert int(watches(bench)[-1][2]["resourceVersion"]) > 1000
+        return int(watches(bench)[-1][2]["resourceVersion"]) > 1000
+
+    wait_for("a watch that begins behind all that", begins_behind_all_that, seconds=60, pause=0.2)
     (bench.data / "groups/main/go").touch()
     assert agent.wait(15) == 8
 

@@ -1,7 +1,6 @@
 """Every row of contract section 9: arguments, streams and exit codes, as docker 28 has them."""
 import os
 import stat
-import time
 
 import pytest
 from agents import DOCKER, IMAGE, wait_for
@@ -17,10 +16,8 @@ def test_row_1_info_succeeds_when_the_api_server_answers_and_everything_is_allow
 
 
 def test_row_1_info_fails_within_gateds_ten_seconds_when_nobody_answers(bench):
-    begin = time.monotonic()
-    done = bench.command("info", env={"KUBERNETES_SERVICE_PORT": "1"})
+    done = bench.command("info", env={"KUBERNETES_SERVICE_PORT": "1"}, timeout=10)
     assert done.returncode == 1 and "no answer from the API server 127.0.0.1:1" in done.stderr
-    assert time.monotonic() - begin < 10
 
 
 def test_row_1_info_names_every_permission_that_is_missing(bench):

@@ -2,7 +2,6 @@
 import hashlib
 import json
 import signal
-import time
 
 import pytest
 from agents import DOCKER, IMAGE, wait_for
@@ -123,11 +122,9 @@ def test_a_caller_who_no_longer_reads_does_not_stop_the_agent(make_bench):
 ])
 def test_a_turn_that_cannot_start_ends_within_its_bound_and_says_why(bench, trouble, part):
     bench.cluster.troubles[IMAGE] = trouble
-    begin = time.monotonic()
-    done = bench.run(env=QUICK)
+    done = bench.run(env=QUICK, timeout=20)
     assert done.returncode == 125 and done.stdout == ""
     assert part in done.stderr and done.stderr.startswith("docker: ")
-    assert time.monotonic() - begin < 8
     wait_for("its Job is gone", lambda: not bench.jobs())
 
 

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -93,11 +92,10 @@ stop = { timeout = "1s", leftovers = "1s" }
 
 
 def stays_up(pod, group, service, alone=True):
-    """The service's run of now is the one of two seconds later, and it is in its group."""
+    """The service's run of now is the one of a hundred looks later, and it is in its group."""
     restarts = pod.service(service)["restarts"]
     first = pod.outer_pid_of(service)
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
+    for _ in range(100):
         now = pod.service(service)
         assert now["state"] == "ready" and now["restarts"] == restarts, now
         pids = group.pids(service)
@@ -174,10 +172,8 @@ def test_leftovers_that_fork_for_their_lives_are_killed_in_one_stroke(group, gro
     pod.program("a", f"#!/bin/sh\n{pod.bin_dir}/runner &\nexec sleep 1001\n")
     pod.start().wait_ready()
     after = pod.last_seq()
-    started = time.monotonic()
     pod.kill("a")
-    pod.wait_state_event("a", "ready", after, seconds=15)
-    assert time.monotonic() - started < 10
+    pod.wait_state_event("a", "ready", after, seconds=10)
     stays_up(pod, group, "a", alone=False)  # the new run has a runner, too
     assert pod.stop() == 0
 

@@ -149,6 +149,7 @@ def pod_of_one(a_pod):
     return pod
 
 
+@pytest.mark.timing
 def test_an_idle_pid_1_does_not_wake_up(pod_of_one):
     """Two seconds are measured, not waited for anything: nothing is due in them."""
 
@@ -169,6 +170,7 @@ def _settled(switches):
     return switches() == before
 
 
+@pytest.mark.timing
 def test_the_stock_plans_looks_cost_a_few_wakeups_a_second(a_pod):
     pod = a_pod().wait_ready()
 

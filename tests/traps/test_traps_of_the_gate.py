@@ -85,9 +85,8 @@ def test_T03_a_socket_that_never_comes_delays_the_gate_by_its_wait_and_is_droppe
     events = pod.events()
     spawned = next(e for e in events if e["service"] == "gated" and e["event"] == "spawned")
     dropped = next(e for e in events if e["service"] == "gated" and e["cause"].startswith("dropped"))
-    ready = events[position(events, "gated", "ready")]
-    assert 0.24 <= seconds_of(dropped) - seconds_of(spawned) <= 1
-    assert 0 <= seconds_of(ready) - seconds_of(dropped) < 0.5
+    assert seconds_of(dropped) - seconds_of(spawned) >= 0.24, "the plan gives it 250 ms"
+    assert events.index(dropped) + 1 == position(events, "gated", "ready"), "nothing else is waited for then"
     assert '"level":"WARN"' in pod.wait_logged("gated: dropped")
 
 
@@ -270,7 +269,8 @@ def test_T37_a_killed_gated_is_started_again_at_once(a_pod):
     events = pod.events(seq)
     exited = next(e for e in events if e["service"] == "gated" and e["event"] == "exited")
     spawned = next(e for e in events if e["service"] == "gated" and e["event"] == "spawned")
-    assert seconds_of(spawned) - seconds_of(exited) < 0.25, "the back-off is 500 ms"
+    between = [e["to"] for e in events if exited["seq"] < e["seq"] < spawned["seq"] and e["service"] == "gated"]
+    assert between == ["waiting", "starting"], "there is no back-off"
     # Nothing is stopped before gated is there again: its messages would be lost for longer.
     stopped = [i for i, e in enumerate(events) if e["to"] == "stopping" and e["service"] != "gated"]
     assert min(stopped) > position(events, "gated", "ready")

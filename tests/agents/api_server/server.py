@@ -316,7 +316,7 @@ class ApiServer:
         fresh.rename(self.account / "token")
 
     def note(self, method, path, query, body, headers):
-        self.requests.append((method, path, query, body, dict(headers)))
+        self.requests.append((method, path, query, body, dict(headers), time.monotonic()))
 
     def asked(self, method, path):
         return [request for request in list(self.requests) if request[0] == method and re.search(path, request[1])]
