@@ -87,8 +87,20 @@ def paths_in(page):
 
 
 def test_whoever_contributes_finds_every_path_that_he_is_told_of():
-    for name in ("CONTRIBUTING.md", "SECURITY.md"):
+    for name in ("CONTRIBUTING.md", "SECURITY.md", "docs/explanation/architecture.md"):
         named = paths_in(ROOT / name)
         assert len(named) > 8
         missing = [path for path in sorted(named) if not (ROOT / path).exists()]
         assert not missing, f"{name} names {missing}"
+
+
+def test_the_architecture_says_of_twenty_decisions_in_which_file_each_is_taken():
+    part = (DOCS / "explanation/architecture.md").read_text().split("## Where is it decided?")[1].split("\n## ")[0]
+    rows = re.findall(r"(?m)^\| ([^|]+\?) \| `([^`|]+)` \|$", part)
+    assert len(rows) >= 20 and len({file for _, file in rows}) == len(rows)
+    assert [file for _, file in rows if not (ROOT / file).is_file()] == []
+
+
+def test_the_picture_of_the_folders_is_what_they_include():
+    done = subprocess.run([ROOT / "scripts/include-graph", "--check"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
