@@ -15,9 +15,11 @@
 #   docker build --build-context binaries=build/image --target rehearsal .
 #
 # The same programs give the same layers and configuration with --timestamp 0 (podman) or SOURCE_DATE_EPOCH=0 and
-# --output type=image,rewrite-timestamp=true (docker buildx). For a release name both bases by digest.
+# --output type=image,rewrite-timestamp=true (docker buildx). For a release name ARIZUKO_IMAGE by its digest.
 
-ARG DEBIAN_IMAGE=debian:bookworm-slim
+# What it is compiled with, pinned by scripts/pin. Today's packages instead: --build-arg DEBIAN_SNAPSHOT=
+ARG DEBIAN_IMAGE=debian:bookworm-20250520-slim
+ARG DEBIAN_SNAPSHOT=20261115T000000Z
 ARG ARIZUKO_IMAGE=arizuko:latest
 # scripts/version writes it.
 ARG VERSION=0.1.0
@@ -27,7 +29,9 @@ FROM ${DEBIAN_IMAGE} AS build
 WORKDIR /src
 # The list of packages comes before the sources, so that a changed source does not install them again.
 COPY scripts/lib.sh scripts/
-RUN bash -c '. scripts/lib.sh && install_missing "${build_packages[@]}" tzdata && rm -rf /var/lib/apt/lists'
+ARG DEBIAN_SNAPSHOT
+RUN ARIZUKO_SNAPSHOT="${DEBIAN_SNAPSHOT}" \
+  bash -c '. scripts/lib.sh && install_missing "${build_packages[@]}" tzdata && rm -rf /var/lib/apt/lists'
 COPY . .
 # Built for every CPU of the architecture, in a path of its own: nothing of the machine gets in.
 RUN cmake --preset release -DARIZUKO_TESTS=OFF \

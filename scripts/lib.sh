@@ -21,7 +21,18 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# install_missing PACKAGE...: says nothing and needs no privilege when all are there.
+# dated_sources DATE FILE: apt's sources as snapshot.debian.org keeps them, written to FILE; prints the options that make apt
+# take these and no others. ARIZUKO_SNAPSHOT_URL is for a mirror of it.
+dated_sources() {
+  local date=$1 file=$2 url=${ARIZUKO_SNAPSHOT_URL:-http://snapshot.debian.org/archive}
+  local keys='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+  printf 'deb %s %s main\n' "$keys" "$url/debian/$date bookworm" "$keys" "$url/debian/$date bookworm-updates" \
+    "$keys" "$url/debian-security/$date bookworm-security" >"$file"
+  printf '%s\n' -o "Dir::Etc::SourceList=$file" -o Dir::Etc::SourceParts=/dev/null -o Acquire::Check-Valid-Until=false
+}
+
+# install_missing PACKAGE...: says nothing and needs no privilege when all are there. With ARIZUKO_SNAPSHOT=20261115T000000Z
+# the packages are those of that moment, else those of today.
 install_missing() {
   local missing=()
   local package
@@ -29,19 +40,22 @@ install_missing() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return
-  echo "installing: ${missing[*]}"
-  local log
+  echo "installing${ARIZUKO_SNAPSHOT:+ as of $ARIZUKO_SNAPSHOT}: ${missing[*]}"
+  local log sources from=()
   log=$(mktemp)
+  sources=$(mktemp --suffix=.list)
+  [ -z "${ARIZUKO_SNAPSHOT:-}" ] || mapfile -t from < <(dated_sources "$ARIZUKO_SNAPSHOT" "$sources")
+  chmod 0644 "$sources"  # apt reads it as its own user
   # A dead mirror and another apt that holds the lock end in an error, not in a run that never ends.
-  local patience=(-o Acquire::http::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120)
+  local patience=(-o Acquire::http::Timeout=30 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120 "${from[@]}")
   if ! { as_root apt-get "${patience[@]}" update -q && as_root env DEBIAN_FRONTEND=noninteractive \
          apt-get "${patience[@]}" install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     cat "$log" >&2
-    rm -f "$log"
+    rm -f "$log" "$sources"
     echo "scripts: could not install ${missing[*]} (see above)" >&2
     exit 1
   fi
-  rm -f "$log"
+  rm -f "$log" "$sources"
 }
 
 # build PRESET [TARGET...]: prints what the compiler says only when it fails.

@@ -1,4 +1,5 @@
 """One version: what CMake gives the program is what images, overlays and pages name."""
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,3 +30,18 @@ def test_a_new_version_reaches_every_place(tmp_path):
     (tree / "Dockerfile").write_text((tree / "Dockerfile").read_text().replace("arizuko-init:98.7.6", "arizuko-init:98.7.5"))
     done = run("--check", where=tree)
     assert done.returncode == 1 and "Dockerfile:" in done.stderr
+
+
+def test_what_the_images_are_compiled_with_is_pinned():
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"(?m)^ARG DEBIAN_IMAGE=debian:bookworm-20\d{6}-slim(@sha256:[0-9a-f]{64})?$", text)
+    assert re.search(r"(?m)^ARG DEBIAN_SNAPSHOT=20\d{6}T\d{6}Z$", text)
+    assert 'ARIZUKO_SNAPSHOT="${DEBIAN_SNAPSHOT}"' in text
+    assert set(re.findall(r"(?m)^FROM (\S+)", text)) == {"${DEBIAN_IMAGE}", "scratch", "init", "${ARIZUKO_IMAGE}"}
+
+
+def test_what_ci_takes_from_others_is_pinned():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    used = re.findall(r"uses: (\S+)", text)
+    assert used and all(re.search(r"@[0-9a-f]{40}$", each) for each in used), used
+    assert re.search(r"image: debian:bookworm-20\d{6}\n", text)

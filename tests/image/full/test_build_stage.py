@@ -28,7 +28,7 @@ def make_debian(engine):
 def test_the_rehearsal_is_built_from_the_sources_alone_and_gets_ready(engine):
     make_debian(engine)
     engine.run("build", "--network=host", "--format=docker", "--timestamp=0", "--target=rehearsal", "--tag=full",
-               "--build-arg", f"DEBIAN_IMAGE={BASE}", str(ROOT), timeout=1800)
+               "--build-arg", f"DEBIAN_IMAGE={BASE}", "--build-arg", "DEBIAN_SNAPSHOT=", str(ROOT), timeout=1800)
     assert engine.files("full").keys() == {"usr/local/bin/arizuko-init", "usr/local/bin/arizuko-rehearsal",
                                            "etc/arizuko/arizuko.toml"}
     with Container(engine, "full") as container:
