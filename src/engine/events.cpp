@@ -17,11 +17,11 @@ constexpr std::chrono::milliseconds first_pause_of_trouble{100};
 constexpr std::chrono::seconds in_time{1};
 constexpr std::chrono::minutes longest_forgiven{1};
 
-// "http http://... (connection refused)": the first that fails.
-std::string what_fails(const std::vector<ConditionView>& conditions) {
+// The first that fails.
+Cause never_live(const std::vector<ConditionView>& conditions) {
   const auto found = std::ranges::find(conditions, ConditionView::Is::fails, &ConditionView::is);
-  if (found == conditions.end()) return "it was not seen in time";
-  return found->detail.empty() ? found->text : fmt::format("{} ({})", found->text, found->detail);
+  if (found == conditions.end()) return {.why = Why::never_live};
+  return {.why = Why::never_live, .names = {found->text}, .text = found->detail};
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ void Engine::Machine::on(const SpawnFailed& event) {
   note(What::spawn_failed, event.run.service, event.reason);
   if (state(event.run.service) == State::stopping) return run_is_over(event.run.service);
   run.start_deadline.reset();
-  fail(event.run.service, Failure::not_spawned, fmt::format("it could not be started: {}", event.reason));
+  run.failure = {.why = Why::not_spawned, .text = event.reason};
   // Whatever the reason, tried again soon, then less often: an exec that fails is no work for the machine.
   run.spawn_pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
   ++run.spawn_trouble;
@@ -94,16 +94,16 @@ void Engine::Machine::on(const Exited& event) {
   // Why it failed, nobody knows better than itself; but for who was killed from outside.
   run.last_words.clear();
   if (how == What::ended_badly && event.status.signal != sigkill && !event.last_words.empty())
-    run.last_words = ", its last words: " + event.last_words;
+    run.last_words = event.last_words;
   note(how, id,
        fmt::format("it {}{}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : "",
-                   run.last_words));
+                   run.last_words.empty() ? "" : ", its last words: " + run.last_words));
   unwatch_all(id);
 
   if (state(id) != State::stopping) {
     const bool task_ended_well = service(id).kind == plan::Kind::task && event.status.success();
     run.next = task_ended_well ? Next::verify : Next::recover;
-    fail(id, Failure::ended, fmt::format("it {}", to_text(event.status)));
+    run.failure = {.why = Why::ended, .status = event.status};
     run.start_deadline.reset();
     enter_phase(id, StopPhase::main);
   }
@@ -149,9 +149,8 @@ void Engine::Machine::on(const ConditionChanged& event) {
     const auto first = run.watched.begin();
     if (std::none_of(first + numbers.live, first + numbers.creates, fails)) run.live_deadline.reset();
   } else if (held) {
-    fail(id, Failure::not_live,
-         fmt::format("its liveness failed: {}: {}", shown_condition.text, event.detail));
-    stop(id, Next::recover, Order::at_once, run.failure_text);
+    run.failure = {.why = Why::not_live, .names = {shown_condition.text}, .text = event.detail};
+    stop(id, Next::recover, Order::at_once, run.failure);
   } else if (!run.live_deadline) {
     // It has not held yet: it gets the time of its allowed failures before it counts as dead.
     const plan::Condition& condition = service(id).live[event.watch - numbers.live];
@@ -172,7 +171,7 @@ void Engine::Machine::on(const StopRequested& event) {
     if (!stopping()) {
       verdict_ = fmt::format("stopped as asked ({})", event.cause);
       if (!view_.opened) tell_what_it_waited_for();
-      stop_everything(event.cause);
+      stop_everything({.why = Why::stop_requested, .text = event.cause});
     }
     return;
   }
@@ -207,7 +206,7 @@ void Engine::Machine::on(const Command& event) {
   if (event.service >= runs_.size() || stopping()) return;
   const ServiceId id = event.service;
   Runtime& run = runs_[id];
-  const std::string by = fmt::format("the {} asked for it", event.by);
+  const Cause by{.why = Why::operator_asked, .text = event.by};
   switch (event.verb) {
     case Command::Verb::start:
       note(What::start_asked, id, fmt::format("start, by the {}", event.by));
@@ -285,13 +284,13 @@ void Engine::Machine::fire_timer(ServiceId id) {
     on_stop_deadline(id);
   }
   if (run.next_start && *run.next_start <= now_) {
-    run.start_cause = fmt::format("its back-off is over; before that {}", run.failure_text);
-    enter(id, State::waiting, "its back-off is over");
+    run.start_cause = {.why = Why::backoff_over, .because = std::make_shared<const Cause>(run.failure)};
+    enter(id, State::waiting, {.why = Why::backoff_over});
   }
   if (run.live_deadline && *run.live_deadline <= now_) {
     run.live_deadline.reset();
-    fail(id, Failure::never_live, "its liveness never held: " + what_fails(shown(id).liveness));
-    stop(id, Next::recover, Order::at_once, run.failure_text);
+    run.failure = never_live(shown(id).liveness);
+    stop(id, Next::recover, Order::at_once, run.failure);
   }
   if (run.awaiting_values && run.start_deadline && *run.start_deadline <= now_) return task_is_done(id);
   // A late Tick: a condition may have been due to be dropped before the time was over.
@@ -299,13 +298,12 @@ void Engine::Machine::fire_timer(ServiceId id) {
     consider_ready(id);
   if (run.start_deadline && *run.start_deadline <= now_) {
     run.start_deadline.reset();
-    const std::vector<std::string>& open = shown(id).waiting_for;
-    const bool task = service(id).kind == plan::Kind::task;
-    fail(id, Failure::not_ready,
-         fmt::format("it {} within {}{}{}", task ? "did not end" : "was not ready",
-                     duration_text(service(id).ready_within), open.empty() || task ? "" : ": ",
-                     task ? "" : fmt::format("{}", fmt::join(open, "; "))));
-    stop(id, Next::recover, Order::at_once, run.failure_text);
+    if (service(id).kind == plan::Kind::task) {
+      run.failure = {.why = Why::not_ended, .time = service(id).ready_within};
+    } else {
+      run.failure = {.why = Why::not_ready, .names = shown(id).waiting_for, .time = service(id).ready_within};
+    }
+    stop(id, Next::recover, Order::at_once, run.failure);
   }
 }
 

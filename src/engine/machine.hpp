@@ -45,16 +45,6 @@ enum class StopPhase {
   leftovers_killed  // SIGKILL was sent to the rest
 };
 
-/// What a failure was.
-enum class Failure {
-  ended,        // the main process ended unasked
-  not_ready,    // not ready within its time (a task: did not end)
-  not_live,     // a liveness condition failed
-  never_live,   // a liveness condition never held: such a run was never a stable one
-  not_spawned,  // no process was to be had
-  not_verified  // a task ended well, but what it should leave is not there
-};
-
 /// What follows when nothing of a run is left.
 enum class Next {
   recover,      // a failure, or an end unasked for: the restart policy decides
@@ -64,6 +54,8 @@ enum class Next {
 };
 
 struct Runtime {
+  Cause cause;  // why it is in its state
+
   // Wishes and values.
   bool switched_off = false;  // by the operator
   bool part = true;           // enabled, as far as plan and values go
@@ -91,7 +83,7 @@ struct Runtime {
   bool checking = false;                 // a task: it is looked whether it is done already
   bool awaiting_values = false;          // a task: done, the sources are being read anew
   bool ever_ready = false;
-  bool in_background = false;  // its main process made another one and ended: that one had to be killed
+  Cause started_because;  // the present run was started
 
   // Stopping.
   StopPhase phase = StopPhase::none;
@@ -100,10 +92,9 @@ struct Runtime {
   Next next = Next::recover;
   bool ordered = false;              // it waits for what depends on it
   bool nothing_below = false;        // while the pod stops: what depends on it, near and far, has gone
-  Failure failure = Failure::ended;  // why the policy is asked, when `next` is recover
-  std::string failure_text;          // "it exited with code 1"
-  std::string last_words;            // ", its last words: ..." of a main process that failed by itself
-  std::string start_cause;           // why the next run will be started
+  Cause failure{.why = Why::ended};  // why the policy is asked, when `next` is recover
+  std::string last_words;            // of a main process that failed by itself
+  std::optional<Cause> start_cause;  // why the next run will be started
 
   // Restarting.
   FailureRecord failures;
@@ -194,8 +185,8 @@ struct Engine::Machine {
 
   // --- stopping.cpp
   enum class Order { at_once, dependents_first };
-  void stop(ServiceId id, Next next, Order order, const std::string& cause);
-  void stop_with_bound(ServiceId id, Next next, const std::string& cause);
+  void stop(ServiceId id, Next next, Order order, const Cause& cause);
+  void stop_with_bound(ServiceId id, Next next, const Cause& cause);
   std::vector<ServiceId> up_and_bound(ServiceId id) const;
   std::vector<ServiceId> goes_after(ServiceId id) const;
   bool is_being_stopped(ServiceId id) const;
@@ -212,7 +203,6 @@ struct Engine::Machine {
   // --- recovery.cpp
   void recover(ServiceId id);
   bool went_into_background(ServiceId id) const;
-  void fail(ServiceId id, Failure failure, const std::string& text);
   void back_off(ServiceId id, Nanoseconds pause);
   void give_up(ServiceId id);
   void ended_well(ServiceId id);
@@ -221,7 +211,7 @@ struct Engine::Machine {
   // --- pod.cpp
   void refresh_pod();
   void end_pod(int code, const std::string& verdict, const std::string& culprit);
-  void stop_everything(const std::string& cause);
+  void stop_everything(const Cause& cause);
   void hurry(const std::string& cause);
   void kill_everything(const std::string& cause);
   void consider_end();
@@ -233,9 +223,9 @@ struct Engine::Machine {
   void take_values(ServiceId id);
   bool has_old_values(ServiceId id) const;
   bool sees_other_values(ServiceId id, const env::Snapshot& snapshot) const;
-  void follow_values(ServiceId id, const std::string& cause);
-  void tell_of_values(ServiceId id, const std::string& cause);
-  void try_again_with(ServiceId id, const std::string& cause);
+  void follow_values(ServiceId id, const Cause& cause);
+  void tell_of_values(ServiceId id, const Cause& cause);
+  void try_again_with(ServiceId id, const Cause& cause);
   std::string why_refused(const env::Snapshot& fresh) const;
 
   // --- rotation.cpp
@@ -265,8 +255,8 @@ struct Engine::Machine {
   void list_remaining();
   void hurry_turn();
   bool blame_values(ServiceId id);
-  void go_back(ServiceId culprit, const std::string& failure);
-  void go_back_with(ServiceId id, const std::string& why);
+  void go_back(ServiceId culprit, const Cause& failure);
+  void go_back_with(ServiceId id, const Cause& why);
   void end_rotation(Outcome outcome);
   void conclude(Outcome outcome, const std::string& cause);
   void interrupt_rotation(const std::string& cause);
@@ -287,7 +277,7 @@ struct Engine::Machine {
   void tell_of_held(const Held& held);
   std::string remedy(const std::string& key, const HeldValue& value) const;
   /// Why it failed, with its last words: for its own state, not for what follows for others.
-  std::string told(ServiceId id) const;
+  Cause told(ServiceId id) const;
   std::string how_changed(const std::string& key, const std::optional<std::string>& wanted) const;
   std::set<std::string> blamed_keys(ServiceId culprit, const env::Difference& keys) const;
   Held hold_blamed(ServiceId culprit, const std::string& failure);
@@ -323,7 +313,8 @@ struct Engine::Machine {
   const plan::Service& service(ServiceId id) const { return plan_->services[id]; }
   ServiceView& shown(ServiceId id) { return view_.services[id]; }
   State state(ServiceId id) const { return view_.services[id].state; }
-  void enter(ServiceId id, State to, const std::string& cause);
+  void enter(ServiceId id, State to, const Cause& cause);
+  Cause why_not_part(ServiceId id) const;
   void wait_for_services(ServiceId id, std::vector<ServiceId> others);
   void wait_for_conditions(ServiceId id);
   void note(What what, ServiceId id, std::string cause);

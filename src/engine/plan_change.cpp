@@ -82,12 +82,12 @@ void Engine::Machine::take_plan(const plan::Plan& fresh) {
   refresh_chances();
   for (const ServiceId id : changed) {
     if (is_up(state(id)) && service(id).enabled)
-      stop_with_bound(id, Next::start_again, "its definition changed");
+      stop_with_bound(id, Next::start_again, {.why = Why::definition_changed});
     if (state(id) == State::failed || state(id) == State::backoff)
-      try_again_with(id, "its definition changed");
+      try_again_with(id, {.why = Why::definition_changed});
   }
   for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) {
-    follow_values(dependencies_.at_rank(rank), "its values changed");
+    follow_values(dependencies_.at_rank(rank), {.why = Why::values_changed});
   }
 }
 

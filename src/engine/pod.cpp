@@ -52,23 +52,23 @@ void Engine::Machine::end_pod(int code, const std::string& verdict, const std::s
   exit_code_ = code;
   verdict_ = verdict;
   culprit_ = culprit;
-  stop_everything(verdict);
+  stop_everything({.why = Why::pod_ended, .text = verdict});
 }
 
-void Engine::Machine::stop_everything(const std::string& cause) {
-  interrupt_rotation(cause);
+void Engine::Machine::stop_everything(const Cause& cause) {
+  interrupt_rotation(to_text(cause));
   const Nanoseconds grace = plan_->pod.grace;
   view_.state = PodState::stopping;
   view_.since = now_;
-  view_.cause = cause;
+  view_.cause = to_text(cause);
   view_.stop_deadline = now_ + grace;
   kill_at_ = now_ + grace - std::min<Nanoseconds>(kill_reserve, grace / kill_reserve_share);
-  note_pod(What::pod_stopping, "stopping: " + cause);
+  note_pod(What::pod_stopping, "stopping: " + view_.cause);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     Runtime& run = runs_[id];
     if (!is_up(state(id))) {
       if (state(id) != State::failed && state(id) != State::done)
-        enter(id, State::off, "the pod is stopping");
+        enter(id, State::off, {.why = Why::pod_stops});
       refresh_timer(id);
       continue;
     }

@@ -47,7 +47,8 @@ ServiceView Engine::Machine::fresh_view(const plan::Service& each) const {
   view.port = each.port;
   view.state = State::waiting;
   view.since = now_;
-  view.cause = "the values of the environment have not been read yet";
+  view.why = Why::values_not_read;
+  view.cause = to_text(Cause{});
   view.waiting_for = {"the values of the environment"};
   view.readiness = condition_views(each.ready);
   view.liveness = condition_views(each.live);
@@ -73,14 +74,15 @@ void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action
   actions_ = nullptr;
 }
 
-void Engine::Machine::enter(ServiceId id, State to, const std::string& cause) {
+void Engine::Machine::enter(ServiceId id, State to, const Cause& cause) {
   ServiceView& view = shown(id);
   const State from = view.state;
   view.waiting_for.clear();
   view.waiting_for_services.clear();
-  if (from == to && view.cause == cause) return;
+  runs_[id].cause = cause;
   view.state = to;
-  view.cause = cause;
+  view.why = cause.why;
+  view.cause = to_text(cause);
   if (to != State::backoff) {
     runs_[id].next_start.reset();
     view.next_start.reset();
@@ -92,7 +94,9 @@ void Engine::Machine::enter(ServiceId id, State to, const std::string& cause) {
             .service = view.name,
             .from = from,
             .to = to,
-            .cause = cause});
+            .cause = view.cause,
+            .why = cause.why,
+            .origin = origin(cause)});
   touch(id);
   touch_neighbours(id);
   if (from == State::ready) forgive_dependents(id);

@@ -23,45 +23,42 @@ constexpr int exit_essential_dead = 75;
 
 }  // namespace
 
-void Engine::Machine::fail(ServiceId id, Failure failure, const std::string& text) {
-  runs_[id].failure = failure;
-  runs_[id].failure_text = text;
-}
-
-std::string Engine::Machine::told(ServiceId id) const {
+Cause Engine::Machine::told(ServiceId id) const {
   const Runtime& run = runs_[id];
-  return run.failure == Failure::ended ? run.failure_text + run.last_words : run.failure_text;
+  Cause failure = run.failure;
+  if (failure.why == Why::ended) failure.text = run.last_words;
+  return failure;
 }
 
 void Engine::Machine::recover(ServiceId id) {
-  if (stopping()) return enter(id, State::off, "the pod is stopping");
+  if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
   Runtime& run = runs_[id];
-  if (!run.part) return enter(id, State::off, run.not_part_why);  // also a task whose result was looked at
+  if (!run.part) return enter(id, State::off, why_not_part(id));  // also a task whose result was looked at
   const plan::Service& what = service(id);
   const plan::RestartPolicy& policy = what.restart;
   const bool gate_down = what.kind == plan::Kind::service && gate_is_down(id);
   if (!gate_down && blame_values(id)) return;
 
-  const bool ended_well = run.failure == Failure::ended && shown(id).last_exit &&
-                          shown(id).last_exit->success() && !run.in_background;
+  const bool ended_well =
+      run.failure.why == Why::ended && shown(id).last_exit && shown(id).last_exit->success();
   if (ended_well && policy.when != plan::RestartWhen::always) {
-    enter(id, State::done, run.failure_text);
+    enter(id, State::done, run.failure);
     if (what.essential)
-      end_pod(exit_ended, fmt::format("{} ended by itself: {}", what.name, run.failure_text), what.name);
+      end_pod(exit_ended, fmt::format("{} ended by itself: {}", what.name, to_text(run.failure)), what.name);
     return;
   }
   // T5: what ends because its gate is down is not to blame, and not started into the void.
   if (gate_down) {
-    run.start_cause = run.failure_text;
-    return enter(id, State::waiting, run.failure_text);
+    run.start_cause = run.failure;
+    return enter(id, State::waiting, run.failure);
   }
   const std::optional<Instant>& ready_at = shown(id).ready_at;
-  const bool was_stable = ready_at && now_ - *ready_at >= policy.stable && run.failure != Failure::never_live;
+  const bool was_stable = ready_at && now_ - *ready_at >= policy.stable && run.failure.why != Why::never_live;
   run.failures.add(policy, now_, was_stable);
   shown(id).failures = run.failures.within_window(policy, now_);
   if (policy.when == plan::RestartWhen::never || run.failures.exhausted(policy, now_)) return give_up(id);
   const Nanoseconds least =
-      run.failure == Failure::not_spawned ? run.spawn_pause : run.failures.least_pause(now_);
+      run.failure.why == Why::not_spawned ? run.spawn_pause : run.failures.least_pause(now_);
   back_off(id, std::max(least, run.failures.delay(policy, what.name)));
 }
 
@@ -70,48 +67,45 @@ void Engine::Machine::recover(ServiceId id) {
 bool Engine::Machine::went_into_background(ServiceId id) const {
   const Runtime& run = runs_[id];
   const ServiceView& view = view_.services[id];
-  const bool ended_by_itself = run.next == Next::recover && run.failure == Failure::ended;
+  const bool ended_by_itself = run.next == Next::recover && run.failure.why == Why::ended;
   return service(id).kind == plan::Kind::service && ended_by_itself && !stopping() && view.last_exit &&
          view.last_exit->success() && (!view.ready_at || now_ - *view.ready_at < still_beginning);
 }
 
 void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
-  if (stopping()) return enter(id, State::off, "the pod is stopping");
+  if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
   Runtime& run = runs_[id];
   const plan::RestartPolicy& policy = service(id).restart;
   if (pause == Nanoseconds{0}) {
-    run.start_cause = run.failure_text;
-    return enter(id, State::waiting, run.failure_text);
+    run.start_cause = run.failure;
+    return enter(id, State::waiting, run.failure);
   }
   run.next_start = now_ + pause;
   shown(id).next_start = run.next_start;
-  const std::string budget = policy.budget > 0 && shown(id).failures > 0
-                                 ? fmt::format(" (failure {} of {} within {})", shown(id).failures,
-                                               policy.budget, duration_text(policy.window))
-                                 : "";
-  enter(id, State::backoff, told(id) + budget);
+  Cause cause = told(id);
+  if (policy.budget > 0 && shown(id).failures > 0)
+    cause.count = {shown(id).failures, policy.budget, policy.window};
+  enter(id, State::backoff, cause);
   refresh_timer(id);
 }
 
 void Engine::Machine::give_up(ServiceId id) {
   const plan::Service& what = service(id);
   const Runtime& run = runs_[id];
-  const std::string count =
-      what.restart.when == plan::RestartWhen::never
-          ? ""
-          : fmt::format(" ({} failures within {})", shown(id).failures, duration_text(what.restart.window));
-  enter(id, State::failed, told(id) + count);
+  Cause cause = told(id);
+  if (what.restart.when != plan::RestartWhen::never)
+    cause.count = {shown(id).failures, 0, what.restart.window};
+  enter(id, State::failed, cause);
   if (what.restart.verdict != plan::Verdict::end_pod) return;
   if (what.kind == plan::Kind::task) {
-    return end_pod(exit_seeding_failed, fmt::format("task {} failed: {}{}", what.name, told(id), count),
+    return end_pod(exit_seeding_failed, fmt::format("task {} failed: {}", what.name, to_text(cause)),
                    what.name);
   }
-  if (!run.ever_ready && run.failure == Failure::not_ready) {
+  if (!run.ever_ready && run.failure.why == Why::not_ready) {
     return end_pod(exit_gate_never_opened,
-                   fmt::format("the gate never opened: {}: {}{}", what.name, told(id), count), what.name);
+                   fmt::format("the gate never opened: {}: {}", what.name, to_text(cause)), what.name);
   }
-  end_pod(exit_essential_dead, fmt::format("{} is finally dead: {}{}", what.name, told(id), count),
-          what.name);
+  end_pod(exit_essential_dead, fmt::format("{} is finally dead: {}", what.name, to_text(cause)), what.name);
 }
 
 // A task exited with code 0.
@@ -121,7 +115,7 @@ void Engine::Machine::ended_well(ServiceId id) {
   run.watched.assign(numbers.end, ConditionView::Is::unknown);  // a new plan may ask for other files
   for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) this->watch(id, watch);
   run.start_deadline = now_ + service(id).ready_within;
-  enter(id, State::starting, "it exited with code 0; it is looked whether it did what it should");
+  enter(id, State::starting, {.why = Why::verifies, .names = service(id).verify});
   shown(id).waiting_for = service(id).verify;
   touch(id);
 }
@@ -134,8 +128,8 @@ void Engine::Machine::forgive_dependents(ServiceId id) {
     if (now_ - shown(other).since > shared_end || !gate_is_down(other)) continue;
     run.failures.forgive_since(now_ - shared_end);
     shown(other).failures = run.failures.within_window(service(other).restart, now_);
-    run.start_cause = run.failure_text;
-    enter(other, State::waiting, run.failure_text);
+    run.start_cause = run.failure;
+    enter(other, State::waiting, run.failure);
   }
 }
 

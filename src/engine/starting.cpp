@@ -34,27 +34,27 @@ void Engine::Machine::consider(ServiceId id) {
 
 void Engine::Machine::consider_start(ServiceId id) {
   const Runtime& run = runs_[id];
-  if (stopping()) return enter(id, State::off, "the pod is stopping");
+  if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
   if (!snapshot_) {
     if (state(id) == State::waiting) shown(id).waiting_for = {"the values of the environment"};
     return;
   }
-  if (run.switched_off) return enter(id, State::off, shown(id).cause);
-  if (!run.part) return enter(id, State::off, run.not_part_why);
+  if (run.switched_off) return enter(id, State::off, run.cause);
+  if (!run.part) return enter(id, State::off, why_not_part(id));
   if (!run.missing.empty()) {
-    enter(id, State::blocked, "it needs " + why_missing(run.missing));
+    enter(id, State::blocked,
+          {.why = Why::values_missing, .names = run.missing, .text = why_missing(run.missing)});
     shown(id).waiting_for = run.missing;
     return;
   }
   if (!run.unusable.empty()) {
-    enter(id, State::blocked, "it takes " + why_missing(run.unusable));
+    enter(id, State::blocked,
+          {.why = Why::values_unusable, .names = run.unusable, .text = why_missing(run.unusable)});
     shown(id).waiting_for = run.unusable;
     return;
   }
   if (!run.unaccepted.empty()) {
-    enter(id, State::blocked,
-          fmt::format("{} was changed since the last run, and nobody has accepted it",
-                      fmt::join(run.unaccepted, ", ")));
+    enter(id, State::blocked, {.why = Why::values_unaccepted, .names = run.unaccepted});
     shown(id).waiting_for.clear();
     for (const std::string& key : run.unaccepted) shown(id).waiting_for.push_back(key + " to be accepted");
     return;
@@ -63,7 +63,7 @@ void Engine::Machine::consider_start(ServiceId id) {
   if (!unmet.empty()) {
     std::vector<std::string> names;
     for (const ServiceId other : unmet) names.push_back(service(other).name);
-    enter(id, State::waiting, fmt::format("it comes after {}", fmt::join(names, ", ")));
+    enter(id, State::waiting, {.why = Why::comes_after, .names = std::move(names)});
     wait_for_services(id, std::move(unmet));
     return;
   }
@@ -153,7 +153,7 @@ void Engine::Machine::look_whether_done(ServiceId id) {
   run.checking = true;
   run.watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
   run.start_deadline = now_ + service(id).ready_within;
-  enter(id, State::starting, fmt::format("it is looked whether {} exists", *service(id).creates));
+  enter(id, State::starting, {.why = Why::looks_whether_done, .names = {*service(id).creates}});
   shown(id).waiting_for = {*service(id).creates};
   watch(id, watch_numbers(service(id)).creates);
 }
@@ -163,7 +163,6 @@ void Engine::Machine::spawn(ServiceId id) {
   ++run.number;
   run.spawn_pending = true;
   run.checking = false;
-  run.in_background = false;
   const env::SnapshotPtr last_values = std::exchange(run.values, snapshot_);
   run.defined_by = plan_;
   run.bonds.clear();
@@ -180,12 +179,14 @@ void Engine::Machine::spawn(ServiceId id) {
   view.old_values = false;
   view.ready_at.reset();
   view.next_start.reset();
-  view.last_start_cause = run.start_cause.empty() ? "everything it comes after is ready" : run.start_cause;
+  run.started_because =
+      std::exchange(run.start_cause, std::nullopt).value_or(Cause{.why = Why::dependencies_ready});
+  view.last_start_why = run.started_because.why;
+  view.last_start_cause = to_text(run.started_because);
   for (ConditionView& condition : view.readiness)
     condition = {condition.text, ConditionView::Is::unknown, ""};
   for (ConditionView& condition : view.liveness) condition = {condition.text, ConditionView::Is::unknown, ""};
-  enter(id, State::starting, view.last_start_cause);
-  run.start_cause.clear();
+  enter(id, State::starting, run.started_because);
   wait_for_conditions(id);
   remember_guarded_values(id);
   care_for_logins(id, last_values.get());
@@ -211,7 +212,7 @@ void Engine::Machine::consider_ready(ServiceId id) {
     return;
   }
   if (state(id) == State::ready) {
-    enter(id, State::unready, "a readiness condition does not hold any more");
+    enter(id, State::unready, {.why = Why::condition_ceased});
     look_away(id);
   }
   wait_for_conditions(id);
@@ -255,9 +256,7 @@ void Engine::Machine::become_ready(ServiceId id) {
   const bool first = state(id) == State::starting;
   run.start_deadline.reset();
   run.ever_ready = true;
-  enter(id, State::ready,
-        service(id).ready.empty() ? "it runs and has no readiness condition"
-                                  : "all its readiness conditions hold");
+  enter(id, State::ready, {.why = service(id).ready.empty() ? Why::no_conditions : Why::conditions_hold});
   if (!first) return look_while_ready(id);
   view.ready_at = now_;
   if (!rotation_) forget_logins(id);
@@ -306,9 +305,8 @@ void Engine::Machine::consider_task(ServiceId id) {
     if (answer != ConditionView::Is::holds && may_start) return spawn(id);
     run.checking = false;
     run.start_deadline.reset();
-    if (answer != ConditionView::Is::holds)
-      return enter(id, State::waiting, "things changed while it was looked");
-    return enter(id, State::done, fmt::format("{} exists already", *service(id).creates));
+    if (answer != ConditionView::Is::holds) return enter(id, State::waiting, {.why = Why::look_outdated});
+    return enter(id, State::done, {.why = Why::task_done_before, .names = {*service(id).creates}});
   }
   // It ended well: did it do what it should?
   for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) {
@@ -324,13 +322,13 @@ void Engine::Machine::consider_task(ServiceId id) {
   }
   if (!verified) {
     run.start_deadline.reset();
-    fail(id, Failure::not_verified, fmt::format("it exited with code 0, but {} does not exist", absent));
+    run.failure = {.why = Why::not_verified, .names = {absent}};
     return recover(id);
   }
   emit(TaskDone{id});
   run.awaiting_values = true;
   run.start_deadline = now_ + read_again_within;
-  enter(id, State::starting, "it exited with code 0; the values are read again, it may have written some");
+  enter(id, State::starting, {.why = Why::rereads_values});
 }
 
 void Engine::Machine::task_is_done(ServiceId id) {
@@ -338,7 +336,7 @@ void Engine::Machine::task_is_done(ServiceId id) {
   run.awaiting_values = false;
   run.start_deadline.reset();
   run.ever_ready = true;
-  enter(id, State::done, "it exited with code 0");
+  enter(id, State::done, {.why = Why::ended, .status = ExitStatus{.code = 0, .signal = {}}});
 }
 
 // What told something to an earlier run of `id` has to tell it again (T6).
@@ -350,7 +348,9 @@ void Engine::Machine::restart_what_is_bound(ServiceId id) {
     const auto bond = run.bonds.find(id);
     if (bond == run.bonds.end() || bond->second == runs_[id].number) continue;
     stop_with_bound(other, Next::start_again,
-                    fmt::format("{} was restarted ({})", service(id).name, shown(id).last_start_cause));
+                    {.why = Why::dependency_restarted,
+                     .names = {service(id).name},
+                     .because = std::make_shared<const Cause>(runs_[id].started_because)});
   }
 }
 

@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kill_again{1};
 
 }  // namespace
 
-void Engine::Machine::stop(ServiceId id, Next next, Order order, const std::string& cause) {
+void Engine::Machine::stop(ServiceId id, Next next, Order order, const Cause& cause) {
   Runtime& run = runs_[id];
   if (!run.anything_alive()) {
     // Only a task that is being looked at has a state of its own and no process.
@@ -47,12 +47,13 @@ void Engine::Machine::stop(ServiceId id, Next next, Order order, const std::stri
 
 // A planned stop: what registered with it goes first, while it can still say goodbye, and comes back
 // when it is ready again (T37).
-void Engine::Machine::stop_with_bound(ServiceId id, Next next, const std::string& cause) {
+void Engine::Machine::stop_with_bound(ServiceId id, Next next, const Cause& cause) {
+  const Cause along{.why = next == Next::start_again ? Why::dependency_restarts : Why::dependency_stops,
+                    .names = {service(id).name},
+                    .because = std::make_shared<const Cause>(cause)};
   for (const ServiceId other : up_and_bound(id)) {
     if (state(other) == State::stopping) continue;
-    stop(other, Next::start_again, Order::dependents_first,
-         fmt::format("{} is {} ({})", service(id).name, next == Next::start_again ? "restarted" : "stopped",
-                     cause));
+    stop(other, Next::start_again, Order::dependents_first, along);
   }
   stop(id, next, Order::dependents_first, cause);
 }
@@ -133,7 +134,7 @@ void Engine::Machine::signal_main(ServiceId id) {
   if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
   emit(Signal{run_of(id), Target::main, service(id).stop.signal});
   note(What::signal_sent, id,
-       fmt::format("{} to its main process: {}", signal_name(service(id).stop.signal), shown(id).cause));
+       fmt::format("{} to its main process: {}", signal_name(service(id).stop.signal), to_text(run.cause)));
   shown(id).waiting_for = {fmt::format("its main process (pid {})", shown(id).pid.value_or(0))};
 }
 
@@ -162,7 +163,7 @@ void Engine::Machine::main_is_gone(ServiceId id) {
   enter_phase(id, StopPhase::leftovers);
   run.phase_deadline = now_ + service(id).stop.leftovers;
   if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
-  enter(id, State::stopping, state(id) == State::stopping ? shown(id).cause : run.failure_text);
+  enter(id, State::stopping, state(id) == State::stopping ? run.cause : run.failure);
   shown(id).waiting_for = {fmt::format("leftovers: {}", run.leftovers_text)};
   refresh_timer(id);
   if (stopping() && !kill_at_) kill_leftovers(id);
@@ -172,10 +173,7 @@ void Engine::Machine::kill_leftovers(ServiceId id) {
   Runtime& run = runs_[id];
   if (run.phase != StopPhase::leftovers_killed) {
     if (went_into_background(id)) {
-      run.in_background = true;
-      fail(id, Failure::ended,
-           fmt::format("it runs in the background: it {} and left {}; start it in the foreground",
-                       to_text(*shown(id).last_exit), run.leftovers_text));
+      run.failure = {.why = Why::in_background, .text = run.leftovers_text, .status = shown(id).last_exit};
     }
     note(What::killed, id, fmt::format("SIGKILL to what its last run left: {}", run.leftovers_text));
   }
@@ -198,7 +196,7 @@ void Engine::Machine::on_stop_deadline(ServiceId id) {
 // Nothing of the run is left. What now?
 void Engine::Machine::run_is_over(ServiceId id) {
   Runtime& run = runs_[id];
-  const std::string cause = shown(id).cause;
+  const Cause cause = run.cause;
   enter_phase(id, StopPhase::none);
   run.phase_deadline.reset();
   touch(id);
@@ -208,7 +206,7 @@ void Engine::Machine::run_is_over(ServiceId id) {
     return;
   }
   if (run.next != Next::verify && (run.switched_off || !run.part)) {
-    return enter(id, State::off, run.switched_off ? cause : run.not_part_why);
+    return enter(id, State::off, run.switched_off ? cause : why_not_part(id));
   }
   switch (run.next) {
     case Next::recover: return recover(id);

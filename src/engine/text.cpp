@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/engine/action.hpp"
-#include "arizuko/engine/event.hpp"
+#include "arizuko/engine/exit_status.hpp"
 #include "arizuko/engine/rotation.hpp"
 #include "arizuko/engine/state.hpp"
 

@@ -13,7 +13,7 @@ namespace {
 // Beside the services' own times to stop and to be ready.
 constexpr std::chrono::seconds margin_of_a_turn{10};
 
-constexpr const char* values_changed = "its values changed";
+Cause values_changed() { return {.why = Why::values_changed}; }
 
 }  // namespace
 
@@ -69,7 +69,7 @@ void Engine::Machine::enroll(ServiceId id) {
   if (!affected) return;
   if (!rotation.serving.contains(id)) {
     const std::vector<ServiceId> bound = up_and_bound(id);
-    follow_values(id, values_changed);
+    follow_values(id, values_changed());
     for (const ServiceId other : bound) {  // it was up and not ready: what is bound to it may have served
       if (state(other) == State::stopping && rotation.serving.contains(other)) await_return_of(other);
     }
@@ -81,7 +81,7 @@ void Engine::Machine::enroll(ServiceId id) {
     rotation.pending.insert(id);
   } else if (service(id).on_change == plan::OnChange::signal) {
     rotation.moved.insert(id);  // it may die of what it reads
-    follow_values(id, values_changed);
+    follow_values(id, values_changed());
   }
 }
 
@@ -119,8 +119,8 @@ bool Engine::Machine::advance_restarting(bool too_late) {
       std::ranges::find_if(rotation.awaited, [this](ServiceId id) { return !waits_for_its_turn(id); });
   if (blocking != rotation.awaited.end()) {
     if (too_late)
-      go_back(*blocking, fmt::format("it did not become ready again in time{}",
-                                     rotation.hurried ? ", and newer values wait" : ""));
+      go_back(*blocking,
+              {.why = Why::not_ready_in_turn, .text = rotation.hurried ? "newer values wait" : ""});
     return too_late;
   }
   if (const std::optional<ServiceId> next = next_in_turn()) {
@@ -195,9 +195,9 @@ void Engine::Machine::take_turn_of(ServiceId id) {
   list_remaining();
   if (next_values_) hurry_turn();
   runs_[id].rotated.push_back(now_);
-  if (!is_up(state(id))) return follow_values(id, values_changed);
-  if (!runs_[id].part) return stop_with_bound(id, Next::stay_off, runs_[id].not_part_why);
-  stop_with_bound(id, Next::start_again, values_changed);
+  if (!is_up(state(id))) return follow_values(id, values_changed());
+  if (!runs_[id].part) return stop_with_bound(id, Next::stay_off, why_not_part(id));
+  stop_with_bound(id, Next::start_again, values_changed());
 }
 
 // Newer values wait: they do not wait long for services that the pod can do without. A wrong password that
@@ -248,7 +248,7 @@ bool Engine::Machine::blame_values(ServiceId id) {
     return false;
   const bool observed = rotation_->phase == RotationPhase::observing && now_ >= *rotation_->deadline;
   if (observed) return false;
-  const std::string cause = fmt::format("{}: {}", service(id).name, runs_[id].failure_text);
+  const std::string cause = fmt::format("{}: {}", service(id).name, to_text(runs_[id].failure));
   if (rotation_->phase == RotationPhase::going_back) {
     // Its own values do not help it either: the restart policy goes on from here.
     shown_rotation().cause += fmt::format("; and with the old values {}", cause);
@@ -256,20 +256,20 @@ bool Engine::Machine::blame_values(ServiceId id) {
     return false;
   }
   if (runs_[id].values != snapshot_) return false;
-  enter(id, State::waiting, runs_[id].failure_text);
+  enter(id, State::waiting, runs_[id].failure);
   go_back(id, told(id));
   return true;
 }
 
-void Engine::Machine::go_back(ServiceId culprit, const std::string& failure) {
-  const std::string cause = fmt::format("{}: {}", service(culprit).name, failure);
+void Engine::Machine::go_back(ServiceId culprit, const Cause& failure) {
+  const std::string cause = fmt::format("{}: {}", service(culprit).name, to_text(failure));
   Rotation& rotation = *rotation_;
   const env::Generation failed = snapshot_->generation;
   rotation.phase = shown_rotation().phase = RotationPhase::going_back;
   shown_rotation().cause = cause;
   rotation.pending.clear();
   list_remaining();
-  Held held = hold_blamed(culprit, failure);
+  Held held = hold_blamed(culprit, to_text(failure));
   unlike_last_run_ = rotation.before_unlike;
   put_in_force(rotation.before, rotation.before_since);
   emit(Note{.seq = ++seq_,
@@ -282,7 +282,10 @@ void Engine::Machine::go_back(ServiceId culprit, const std::string& failure) {
   tell_of_held(held);
   held_back_ = std::move(held);
   show_held_keys();
-  const std::string why = fmt::format("generation {} is rolled back ({})", failed, cause);
+  const Cause why{.why = Why::rolled_back,
+                  .names = {service(culprit).name},
+                  .generation = failed,
+                  .because = std::make_shared<const Cause>(failure)};
   rotation.deadline.reset();
   rotation.hurried = false;
   rotation.awaited.clear();
@@ -290,7 +293,7 @@ void Engine::Machine::go_back(ServiceId culprit, const std::string& failure) {
   for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) go_back_with(dependencies_.at_rank(rank), why);
 }
 
-void Engine::Machine::go_back_with(ServiceId id, const std::string& why) {
+void Engine::Machine::go_back_with(ServiceId id, const Cause& why) {
   const bool moved = rotation_->moved.contains(id);
   const bool serves_now = is_up(state(id)) && state(id) != State::stopping;
   if (moved && serves_now && has_old_values(id) && service(id).on_change == plan::OnChange::ignore) {

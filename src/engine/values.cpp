@@ -49,8 +49,12 @@ bool Engine::Machine::sees_other_values(ServiceId id, const env::Snapshot& snaps
   return env::compose(then, then.services[id], *run.values) != env::compose(*plan_, service(id), snapshot);
 }
 
+Cause Engine::Machine::why_not_part(ServiceId id) const {
+  return {.why = Why::not_part, .text = runs_[id].not_part_why};
+}
+
 // Brings one service to the values in force, at once.
-void Engine::Machine::follow_values(ServiceId id, const std::string& cause) {
+void Engine::Machine::follow_values(ServiceId id, const Cause& cause) {
   const Runtime& run = runs_[id];
   touch(id);
   if (state(id) == State::failed || state(id) == State::backoff) {
@@ -58,7 +62,7 @@ void Engine::Machine::follow_values(ServiceId id, const std::string& cause) {
     return;
   }
   if (!is_up(state(id)) || state(id) == State::stopping) return;
-  if (!run.part) return stop_with_bound(id, Next::stay_off, run.not_part_why);
+  if (!run.part) return stop_with_bound(id, Next::stay_off, why_not_part(id));
   if (service(id).kind == plan::Kind::task || !has_old_values(id)) return;
   switch (service(id).on_change) {
     case plan::OnChange::restart: return stop_with_bound(id, Next::start_again, cause);
@@ -70,17 +74,17 @@ void Engine::Machine::follow_values(ServiceId id, const std::string& cause) {
   }
 }
 
-void Engine::Machine::tell_of_values(ServiceId id, const std::string& cause) {
+void Engine::Machine::tell_of_values(ServiceId id, const Cause& cause) {
   const plan::Service& what = service(id);
   runs_[id].values = snapshot_;
   runs_[id].defined_by = plan_;
   shown(id).old_values = false;
   emit(Signal{run_of(id), Target::main, what.change_signal});
-  note(What::signal_sent, id, fmt::format("{}: {}", signal_name(what.change_signal), cause));
+  note(What::signal_sent, id, fmt::format("{}: {}", signal_name(what.change_signal), to_text(cause)));
 }
 
 // What failed before may work now (or is not part of the instance any more: then it is off).
-void Engine::Machine::try_again_with(ServiceId id, const std::string& cause) {
+void Engine::Machine::try_again_with(ServiceId id, const Cause& cause) {
   runs_[id].failures.clear();
   shown(id).failures = 0;
   runs_[id].start_cause = cause;

@@ -334,8 +334,7 @@ TEST_CASE("engine: what is looked at only while the service is ready restarts no
     SUBCASE("well again, but forgotten meanwhile: after the allowed failures it is started again") {
       bench.tick();
       CHECK_EQ(bench.states(), "teled stopping");
-      CHECK(bench.view("teled").cause ==
-            "its liveness never held: file /registered, while ready (not there)");
+      CHECK(bench.view("teled").why == Why::never_live);
     }
     SUBCASE("away again before that: nothing follows") {
       bench.condition("teled", 0, false, "status 503");

@@ -32,12 +32,6 @@ bool may_follow(State from, State to) {
   return false;
 }
 
-// Stopped because it failed: at once, without the order of a planned stop.
-bool is_failure(const std::string& cause) {
-  return cause.starts_with("its liveness") || cause.starts_with("it was not ready") ||
-         cause.starts_with("it did not end");
-}
-
 }  // namespace
 
 Invariants::Invariants(const Engine& engine) : plan_(engine.plan()), shadows_(plan_->services.size()) {}
@@ -289,7 +283,7 @@ void Invariants::see_stop_signal(ServiceId id) {
   run.told = now_;
   run.timeout = service(id).stop.timeout;
   if (no_time_left() || run.plan_changed_while_stopping) return;
-  if (is_failure(run.stop_cause) && !stopping_since_) return;
+  if (run.stopped_for && is_failure(*run.stopped_for) && !stopping_since_) return;
   for (const ServiceId other : reached(id, !stopping_since_)) {
     // Far ones are bound through near ones: each of those was told in its turn.
     const bool counts = stopping_since_ || contains(service(other).bound_to, id);
@@ -365,6 +359,7 @@ void Invariants::see_plan() {
 void Invariants::see_state(ServiceId id, const Note& note) {
   Shadow& run = shadows_[id];
   if (!note.from || !note.to || *note.from == *note.to) broken(id, "a change of state that is none");
+  if (!note.why || !note.origin) broken(id, "a change of state without the code of its cause");
   if (*note.from != run.state) broken(id, "the history lost a change of state");
   if (!may_follow(*note.from, *note.to)) {
     broken(id, fmt::format("{} cannot follow {}", engine::to_text(*note.to), engine::to_text(*note.from)));
@@ -376,7 +371,7 @@ void Invariants::see_state(ServiceId id, const Note& note) {
       if (contains(service(other).after, id) && just_failed && !stopping_since_) to_forgive_.push_back(other);
     }
   }
-  if (*note.from == State::backoff && note.cause != "its back-off is over") run.backoffs.clear();
+  if (*note.from == State::backoff && note.why != Why::backoff_over) run.backoffs.clear();
   if (*note.from == State::failed) run.backoffs.clear();
   run.state = *note.to;
   run.since = now_;
@@ -388,12 +383,12 @@ void Invariants::see_state(ServiceId id, const Note& note) {
       if (*note.from != State::stopping) run.task_done_said = false;
       return;
     case State::stopping:
-      run.stop_cause = note.cause;
-      if (note.cause.starts_with("its liveness never held") && run.never_live_since.empty()) {
+      run.stopped_for = note.why;
+      if (note.why == Why::never_live && run.never_live_since.empty()) {
         broken(id, "it was stopped for its liveness, and no condition fails");
       }
       run.plan_changed_while_stopping = plan_changed_in_step_;
-      if (!stopping_since_ && !plan_changed_in_step_) see_stop_for_values(id, note.cause);
+      if (!stopping_since_ && !plan_changed_in_step_) see_stop_for_values(id, note);
       return;
     case State::done: {
       const bool existed = run.unwatched.contains(watch_numbers(service(id)).creates) &&

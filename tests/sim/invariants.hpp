@@ -41,7 +41,7 @@ inline bool contains_text(const std::vector<std::string>& list, const std::strin
 struct Shadow {
   State state = State::waiting;
   Instant since{};
-  std::string stop_cause;
+  std::optional<Why> stopped_for;
   bool plan_changed_while_stopping = false;
   bool switched_off = false;
 
@@ -159,7 +159,7 @@ class Invariants {
   void see_way_back(const Note& note);
   void see_applied(env::Generation generation);
   void see_rolled_back(env::Generation generation, bool in_part);
-  void see_stop_for_values(ServiceId id, const std::string& cause);
+  void see_stop_for_values(ServiceId id, const Note& note);
   void close(env::Generation generation);
   void check_guarded_start(ServiceId id);
   void check_braked(ServiceId id);

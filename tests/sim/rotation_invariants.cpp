@@ -223,13 +223,11 @@ bool Invariants::is_to_restart(ServiceId id) const {
   return !part(id) || (service(id).on_change == plan::OnChange::restart && has_old_values(id));
 }
 
-void Invariants::see_stop_for_values(ServiceId id, const std::string& cause) {
-  const bool forward = cause.find("its values changed") != std::string::npos;
-  const bool back = cause.find("is rolled back") != std::string::npos;
-  const bool after_the_fact = cause.find("was restarted") != std::string::npos;  // T6, at any time
-  if ((!forward && !back) || after_the_fact) return;
+void Invariants::see_stop_for_values(ServiceId id, const Note& note) {
+  const bool back = note.origin == Why::rolled_back;
+  if (note.origin != Why::values_changed && !back) return;
   if (!turn_) broken(id, "it is stopped for new values, and there are none");
-  const bool direct = cause.starts_with("its values changed");
+  const bool direct = note.why == Why::values_changed;
   if (direct && !has_old_values(id)) broken(id, "new values that do not concern it stopped it");
   for (ServiceId other = 0; other < shadows_.size() && direct; ++other) {
     const bool first = turn_->serving.contains(id) && is_to_restart(other) && other != id;

@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "arizuko/engine/cause.hpp"
 #include "arizuko/engine/event.hpp"
 #include "arizuko/engine/state.hpp"
 #include "arizuko/engine/what.hpp"
@@ -87,7 +88,9 @@ struct Note {
   std::string service{};  // empty: the pod
   std::optional<State> from{};
   std::optional<State> to{};
-  std::string cause{};                 // never empty
+  std::string cause{};                 // never empty; for people
+  std::optional<Why> why{};            // of a change of state: the cause's code
+  std::optional<Why> origin{};         // and the code of what began it
   env::Generation generation = 0;      // what it is about; 0: none
   env::Generation back_to = 0;         // of a way back: to these values
   std::optional<ServiceId> culprit{};  // of a way back: who failed

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "arizuko/engine/exit_status.hpp"
 #include "arizuko/engine/run_id.hpp"
 #include "arizuko/engine/time.hpp"
 #include "arizuko/env/snapshot.hpp"
@@ -20,21 +21,6 @@ namespace arizuko::engine {
 
 using Pid = std::int32_t;
 using PlanPtr = std::shared_ptr<const plan::Plan>;
-
-/// How a main process ended: exactly one of the two is set.
-struct ExitStatus {
-  std::optional<int> code;    // 0-255
-  std::optional<int> signal;  // 1-64
-  bool core_dumped = false;
-  bool out_of_memory = false;  // the kernel ended it for want of memory, as far as the host can tell
-  bool success() const { return code == 0; }
-  bool operator==(const ExitStatus&) const = default;
-};
-
-/// "exited with code 1", "was killed by SIGKILL", "was killed by SIGKILL for want of memory"
-std::string to_text(const ExitStatus& status);
-/// "SIGTERM"; "signal 63" for a number without a name. Linux x86-64 numbers: signal(7).
-std::string signal_name(int number);
 
 /// Time has come to the instant that deadline() named. May come late, early or twice.
 struct Tick {};

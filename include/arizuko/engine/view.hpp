@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "arizuko/engine/cause.hpp"
 #include "arizuko/engine/event.hpp"
 #include "arizuko/engine/rotation.hpp"
 #include "arizuko/engine/state.hpp"
@@ -30,7 +31,8 @@ struct ServiceView {
 
   State state = State::off;
   Instant since{};
-  std::string cause;  // why it is in this state: a phrase that follows "because"
+  Why why = Why::values_not_read;  // it is in this state
+  std::string cause;               // the same, for people: a phrase that follows "because"
 
   /// Names of services, texts of conditions, or names of keys: what it waits for in this state.
   std::vector<std::string> waiting_for;
@@ -43,13 +45,14 @@ struct ServiceView {
   std::uint32_t failures = 0;         // within the budget's window
   std::optional<Instant> next_start;  // in back-off
   std::optional<ExitStatus> last_exit;
-  std::string last_start_cause;                // why its present run was started
-  env::Generation generation = 0;              // of the values it runs with
-  std::optional<Instant> values_since;         // when that generation was taken
-  bool old_values = false;                     // with the values in force its environment would be another
-  std::optional<Nanoseconds> start_time;       // spawn to ready, last time
-  std::optional<Instant> ready_at;             // of the present run
-  std::map<std::string, std::uint64_t> exits;  // "0", "1", "SIGKILL" -> how often
+  Why last_start_why = Why::dependencies_ready;  // its present run was started
+  std::string last_start_cause;                  // the same, for people
+  env::Generation generation = 0;                // of the values it runs with
+  std::optional<Instant> values_since;           // when that generation was taken
+  bool old_values = false;                       // with the values in force its environment would be another
+  std::optional<Nanoseconds> start_time;         // spawn to ready, last time
+  std::optional<Instant> ready_at;               // of the present run
+  std::map<std::string, std::uint64_t> exits;    // "0", "1", "SIGKILL" -> how often
 
   std::vector<ConditionView> readiness;
   std::vector<ConditionView> liveness;
