@@ -199,9 +199,9 @@ std::string health_json(const host::Instance& instance) {
 
 std::string event_json(const host::HistoryEvent& event) {
   return fmt::format(
-      R"({{"seq":{},"time":"{}","service":{},"event":{},"code":{},"from":{},"to":{},"cause":{}}})", event.seq,
+      R"({{"seq":{},"time":"{}","service":{},"event":{},"code":{},"from":{},"to":{},"why":{},"cause":{}}})", event.seq,
       rfc3339(event.unix_nanoseconds), or_null(event.service), json_string(event.event), or_null(event.code),
-      or_null(event.from), or_null(event.to), json_string(event.cause));
+      or_null(event.from), or_null(event.to), or_null(event.why), json_string(event.cause));
 }
 
 std::string log_line_json(const host::KeptLine& line) {

@@ -40,9 +40,9 @@ class FakeInstance final : public host::Instance {
     return view_.services.back();
   }
 
-  void happen(std::string service, std::string from, std::string to, std::string cause) {
+  void happen(std::string service, std::string_view from, std::string_view to, std::string cause) {
     history_.push_back({++seq_, start_unix + static_cast<std::int64_t>(seq_) * 1'000'000, std::move(service),
-                        "state", std::move(from), std::move(to), std::move(cause), "state-changed"});
+                        "state", from, to, std::move(cause), "state-changed"});
     notify();
   }
   /// The history drops its oldest events.

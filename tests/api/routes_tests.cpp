@@ -244,6 +244,7 @@ TEST_CASE("api: a change is never made by GET") {
 TEST_CASE("api: events come one object a line, from after the number asked for") {
   FakeInstance instance;
   instance.happen("gated", "starting", "ready", "every condition holds");
+  instance.history_.back().why = "conditions-hold";
   instance.happen("", "", "", "SIGTERM \"came\"");
   instance.history_.back().event = "pod";
   instance.history_.back().code = "pod-stopping";
@@ -252,9 +253,9 @@ TEST_CASE("api: events come one object a line, from after the number asked for")
   CHECK_FALSE(all.stream->follow);
   CHECK(
       all_of(*all.stream) ==
-      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","code":"state-changed","from":"starting","to":"ready","cause":"every condition holds"})"
+      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","code":"state-changed","from":"starting","to":"ready","why":"conditions-hold","cause":"every condition holds"})"
       "\n"
-      R"({"seq":2,"time":"2026-11-18T11:06:40.002Z","service":null,"event":"pod","code":"pod-stopping","from":null,"to":null,"cause":"SIGTERM \"came\""})"
+      R"({"seq":2,"time":"2026-11-18T11:06:40.002Z","service":null,"event":"pod","code":"pod-stopping","from":null,"to":null,"why":null,"cause":"SIGTERM \"came\""})"
       "\n");
   const api::Response rest = control(instance, "GET", "/v1/events?after=1&follow=1");
   CHECK(rest.stream->follow);
@@ -271,7 +272,7 @@ TEST_CASE("api: a reader that falls behind the history is told how many events i
   instance.forget_events(4);
   const std::string late = all_of(*response.stream);
   CHECK(late.starts_with(
-      R"({"seq":4,"time":"2026-11-18T11:06:40.005Z","service":null,"event":"gap","code":"gap","from":null,"to":null,"cause":"3 events were lost: the history is bounded and this reader was too slow"})"));
+      R"({"seq":4,"time":"2026-11-18T11:06:40.005Z","service":null,"event":"gap","code":"gap","from":null,"to":null,"why":null,"cause":"3 events were lost: the history is bounded and this reader was too slow"})"));
   CHECK(has(late, R"({"seq":5,)"));
 }
 

@@ -137,7 +137,7 @@ def test_events_json_has_the_documented_shape(pod):
     lines = pod.ctl("events", "--json").stdout.splitlines()
     for line in lines:
         event = json.loads(line)
-        assert list(event) == ["seq", "time", "service", "event", "code", "from", "to", "cause"]
+        assert list(event) == ["seq", "time", "service", "event", "code", "from", "to", "why", "cause"]
         assert TIME.match(event["time"]) and isinstance(event["seq"], int) and event["cause"]
         assert (event["to"] is None) == (event["event"] != "state")
     after = json.loads(lines[-3])["seq"]

@@ -24,7 +24,8 @@ std::string pod_sentence(const host::Instance& instance);
 /// What everybody who reaches the pod may see: {"instance","state","ready","services":[...]}, the
 /// services as in status_json without the pid.
 std::string health_json(const host::Instance& instance);
-/// {"seq","time","service","event","from","to","cause"}; service, from and to are null when empty.
+/// {"seq","time","service","event","code","from","to","why","cause"}; service, from, to and why are null when
+/// there is none.
 std::string event_json(const host::HistoryEvent& event);
 /// {"seq","time","service","stream","text"}
 std::string log_line_json(const host::KeptLine& line);

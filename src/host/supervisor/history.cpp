@@ -13,6 +13,7 @@ const HistoryEvent& History::add(const engine::Note& note, std::int64_t unix_nan
   event.code = engine::to_text(note.what);
   if (note.from) event.from = engine::to_text(*note.from);
   if (note.to) event.to = engine::to_text(*note.to);
+  if (note.why) event.why = engine::to_text(*note.why);
   event.cause = note.cause;
   events_.push_back(std::move(event));
   if (events_.size() > max_events) events_.pop_front();

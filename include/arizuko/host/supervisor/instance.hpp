@@ -18,16 +18,18 @@
 
 namespace arizuko::host {
 
-/// One line of history as it is kept and shown by `events`.
+/// One line of history as it is kept and shown by `events`. What is a view here is one of the engine's words
+/// (to_text of What, About, State, Why): static text, empty when there is none.
 struct HistoryEvent {
   std::uint64_t seq = 0;
   std::int64_t unix_nanoseconds = 0;
-  std::string service;  // empty: the pod
-  std::string event;    // "state", "exited", "condition", ...
-  std::string from;     // state names; empty when it is not a change of state
-  std::string to;
+  std::string service;     // empty: the pod
+  std::string_view event;  // "state", "exited", "condition", ...
+  std::string_view from;   // of a change of state: the states
+  std::string_view to;
   std::string cause;
-  std::string_view code;  // "generation-refused": static text (engine/what.hpp)
+  std::string_view code;   // "generation-refused"
+  std::string_view why{};  // of a change of state: "not-ready"
 };
 
 struct Counters {
