@@ -26,6 +26,6 @@ std::string Engine::why_not(const plan::Plan& fresh) const {
   std::vector<ServiceId> changed;
   return machine_->guarded_change(*machine_->merged_with(fresh, changed));
 }
-const env::SnapshotPtr& Engine::values() const { return machine_->snapshot_; }
+const env::SnapshotPtr& Engine::values() const { return machine_->snapshot(); }
 
 }  // namespace arizuko::engine

@@ -189,7 +189,7 @@ void Engine::Machine::tell_what_it_waited_for() {
 }
 
 void Engine::Machine::on(const StartWaits& event) {
-  if (stopping() || snapshot_) return;
+  if (stopping() || snapshot()) return;
   view_.start_waits_for = event.cause;
   if (!event.cause.empty()) note_pod(What::start_waits, "the start waits: " + event.cause);
 }

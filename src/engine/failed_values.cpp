@@ -3,17 +3,9 @@
 #include <utility>
 
 #include "arizuko/engine/rotation.hpp"
+#include "values_in_force.hpp"
 
 namespace arizuko::engine {
-
-namespace {
-
-std::optional<std::string> text_of(const env::Snapshot& snapshot, const std::string& key) {
-  const std::string* text = snapshot.find(key);
-  return text != nullptr ? std::optional(*text) : std::nullopt;
-}
-
-}  // namespace
 
 void FailedValues::add(const std::string& key, const env::Snapshot& snapshot, std::string reason,
                        Instant now) {

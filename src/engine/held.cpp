@@ -16,11 +16,6 @@ namespace {
 
 constexpr std::string_view process_environment = "environment";
 
-std::optional<std::string> text_of(const env::Snapshot& snapshot, const std::string& key) {
-  const std::string* text = snapshot.find(key);
-  return text != nullptr ? std::optional(*text) : std::nullopt;
-}
-
 bool gives_nothing(const std::string& source, const env::Snapshot& snapshot) {
   return std::ranges::none_of(snapshot.values,
                               [&](const auto& each) { return each.second.source == source; });
@@ -44,7 +39,7 @@ env::SnapshotPtr Engine::Machine::without_held(const EnvironmentChanged& offer) 
   if (offer.asked) failed_.release(std::nullopt);
   env::Snapshot kept = *offer.snapshot;
   Held held;
-  for (const std::string& key : changed_keys(*snapshot_, *offer.snapshot)) {
+  for (const std::string& key : changed_keys(*snapshot(), *offer.snapshot)) {
     if (std::optional<HeldValue> value = why_held(key, offer)) hold(kept, held, key, std::move(*value));
   }
   hold_guarded(kept, held, offer);
@@ -61,7 +56,7 @@ std::optional<HeldValue> Engine::Machine::why_held(const std::string& key,
   const std::optional<std::string> wanted = text_of(fresh, key);
   if (const auto unusable = fresh.unusable.find(key); unusable != fresh.unusable.end()) {
     // From the start it is what blocks its takers; what nobody takes is nobody's trouble.
-    if (snapshot_->unusable.contains(key) || !is_taken(key)) return std::nullopt;
+    if (snapshot()->unusable.contains(key) || !is_taken(key)) return std::nullopt;
     return HeldValue{HeldWhy::unusable, unusable->second, wanted, fresh.generation, now_};
   }
   if (const FailedValues::Entry* failed = failed_.holding(key, wanted))
@@ -74,13 +69,13 @@ std::optional<HeldValue> Engine::Machine::why_held(const std::string& key,
 // have for it (the CHANNEL_SECRET that `arizuko create` made up) was never meant to be used.
 std::optional<HeldValue> Engine::Machine::why_gone(const std::string& key,
                                                    const EnvironmentChanged& offer) const {
-  const auto before = snapshot_->values.find(key);
-  if (before == snapshot_->values.end() || before->second.source == process_environment) return std::nullopt;
+  const auto before = snapshot()->values.find(key);
+  if (before == snapshot()->values.end() || before->second.source == process_environment) return std::nullopt;
   const env::Snapshot& fresh = *offer.snapshot;
   const std::string& source = before->second.source;
   const auto now = fresh.values.find(key);
   const std::optional<std::string> wanted = text_of(fresh, key);
-  if (is_accepted(key, wanted)) return std::nullopt;
+  if (guarded_.is_accepted(key, wanted)) return std::nullopt;
   if (now != fresh.values.end()) {
     if (strength(now->second.source) >= strength(source)) return std::nullopt;
     return HeldValue{HeldWhy::weaker,
@@ -110,13 +105,13 @@ bool Engine::Machine::is_taken(const std::string& key) const {
 
 void Engine::Machine::keep_old_value(env::Snapshot& kept, const std::string& key) const {
   kept.unusable.erase(key);
-  const auto old_value = snapshot_->values.find(key);
-  if (old_value != snapshot_->values.end()) {
+  const auto old_value = snapshot()->values.find(key);
+  if (old_value != snapshot()->values.end()) {
     kept.values[key] = old_value->second;
     return;
   }
   kept.values.erase(key);
-  if (const auto mark = snapshot_->unusable.find(key); mark != snapshot_->unusable.end())
+  if (const auto mark = snapshot()->unusable.find(key); mark != snapshot()->unusable.end())
     kept.unusable.insert(*mark);
 }
 
@@ -139,7 +134,7 @@ void Engine::Machine::hold_what_is_needed(env::Snapshot& kept, Held& held,
       const plan::Service& what = service(id);
       if (!is_up(state(id)) || runs_[id].switched_off || !what.enabled || !env::enabled(what, kept)) continue;
       for (const std::string& key : env::missing(what, kept)) {
-        if (!snapshot_->has(key)) continue;
+        if (!snapshot()->has(key)) continue;
         hold(kept, held, key,
              {HeldWhy::needed, fmt::format("{} runs, and needs it", what.name), text_of(*offer.snapshot, key),
               offer.snapshot->generation, now_});
@@ -187,8 +182,8 @@ Engine::Machine::Held Engine::Machine::hold_blamed(ServiceId culprit, const std:
   rotation_->blamed = blamed_keys(culprit, shown_rotation().keys);
   Held held = held_back_;
   for (const std::string& key : rotation_->blamed) {
-    failed_.add(key, *snapshot_, reason, now_);
-    const std::optional<std::string> wanted = text_of(*snapshot_, key);
+    failed_.add(key, *snapshot(), reason, now_);
+    const std::optional<std::string> wanted = text_of(*snapshot(), key);
     const FailedValues::Entry& entry = *failed_.holding(key, wanted);
     held[key] = {HeldWhy::failed, reason, wanted, entry.generation, entry.since};
   }
@@ -196,7 +191,7 @@ Engine::Machine::Held Engine::Machine::hold_blamed(ServiceId culprit, const std:
 }
 
 std::optional<Instant> Engine::Machine::retry_due() const {
-  return rotation_ || stopping() || !snapshot_ ? std::nullopt : failed_.due();
+  return rotation_ || stopping() || !snapshot() ? std::nullopt : failed_.due();
 }
 
 // True: it was due, and what was read meanwhile is offered again.
@@ -214,10 +209,10 @@ bool Engine::Machine::retry_what_is_due() {
 // The operator
 
 void Engine::Machine::on(const Accept& event) {
-  if (stopping() || !snapshot_) return;
+  if (stopping() || !snapshot()) return;
   const auto held = held_back_.find(event.key);
   if (held != held_back_.end() && can_be_accepted(held->second.why)) {
-    accepted_[event.key] = held->second.wanted;
+    guarded_.accept(event.key, held->second.wanted);
     note_pod(What::value_accepted, fmt::format("{} is accepted by the {}", event.key, event.by));
     operator_waits_ = true;
     emit(ReadSources{ReadSources::For::operator_});  // it comes back as a generation of its own
@@ -229,7 +224,7 @@ void Engine::Machine::on(const Accept& event) {
 }
 
 void Engine::Machine::on(const Retry& event) {
-  if (stopping() || !snapshot_) return;
+  if (stopping() || !snapshot()) return;
   std::vector<std::string> keys = failed_.release(event.key);
   if (keys.empty() && event.key && held_back_.contains(*event.key)) keys.push_back(*event.key);
   if (keys.empty()) {
@@ -251,7 +246,7 @@ std::string Engine::Machine::how_changed(const std::string& key,
                                          const std::optional<std::string>& wanted) const {
   const bool unusable = held_back_.contains(key) && held_back_.at(key).why == HeldWhy::unusable;
   if (!wanted && !unusable) return "removed";
-  return snapshot_->find(key) != nullptr ? "changed" : "added";
+  return snapshot()->find(key) != nullptr ? "changed" : "added";
 }
 
 std::string Engine::Machine::remedy(const std::string& key, const HeldValue& value) const {
@@ -283,7 +278,7 @@ void Engine::Machine::tell_of_held(const Held& held) {
     const FailedValues::Entry* entry = failed_.holding(key, value.wanted);
     const bool news = value.why == HeldWhy::failed && entry != nullptr && entry->failures > 1 && rotation_;
     if (told && !news) continue;
-    const bool set = snapshot_->find(key) != nullptr;
+    const bool set = snapshot()->find(key) != nullptr;
     const std::string how = !value.wanted && value.why != HeldWhy::unusable ? "removed"
                             : set                                           ? "changed"
                                                                             : "added";
@@ -295,7 +290,7 @@ void Engine::Machine::tell_of_held(const Held& held) {
 
 void Engine::Machine::show_held_keys() {
   view_.held_keys.clear();
-  if (!snapshot_) return;
+  if (!snapshot()) return;
   for (const auto& [key, value] : held_back_) {
     const FailedValues::Entry* entry = failed_.holding(key, value.wanted);
     view_.held_keys.push_back({.key = key,
@@ -308,7 +303,7 @@ void Engine::Machine::show_held_keys() {
                                .since = value.since,
                                .retry_at = entry != nullptr ? entry->retry_at : std::nullopt});
   }
-  for (const auto& [key, why] : snapshot_->unusable) {
+  for (const auto& [key, why] : snapshot()->unusable) {
     if (held_back_.contains(key) || !is_taken(key)) continue;
     view_.held_keys.push_back({.key = key,
                                .how = "unusable",
@@ -316,13 +311,13 @@ void Engine::Machine::show_held_keys() {
                                .why = HeldWhy::unusable,
                                .reason = why,
                                .remedy = "Mend it in its source",
-                               .generation = snapshot_->generation,
-                               .since = values_since_,
+                               .generation = snapshot()->generation,
+                               .since = in_force_.since,
                                .retry_at = {}});
   }
-  for (const std::string& key : unlike_last_run_) {
-    const std::optional<std::string> seen = seen_now(key, *snapshot_);
-    if (has_been_seen(key) || is_accepted(key, seen)) continue;
+  for (const std::string& key : in_force_.unlike_last_run) {
+    const std::optional<std::string> seen = seen_now(key, *snapshot());
+    if (guarded_.is_used(key) || guarded_.is_accepted(key, seen)) continue;
     view_.held_keys.push_back({.key = key,
                                .how = seen ? "changed" : "removed",
                                .blocks = true,
@@ -331,8 +326,8 @@ void Engine::Machine::show_held_keys() {
                                .remedy = fmt::format("Put the old value back, or accept the new one with "
                                                      "`arizuko-init secrets accept {}`",
                                                      key),
-                               .generation = snapshot_->generation,
-                               .since = values_since_,
+                               .generation = snapshot()->generation,
+                               .since = in_force_.since,
                                .retry_at = {}});
   }
 }
@@ -348,8 +343,8 @@ std::string Engine::Machine::held_names() const {
 std::string Engine::Machine::why_missing(const std::vector<std::string>& keys) const {
   std::string text;
   for (const std::string& key : keys) {
-    const auto unusable = snapshot_->unusable.find(key);
-    if (unusable == snapshot_->unusable.end()) continue;
+    const auto unusable = snapshot()->unusable.find(key);
+    if (unusable == snapshot()->unusable.end()) continue;
     text += fmt::format("{}{}, which cannot be used: {}", text.empty() ? "" : "; ", key, unusable->second);
   }
   return text.empty() ? fmt::format("{}, which is not set", fmt::join(keys, ", ")) : text;

@@ -12,10 +12,12 @@
 //   rotation.cpp   what becomes of a generation of values
 //   turns.cpp      one service after the other, and the way back
 //   held.cpp       values that are held back, key by key
-//   guarded.cpp    keys whose values an operator has to accept
-//   logins.cpp     files that keep a new value from being tried
+//   guarded.cpp    keys whose values an operator has to accept: what people are told
 //   plan_change.cpp   a new plan
 //   record.cpp     the view, the history, the timers
+//
+// Machines of their own, each with a header and a test: failed_values, guarded_keys, logins, restart_policy,
+// storm_brake.
 #pragma once
 
 #include <map>
@@ -29,7 +31,11 @@
 #include "arizuko/engine/engine.hpp"
 #include "dependencies.hpp"
 #include "failed_values.hpp"
+#include "guarded_keys.hpp"
+#include "logins.hpp"
 #include "restart_policy.hpp"
+#include "storm_brake.hpp"
+#include "values_in_force.hpp"
 
 namespace arizuko::engine {
 
@@ -63,7 +69,6 @@ struct Runtime {
   std::vector<std::string> missing;
   std::vector<std::string> unaccepted;  // guarded keys that wait for an operator
   std::vector<std::string> unusable;    // keys that it takes, and whose values cannot be used
-  std::vector<Instant> rotated;         // restarts for new values that the storm brake counts
 
   // The present run, or the last one.
   RunNumber number = 0;
@@ -71,8 +76,7 @@ struct Runtime {
   bool main_alive = false;
   bool leftovers = false;
   std::string leftovers_text;
-  env::SnapshotPtr values;                                         // what it was started with
-  std::map<std::string, std::optional<std::string>> logins_aside;  // key -> the value they were made with
+  env::SnapshotPtr values;                 // what it was started with
   std::map<ServiceId, RunNumber> bonds;    // the runs of bound_to that it was started against
   PlanPtr defined_by;                      // the plan it was started by
   std::vector<ConditionView::Is> watched;  // by watch number
@@ -108,13 +112,11 @@ struct Runtime {
 /// New values on their way; what people see of it is View::rotation.
 struct Rotation {
   RotationPhase phase = RotationPhase::restarting;
-  env::SnapshotPtr before;
-  Instant before_since{};
-  std::set<std::string> before_unlike;  // guarded keys that are unlike the last run's in `before`
-  std::set<ServiceId> serving;          // when it began: only these decide its outcome
-  std::set<ServiceId> pending;          // serve with the old values, and wait for their turn
-  std::set<ServiceId> awaited;          // have to be ready again before it goes on
-  std::set<ServiceId> moved;  // served before, and were given the new values: a failure of theirs counts
+  ValuesInForce before;
+  std::set<ServiceId> serving;  // when it began: only these decide its outcome
+  std::set<ServiceId> pending;  // serve with the old values, and wait for their turn
+  std::set<ServiceId> awaited;  // have to be ready again before it goes on
+  std::set<ServiceId> moved;    // served before, and were given the new values: a failure of theirs counts
   std::optional<Instant> deadline;
   bool hurried = false;           // the deadline is an earlier one: newer values wait
   std::optional<Outcome> ending;  // decided, to be concluded
@@ -219,7 +221,8 @@ struct Engine::Machine {
   void refuse_boot_without_values();
 
   // --- values.cpp
-  void put_in_force(env::SnapshotPtr snapshot, Instant since);
+  const env::SnapshotPtr& snapshot() const { return in_force_.snapshot; }
+  void put_in_force(ValuesInForce values);
   void take_values(ServiceId id);
   bool has_old_values(ServiceId id) const;
   bool sees_other_values(ServiceId id, const env::Snapshot& snapshot) const;
@@ -287,22 +290,17 @@ struct Engine::Machine {
   std::string held_names() const;
   std::string why_missing(const std::vector<std::string>& keys) const;
 
-  // --- logins.cpp
-  void care_for_logins(ServiceId id, const env::Snapshot* last_values);
+  // --- values.cpp
+  void before_run(ServiceId id, const env::Snapshot* last_values);
   void forget_logins(ServiceId id);
   void forget_all_logins();
 
-  // --- guarded.cpp
-  bool has_been_seen(const std::string& key) const;
-  bool sees(ServiceId id, const std::string& key) const;
+  // --- held.cpp
   std::optional<std::string> seen_now(const std::string& key, const env::Snapshot& snapshot) const;
-  bool is_accepted(const std::string& key, const std::optional<std::string>& value) const;
-  std::vector<std::string> unaccepted_keys(ServiceId id) const;
   void hold_guarded(env::Snapshot& kept, Held& held, const EnvironmentChanged& offer) const;
   bool accept_at_boot(const Accept& event);
   std::string guarded_change(const plan::Plan& fresh) const;
   void note_unlike_last_run(const std::set<std::string>& before);
-  void remember_guarded_values(ServiceId id);
 
   // --- plan_change.cpp
   void take_plan(const plan::Plan& fresh);
@@ -341,8 +339,9 @@ struct Engine::Machine {
   View view_;
 
   // Values.
-  env::SnapshotPtr snapshot_;  // in force: what is started now gets them
-  Instant values_since_{};
+  ValuesInForce in_force_;  // what is started now gets them
+  StormBrake brake_;
+  Logins logins_;
   std::optional<Rotation> rotation_;
   std::optional<EnvironmentChanged> last_offer_;
   std::optional<EnvironmentChanged> next_values_;  // wait for their turn, or for the storm brake
@@ -354,9 +353,7 @@ struct Engine::Machine {
   Held held_back_;
   FailedValues failed_;
   bool operator_waits_ = false;  // for the answer to a ReadSources: no storm brake
-  std::map<std::string, std::optional<std::string>> accepted_;
-  std::map<std::string, std::optional<std::string>> remembered_;
-  std::set<std::string> unlike_last_run_;
+  GuardedKeys guarded_;
 
   Instant now_{};
   std::vector<Action>* actions_ = nullptr;  // valid inside handle() only

@@ -66,7 +66,7 @@ void Engine::Machine::on(const PlanChanged& event) {
   if (!rotation_) return take_plan(*event.plan);
   next_plan_ = event.plan;
   note_pod(What::plan_waits, fmt::format("a new plan waits for the end of the rotation of generation {}",
-                                         snapshot_->generation));
+                                         snapshot()->generation));
 }
 
 void Engine::Machine::take_plan(const plan::Plan& fresh) {
@@ -77,7 +77,7 @@ void Engine::Machine::take_plan(const plan::Plan& fresh) {
     return note_pod(What::plan_refused, "the new plan is refused, the old one stays: " + refusal);
   adopt(std::move(merged));
   note_pod(What::plan_taken, "a new plan is taken; " + what_changed(*before, *plan_, changed));
-  if (!snapshot_) return;
+  if (!snapshot()) return;
   for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);
   refresh_chances();
   for (const ServiceId id : changed) {

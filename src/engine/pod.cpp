@@ -31,11 +31,11 @@ std::string some_of(const std::vector<std::string>& names) {
 void Engine::Machine::refresh_pod() {
   if (view_.state == PodState::ended) return;
   // After each event, so it must not look at every service.
-  view_.seeded = snapshot_ && std::ranges::all_of(tasks_, [this](ServiceId id) {
+  view_.seeded = snapshot() && std::ranges::all_of(tasks_, [this](ServiceId id) {
                    return state(id) == State::done || state(id) == State::off;
                  });
   const bool serving =
-      snapshot_ && std::ranges::none_of(plan_->pod.ready_when, [this](ServiceId id) { return unmet(id); });
+      snapshot() && std::ranges::none_of(plan_->pod.ready_when, [this](ServiceId id) { return unmet(id); });
   view_.ready = serving && view_.seeded && !stopping();
   if (view_.ready && !view_.opened) {
     view_.opened = true;
@@ -152,9 +152,9 @@ void Engine::Machine::refuse_boot_without_values() {
   if (!essential) return;
   std::vector<std::string> lacks;
   for (const auto& [key, names] : lacking) {
-    const auto unusable = snapshot_->unusable.find(key);
+    const auto unusable = snapshot()->unusable.find(key);
     lacks.push_back(fmt::format("{} (for {}){}", key, some_of(names),
-                                unusable == snapshot_->unusable.end() ? "" : ": " + unusable->second));
+                                unusable == snapshot()->unusable.end() ? "" : ": " + unusable->second));
   }
   end_pod(exit_plan_wrong,
           fmt::format("needed values are not set: {}. Set them in one of the sources of [env]: the mounted "

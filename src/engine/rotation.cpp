@@ -41,7 +41,7 @@ void Engine::Machine::on(const EnvironmentChanged& event) {
   const bool known = last_offer_ && last_offer_->snapshot->same_content(*event.snapshot);
   if (known && !event.asked && !event.again) return;
   last_offer_ = event;
-  if (!snapshot_) return take_first_values(event);
+  if (!snapshot()) return take_first_values(event);
   if (next_values_) supersede(*next_values_, event.snapshot->generation);
   next_values_ = event;
   next_values_at_.reset();
@@ -53,11 +53,10 @@ void Engine::Machine::on(const EnvironmentChanged& event) {
 }
 
 void Engine::Machine::take_first_values(const EnvironmentChanged& event) {
-  unlike_last_run_ = {event.unlike_last_run.begin(), event.unlike_last_run.end()};
-  put_in_force(event.snapshot, now_);
+  put_in_force({event.snapshot, now_, {event.unlike_last_run.begin(), event.unlike_last_run.end()}});
   note_generation(
-      What::generation_taken, snapshot_->generation,
-      fmt::format("generation {} is taken: {} values", snapshot_->generation, snapshot_->values.size()));
+      What::generation_taken, snapshot()->generation,
+      fmt::format("generation {} is taken: {} values", snapshot()->generation, snapshot()->values.size()));
   note_unlike_last_run({});
   show_held_keys();
   refuse_boot_without_values();
@@ -86,7 +85,7 @@ void Engine::Machine::show_waiting_values() {
 
 // Called until nothing follows any more. True: something changed, let it have its consequences.
 bool Engine::Machine::advance_rotation() {
-  if (stopping() || !snapshot_) return false;
+  if (stopping() || !snapshot()) return false;
   if (rotation_) return advance_phase();
   if (next_plan_) {
     const PlanPtr fresh = std::exchange(next_plan_, nullptr);
@@ -105,7 +104,7 @@ bool Engine::Machine::advance_rotation() {
 void Engine::Machine::take_turn(const EnvironmentChanged& offer) {
   const env::SnapshotPtr fresh = without_held(offer);
   std::string refusal = why_refused(*fresh);
-  const bool same = fresh->same_content(*snapshot_);
+  const bool same = fresh->same_content(*snapshot());
   if (same && !held_back_.empty())
     refusal = fmt::format("all that it changes is held back: {}", held_names());
   if (!refusal.empty()) return refuse(offer, *fresh, refusal);
@@ -126,8 +125,8 @@ void Engine::Machine::refuse(const EnvironmentChanged& offer, const env::Snapsho
   view_.rotation = RotationView{};
   RotationView& view = *view_.rotation;
   view.generation = offer.snapshot->generation;
-  view.before = snapshot_->generation;
-  view.keys = env::difference(*snapshot_, fresh);
+  view.before = snapshot()->generation;
+  view.keys = env::difference(*snapshot(), fresh);
   view.began = now_;
   view.switched = offer.switched;
   conclude(Outcome::refused, cause);
@@ -135,22 +134,18 @@ void Engine::Machine::refuse(const EnvironmentChanged& offer, const env::Snapsho
 
 // How long the generation has to wait; nullopt: not at all.
 std::optional<Instant> Engine::Machine::brake(const env::Snapshot& fresh) {
-  std::optional<Instant> until;
+  std::vector<ServiceId> restarts;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    std::vector<Instant>& times = runs_[id].rotated;
-    std::erase_if(times, [this](Instant at) { return now_ - at >= rotation_window; });
-    const bool restarts = is_up(state(id)) && service(id).on_change == plan::OnChange::restart &&
-                          runs_[id].values && sees_other_values(id, fresh);
-    if (!restarts || times.size() < most_rotations) continue;
-    const Instant free = times[times.size() - most_rotations] + rotation_window;
-    if (until && *until >= free) continue;
-    until = free;
-    brake_cause_ = fmt::format(
-        "{} was restarted for new values {} times within {}; what comes meanwhile is "
-        "collected, `arizuko-init reload` takes it now",
-        service(id).name, times.size(), duration_text(rotation_window));
+    const bool follows = is_up(state(id)) && service(id).on_change == plan::OnChange::restart;
+    if (follows && runs_[id].values && sees_other_values(id, fresh)) restarts.push_back(id);
   }
-  return until;
+  const std::optional<StormBrake::Wait> wait = brake_.wait_of(restarts, now_);
+  if (!wait) return std::nullopt;
+  brake_cause_ = fmt::format(
+      "{} was restarted for new values {} times within {}; what comes meanwhile is "
+      "collected, `arizuko-init reload` takes it now",
+      service(wait->service).name, wait->restarts, duration_text(rotation_window));
+  return wait->until;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -171,7 +166,7 @@ void Engine::Machine::end_rotation(Outcome outcome) {
       cause += fmt::format("; a newer one came after {} of the {} that it is watched", duration_text(lived),
                            duration_text(observed_for));
     }
-    failed_.borne(*snapshot_);
+    failed_.borne(*snapshot());
   }
   const std::set<std::string> blamed = rotation_->blamed;
   const bool rest = blamed.size() < view.keys.size();

@@ -35,7 +35,7 @@ void Engine::Machine::consider(ServiceId id) {
 void Engine::Machine::consider_start(ServiceId id) {
   const Runtime& run = runs_[id];
   if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
-  if (!snapshot_) {
+  if (!snapshot()) {
     if (state(id) == State::waiting) shown(id).waiting_for = {"the values of the environment"};
     return;
   }
@@ -163,7 +163,7 @@ void Engine::Machine::spawn(ServiceId id) {
   ++run.number;
   run.spawn_pending = true;
   run.checking = false;
-  const env::SnapshotPtr last_values = std::exchange(run.values, snapshot_);
+  const env::SnapshotPtr last_values = std::exchange(run.values, snapshot());
   run.defined_by = plan_;
   run.bonds.clear();
   for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].number;
@@ -174,8 +174,8 @@ void Engine::Machine::spawn(ServiceId id) {
   ServiceView& view = shown(id);
   view.spawns = run.number;
   view.restarts = run.number - 1;
-  view.generation = snapshot_->generation;
-  view.values_since = values_since_;
+  view.generation = snapshot()->generation;
+  view.values_since = in_force_.since;
   view.old_values = false;
   view.ready_at.reset();
   view.next_start.reset();
@@ -188,8 +188,7 @@ void Engine::Machine::spawn(ServiceId id) {
   for (ConditionView& condition : view.liveness) condition = {condition.text, ConditionView::Is::unknown, ""};
   enter(id, State::starting, run.started_because);
   wait_for_conditions(id);
-  remember_guarded_values(id);
-  care_for_logins(id, last_values.get());
+  before_run(id, last_values.get());
   emit(Spawn{run_of(id), run.values});
   started_out_of_turn(id);
   refresh_timer(id);

@@ -26,25 +26,22 @@ bool Engine::Machine::serves(ServiceId id) const {
 
 void Engine::Machine::begin_rotation(const EnvironmentChanged& offer, const env::SnapshotPtr& fresh) {
   rotation_.emplace();
-  rotation_->before = snapshot_;
-  rotation_->before_since = values_since_;
-  rotation_->before_unlike =
-      std::exchange(unlike_last_run_, {offer.unlike_last_run.begin(), offer.unlike_last_run.end()});
+  rotation_->before = in_force_;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     if (serves(id)) rotation_->serving.insert(id);
   }
   view_.rotation = RotationView{};
   RotationView& view = shown_rotation();
   view.generation = fresh->generation;
-  view.before = snapshot_->generation;
-  view.keys = env::difference(*snapshot_, *fresh);
+  view.before = snapshot()->generation;
+  view.keys = env::difference(*snapshot(), *fresh);
   view.began = now_;
   view.switched = offer.switched;
   const std::string what = view.keys.empty() ? "nothing that is not in force" : env::to_text(view.keys);
-  put_in_force(fresh, now_);
+  put_in_force({fresh, now_, {offer.unlike_last_run.begin(), offer.unlike_last_run.end()}});
   note_generation(What::generation_taken, fresh->generation,
                   fmt::format("generation {} is taken: {}", fresh->generation, what));
-  note_unlike_last_run(rotation_->before_unlike);
+  note_unlike_last_run(rotation_->before.unlike_last_run);
   show_held_keys();
   for (std::uint32_t rank = 0; rank < runs_.size(); ++rank) enroll(dependencies_.at_rank(rank));
   list_remaining();
@@ -143,7 +140,7 @@ bool Engine::Machine::advance_restarting(bool too_late) {
 std::optional<ServiceId> Engine::Machine::failing_one() const {
   for (const ServiceId id : rotation_->moved) {
     const bool failing = state(id) == State::stopping && runs_[id].next == Next::recover;
-    if (failing && !runs_[id].switched_off && runs_[id].values == snapshot_) return id;
+    if (failing && !runs_[id].switched_off && runs_[id].values == snapshot()) return id;
   }
   return std::nullopt;
 }
@@ -194,7 +191,7 @@ void Engine::Machine::take_turn_of(ServiceId id) {
   }
   list_remaining();
   if (next_values_) hurry_turn();
-  runs_[id].rotated.push_back(now_);
+  brake_.restarted(id, now_);
   if (!is_up(state(id))) return follow_values(id, values_changed());
   if (!runs_[id].part) return stop_with_bound(id, Next::stay_off, why_not_part(id));
   stop_with_bound(id, Next::start_again, values_changed());
@@ -255,7 +252,7 @@ bool Engine::Machine::blame_values(ServiceId id) {
     rotation_->ending = Outcome::rolled_back_in_part;
     return false;
   }
-  if (runs_[id].values != snapshot_) return false;
+  if (runs_[id].values != snapshot()) return false;
   enter(id, State::waiting, runs_[id].failure);
   go_back(id, told(id));
   return true;
@@ -264,20 +261,19 @@ bool Engine::Machine::blame_values(ServiceId id) {
 void Engine::Machine::go_back(ServiceId culprit, const Cause& failure) {
   const std::string cause = fmt::format("{}: {}", service(culprit).name, to_text(failure));
   Rotation& rotation = *rotation_;
-  const env::Generation failed = snapshot_->generation;
+  const env::Generation failed = snapshot()->generation;
   rotation.phase = shown_rotation().phase = RotationPhase::going_back;
   shown_rotation().cause = cause;
   rotation.pending.clear();
   list_remaining();
   Held held = hold_blamed(culprit, to_text(failure));
-  unlike_last_run_ = rotation.before_unlike;
-  put_in_force(rotation.before, rotation.before_since);
+  put_in_force(rotation.before);
   emit(Note{.seq = ++seq_,
             .what = What::generation_going_back,
             .cause = fmt::format("generation {} is rolled back to generation {}: {}", failed,
-                                 snapshot_->generation, cause),
+                                 snapshot()->generation, cause),
             .generation = failed,
-            .back_to = snapshot_->generation,
+            .back_to = snapshot()->generation,
             .culprit = culprit});
   tell_of_held(held);
   held_back_ = std::move(held);

@@ -8,11 +8,10 @@
 
 namespace arizuko::engine {
 
-void Engine::Machine::put_in_force(env::SnapshotPtr snapshot, Instant since) {
-  snapshot_ = std::move(snapshot);
-  values_since_ = since;
-  view_.values_since = since;
-  view_.generation = snapshot_->generation;
+void Engine::Machine::put_in_force(ValuesInForce values) {
+  in_force_ = std::move(values);
+  view_.values_since = in_force_.since;
+  view_.generation = snapshot()->generation;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     take_values(id);
     touch(id);
@@ -23,14 +22,14 @@ void Engine::Machine::put_in_force(env::SnapshotPtr snapshot, Instant since) {
 void Engine::Machine::take_values(ServiceId id) {
   Runtime& run = runs_[id];
   const plan::Service& what = service(id);
-  run.part = what.enabled && env::enabled(what, *snapshot_);
-  run.not_part_why = what.enabled ? env::why_disabled(what, *snapshot_) : "the plan says enabled = false";
-  run.missing = env::missing(what, *snapshot_);
-  run.unaccepted = unaccepted_keys(id);
+  run.part = what.enabled && env::enabled(what, *snapshot());
+  run.not_part_why = what.enabled ? env::why_disabled(what, *snapshot()) : "the plan says enabled = false";
+  run.missing = env::missing(what, *snapshot());
+  run.unaccepted = guarded_.unaccepted(*plan_, what, in_force_);
   run.unusable.clear();
-  if (!snapshot_->unusable.empty()) {
+  if (!snapshot()->unusable.empty()) {
     for (std::string& key : env::scope(*plan_, what)) {
-      if (snapshot_->unusable.contains(key)) run.unusable.push_back(std::move(key));
+      if (snapshot()->unusable.contains(key)) run.unusable.push_back(std::move(key));
     }
   }
   shown(id).old_values = has_old_values(id);
@@ -39,7 +38,7 @@ void Engine::Machine::take_values(ServiceId id) {
 // Its environment would be another one today: by new values, or by a new definition of what it sees.
 bool Engine::Machine::has_old_values(ServiceId id) const {
   const Runtime& run = runs_[id];
-  return run.values && sees_other_values(id, *snapshot_);
+  return run.values && sees_other_values(id, *snapshot());
 }
 
 bool Engine::Machine::sees_other_values(ServiceId id, const env::Snapshot& snapshot) const {
@@ -76,7 +75,7 @@ void Engine::Machine::follow_values(ServiceId id, const Cause& cause) {
 
 void Engine::Machine::tell_of_values(ServiceId id, const Cause& cause) {
   const plan::Service& what = service(id);
-  runs_[id].values = snapshot_;
+  runs_[id].values = snapshot();
   runs_[id].defined_by = plan_;
   shown(id).old_values = false;
   emit(Signal{run_of(id), Target::main, what.change_signal});
@@ -89,6 +88,27 @@ void Engine::Machine::try_again_with(ServiceId id, const Cause& cause) {
   shown(id).failures = 0;
   runs_[id].start_cause = cause;
   enter(id, State::waiting, cause);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Around a run
+
+// `last`: the values of the run before, if there was one.
+void Engine::Machine::before_run(ServiceId id, const env::Snapshot* last) {
+  for (Remember& each : guarded_.before_run(*plan_, service(id), *snapshot())) emit(std::move(each));
+  if (last == nullptr) return;
+  for (LoginFiles& each : logins_.before_run(id, service(id).cached, *last, *snapshot()))
+    emit(std::move(each));
+}
+
+void Engine::Machine::forget_logins(ServiceId id) {
+  for (LoginFiles& each : logins_.forget(id)) emit(std::move(each));
+}
+
+void Engine::Machine::forget_all_logins() {
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    if (state(id) == State::ready) forget_logins(id);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------
