@@ -24,8 +24,8 @@ const View& Engine::view() const { return machine_->view_; }
 const PlanPtr& Engine::plan() const { return machine_->plan_; }
 std::string Engine::why_not(const plan::Plan& fresh) const {
   std::vector<ServiceId> changed;
-  return machine_->guarded_change(*machine_->merged_with(fresh, changed));
+  return machine_->values_.why_not(*machine_->merged_with(fresh, changed), *machine_->plan_);
 }
-const env::SnapshotPtr& Engine::values() const { return machine_->snapshot(); }
+const env::SnapshotPtr& Engine::values() const { return machine_->values_.snapshot(); }
 
 }  // namespace arizuko::engine

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "arizuko/engine/why.hpp"
+#include "lateness.hpp"
 #include "machine.hpp"
 
 namespace arizuko::engine {
@@ -12,10 +13,6 @@ namespace {
 
 // Doubles up to 64 times this: 6.4 s.
 constexpr std::chrono::milliseconds first_pause_of_trouble{100};
-
-// Later than that is late: PID 1 itself was stopped or starved, and with it, as a rule, the whole pod.
-constexpr std::chrono::seconds in_time{1};
-constexpr std::chrono::minutes longest_forgiven{1};
 
 // The first that fails.
 Cause never_live(const std::vector<ConditionView>& conditions) {
@@ -189,7 +186,7 @@ void Engine::Machine::tell_what_it_waited_for() {
 }
 
 void Engine::Machine::on(const StartWaits& event) {
-  if (stopping() || snapshot()) return;
+  if (stopping() || values_.snapshot()) return;
   view_.start_waits_for = event.cause;
   if (!event.cause.empty()) note_pod(What::start_waits, "the start waits: " + event.cause);
 }
@@ -242,22 +239,17 @@ void Engine::Machine::on(const Command& event) {
   }
 }
 
-// A node that froze, a debugger: nobody looked at what a deadline is about. What came meanwhile is told next,
-// and what has to be looked at needs a look: the time begins anew, for as long as nobody looked.
 void Engine::Machine::forgive_lateness() {
-  const auto later = [this](std::optional<Instant>& at, Nanoseconds full_time) {
-    if (at && now_ - *at > in_time) at = now_ + std::min(now_ - *at, full_time);
-  };
   for (auto due = timers_.begin(); due != timers_.end() && now_ - due->first > in_time;) {
     const ServiceId id = (due++)->second;  // its timer may move
     Runtime& run = runs_[id];
     if (!run.main_alive || service(id).kind != plan::Kind::service) continue;
-    if (state(id) == State::starting) later(run.start_deadline, service(id).ready_within);
-    later(run.live_deadline, service(id).ready_within);
+    const Nanoseconds full_time = service(id).ready_within;
+    if (state(id) == State::starting) engine::forgive_lateness(run.start_deadline, now_, full_time);
+    engine::forgive_lateness(run.live_deadline, now_, full_time);
     refresh_timer(id);
   }
-  if (rotation_ && rotation_->phase != RotationPhase::observing && rotation_->deadline)
-    later(rotation_->deadline, longest_forgiven);
+  values_.forgive_lateness(now_);
 }
 
 void Engine::Machine::fire_due_timers() {

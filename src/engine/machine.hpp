@@ -9,15 +9,22 @@
 //   recovery.cpp   what follows a failure: back-off, giving up
 //   pod.cpp        the pod as a whole: opened, ready, the end
 //   values.cpp     what the values in force mean for each service
-//   rotation.cpp   what becomes of a generation of values
-//   turns.cpp      one service after the other, and the way back
-//   held.cpp       values that are held back, key by key
-//   guarded.cpp    keys whose values an operator has to accept: what people are told
+//   rotated.cpp    what a rotation asks of the services
 //   plan_change.cpp   a new plan
 //   record.cpp     the view, the history, the timers
 //
-// Machines of their own, each with a header and a test: failed_values, guarded_keys, logins, restart_policy,
-// storm_brake.
+// Machines of their own, each with a header, a source and a test, which know nothing of this struct:
+//
+//   generations    which values are in force, wait, or are on their way
+//   rotation       one generation on its way through the services, and the way back
+//   turns          one service after the other
+//   held_values    which values of an offer are held back, key by key
+//   held_back      what is held back now, and what an operator says to it
+//   guarded_keys   keys whose values an operator has to accept
+//   failed_values  values that a service did not bear
+//   logins         files that keep a new value from being tried
+//   storm_brake    how often rotations may restart one service
+//   restart_policy back-off and budget
 #pragma once
 
 #include <map>
@@ -30,12 +37,8 @@
 
 #include "arizuko/engine/engine.hpp"
 #include "dependencies.hpp"
-#include "failed_values.hpp"
-#include "guarded_keys.hpp"
-#include "logins.hpp"
+#include "generations.hpp"
 #include "restart_policy.hpp"
-#include "storm_brake.hpp"
-#include "values_in_force.hpp"
 
 namespace arizuko::engine {
 
@@ -109,29 +112,6 @@ struct Runtime {
   bool anything_alive() const { return spawn_pending || main_alive || leftovers; }
 };
 
-/// New values on their way; what people see of it is View::rotation.
-struct Rotation {
-  RotationPhase phase = RotationPhase::restarting;
-  ValuesInForce before;
-  std::set<ServiceId> serving;  // when it began: only these decide its outcome
-  std::set<ServiceId> pending;  // serve with the old values, and wait for their turn
-  std::set<ServiceId> awaited;  // have to be ready again before it goes on
-  std::set<ServiceId> moved;    // served before, and were given the new values: a failure of theirs counts
-  std::optional<Instant> deadline;
-  bool hurried = false;           // the deadline is an earlier one: newer values wait
-  std::optional<Outcome> ending;  // decided, to be concluded
-  std::set<std::string> blamed;   // the keys that are held back from now on
-};
-
-/// A value of the sources that is not in force.
-struct HeldValue {
-  HeldWhy why = HeldWhy::guarded;
-  std::string reason;
-  std::optional<std::string> wanted;  // of a guarded key: what services would see
-  env::Generation generation = 0;
-  Instant since{};
-};
-
 struct Engine::Machine {
   Machine(PlanPtr plan, Bounds bounds);
 
@@ -144,7 +124,6 @@ struct Engine::Machine {
   void on(const Exited& event);
   void on(const TreeEmpty& event);
   void on(const ConditionChanged& event);
-  void on(const EnvironmentChanged& event);
   void on(const PlanChanged& event);
   void on(const InputRefused& event);
   void on(const StopRequested& event);
@@ -204,6 +183,8 @@ struct Engine::Machine {
 
   // --- recovery.cpp
   void recover(ServiceId id);
+  /// Why it failed, with its last words: for its own state, not for what follows for others.
+  Cause told(ServiceId id) const;
   bool went_into_background(ServiceId id) const;
   void back_off(ServiceId id, Nanoseconds pause);
   void give_up(ServiceId id);
@@ -221,86 +202,18 @@ struct Engine::Machine {
   void refuse_boot_without_values();
 
   // --- values.cpp
-  const env::SnapshotPtr& snapshot() const { return in_force_.snapshot; }
-  void put_in_force(ValuesInForce values);
+  struct Rotated;  // what Generations asks of this and has it do
+  void on(const EnvironmentChanged& event);
+  void on(const Accept& event);
+  void on(const Retry& event);
+  bool advance_values();
+  void values_changed();
   void take_values(ServiceId id);
   bool has_old_values(ServiceId id) const;
   bool sees_other_values(ServiceId id, const env::Snapshot& snapshot) const;
   void follow_values(ServiceId id, const Cause& cause);
   void tell_of_values(ServiceId id, const Cause& cause);
   void try_again_with(ServiceId id, const Cause& cause);
-  std::string why_refused(const env::Snapshot& fresh) const;
-
-  // --- rotation.cpp
-  using Criticality = std::tuple<bool, bool, std::size_t, std::uint32_t>;
-  void take_first_values(const EnvironmentChanged& event);
-  void supersede(const EnvironmentChanged& older, env::Generation newer);
-  void show_waiting_values();
-  bool advance_rotation();
-  void take_turn(const EnvironmentChanged& offer);
-  void refuse(const EnvironmentChanged& offer, const env::Snapshot& fresh, const std::string& cause);
-  std::optional<Instant> brake(const env::Snapshot& fresh);
-  bool serves(ServiceId id) const;
-  void begin_rotation(const EnvironmentChanged& offer, const env::SnapshotPtr& fresh);
-  void enroll(ServiceId id);
-  void await_what_was_stopped();
-  void await_return_of(ServiceId id);
-  bool advance_phase();
-  bool advance_restarting(bool too_late);
-  std::optional<ServiceId> failing_one() const;
-  bool serves_again(ServiceId id) const;
-  bool all_serve_again() const;
-  bool waits_for_its_turn(ServiceId id) const;
-  std::optional<ServiceId> next_in_turn() const;
-  Criticality criticality(ServiceId id) const;
-  void take_turn_of(ServiceId id);
-  void started_out_of_turn(ServiceId id);
-  void list_remaining();
-  void hurry_turn();
-  bool blame_values(ServiceId id);
-  void go_back(ServiceId culprit, const Cause& failure);
-  void go_back_with(ServiceId id, const Cause& why);
-  void end_rotation(Outcome outcome);
-  void conclude(Outcome outcome, const std::string& cause);
-  void interrupt_rotation(const std::string& cause);
-  RotationView& shown_rotation() { return *view_.rotation; }
-
-  // --- held.cpp
-  using Held = std::map<std::string, HeldValue>;
-  void on(const Accept& event);
-  void on(const Retry& event);
-  env::SnapshotPtr without_held(const EnvironmentChanged& offer);
-  std::optional<HeldValue> why_held(const std::string& key, const EnvironmentChanged& offer) const;
-  std::optional<HeldValue> why_gone(const std::string& key, const EnvironmentChanged& offer) const;
-  std::ptrdiff_t strength(const std::string& source) const;
-  void keep_old_value(env::Snapshot& kept, const std::string& key) const;
-  void hold(env::Snapshot& kept, Held& held, const std::string& key, HeldValue value) const;
-  void hold_what_is_needed(env::Snapshot& kept, Held& held, const EnvironmentChanged& offer) const;
-  bool is_taken(const std::string& key) const;
-  void tell_of_held(const Held& held);
-  std::string remedy(const std::string& key, const HeldValue& value) const;
-  /// Why it failed, with its last words: for its own state, not for what follows for others.
-  Cause told(ServiceId id) const;
-  std::string how_changed(const std::string& key, const std::optional<std::string>& wanted) const;
-  std::set<std::string> blamed_keys(ServiceId culprit, const env::Difference& keys) const;
-  Held hold_blamed(ServiceId culprit, const std::string& failure);
-  bool retry_what_is_due();
-  std::optional<Instant> retry_due() const;
-  void show_held_keys();
-  std::string held_names() const;
-  std::string why_missing(const std::vector<std::string>& keys) const;
-
-  // --- values.cpp
-  void before_run(ServiceId id, const env::Snapshot* last_values);
-  void forget_logins(ServiceId id);
-  void forget_all_logins();
-
-  // --- held.cpp
-  std::optional<std::string> seen_now(const std::string& key, const env::Snapshot& snapshot) const;
-  void hold_guarded(env::Snapshot& kept, Held& held, const EnvironmentChanged& offer) const;
-  bool accept_at_boot(const Accept& event);
-  std::string guarded_change(const plan::Plan& fresh) const;
-  void note_unlike_last_run(const std::set<std::string>& before);
 
   // --- plan_change.cpp
   void take_plan(const plan::Plan& fresh);
@@ -338,22 +251,8 @@ struct Engine::Machine {
   std::vector<Runtime> runs_;
   View view_;
 
-  // Values.
-  ValuesInForce in_force_;  // what is started now gets them
-  StormBrake brake_;
-  Logins logins_;
-  std::optional<Rotation> rotation_;
-  std::optional<EnvironmentChanged> last_offer_;
-  std::optional<EnvironmentChanged> next_values_;  // wait for their turn, or for the storm brake
-  std::optional<Instant> next_values_at_;          // the brake's end
-  std::string brake_cause_;
+  Generations values_;
   PlanPtr next_plan_;  // waits for the rotation's end
-
-  // Held back; a value of nullopt: not set.
-  Held held_back_;
-  FailedValues failed_;
-  bool operator_waits_ = false;  // for the answer to a ReadSources: no storm brake
-  GuardedKeys guarded_;
 
   Instant now_{};
   std::vector<Action>* actions_ = nullptr;  // valid inside handle() only
@@ -372,6 +271,31 @@ struct Engine::Machine {
   int exit_code_ = 0;
   std::string verdict_;
   std::string culprit_;
+};
+
+/// The services, as a rotation sees them.
+struct Engine::Machine::Rotated final : RotatedServices {
+  explicit Rotated(Machine& services) : machine(services) {}
+
+  const plan::Plan& plan() const override { return *machine.plan_; }
+  const Dependencies& dependencies() const override { return machine.dependencies_; }
+  Instant now() const override { return machine.now_; }
+  Standing standing(ServiceId id) const override;
+  bool would_see_others(ServiceId id, const env::Snapshot& values) const override;
+  bool runs_with(ServiceId id, const env::SnapshotPtr& values) const override;
+  std::vector<ServiceId> up_and_bound(ServiceId id) const override { return machine.up_and_bound(id); }
+  Cause last_failure(ServiceId id) const override { return machine.runs_[id].failure; }
+  Cause told(ServiceId id) const override { return machine.told(id); }
+  void values_changed() override { machine.values_changed(); }
+  void follow(ServiceId id, const Cause& cause) override { machine.follow_values(id, cause); }
+  void restart(ServiceId id, const Cause& cause) override;
+  void leave(ServiceId id) override;
+  void start_again(ServiceId id) override;
+  void explain_start(ServiceId id, const Cause& why) override;
+  void emit(Action action) override { machine.emit(std::move(action)); }
+  void note(Note note) override;
+
+  Machine& machine;
 };
 
 }  // namespace arizuko::engine

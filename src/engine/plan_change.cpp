@@ -63,21 +63,22 @@ std::string what_changed(const plan::Plan& before, const plan::Plan& after,
 
 void Engine::Machine::on(const PlanChanged& event) {
   if (stopping()) return;
-  if (!rotation_) return take_plan(*event.plan);
+  if (!values_.is_rotating()) return take_plan(*event.plan);
   next_plan_ = event.plan;
+  values_.plan_waits();
   note_pod(What::plan_waits, fmt::format("a new plan waits for the end of the rotation of generation {}",
-                                         snapshot()->generation));
+                                         values_.snapshot()->generation));
 }
 
 void Engine::Machine::take_plan(const plan::Plan& fresh) {
   std::vector<ServiceId> changed;
   const PlanPtr before = plan_;
   PlanPtr merged = merged_with(fresh, changed);
-  if (const std::string refusal = guarded_change(*merged); !refusal.empty())
+  if (const std::string refusal = values_.why_not(*merged, *plan_); !refusal.empty())
     return note_pod(What::plan_refused, "the new plan is refused, the old one stays: " + refusal);
   adopt(std::move(merged));
   note_pod(What::plan_taken, "a new plan is taken; " + what_changed(*before, *plan_, changed));
-  if (!snapshot()) return;
+  if (!values_.snapshot()) return;
   for (ServiceId id = 0; id < runs_.size(); ++id) take_values(id);
   refresh_chances();
   for (const ServiceId id : changed) {

@@ -31,11 +31,11 @@ std::string some_of(const std::vector<std::string>& names) {
 void Engine::Machine::refresh_pod() {
   if (view_.state == PodState::ended) return;
   // After each event, so it must not look at every service.
-  view_.seeded = snapshot() && std::ranges::all_of(tasks_, [this](ServiceId id) {
+  view_.seeded = values_.snapshot() && std::ranges::all_of(tasks_, [this](ServiceId id) {
                    return state(id) == State::done || state(id) == State::off;
                  });
-  const bool serving =
-      snapshot() && std::ranges::none_of(plan_->pod.ready_when, [this](ServiceId id) { return unmet(id); });
+  const bool serving = values_.snapshot() && std::ranges::none_of(plan_->pod.ready_when,
+                                                                  [this](ServiceId id) { return unmet(id); });
   view_.ready = serving && view_.seeded && !stopping();
   if (view_.ready && !view_.opened) {
     view_.opened = true;
@@ -56,7 +56,8 @@ void Engine::Machine::end_pod(int code, const std::string& verdict, const std::s
 }
 
 void Engine::Machine::stop_everything(const Cause& cause) {
-  interrupt_rotation(to_text(cause));
+  Rotated services(*this);
+  values_.interrupt(to_text(cause), services);
   const Nanoseconds grace = plan_->pod.grace;
   view_.state = PodState::stopping;
   view_.since = now_;
@@ -152,9 +153,10 @@ void Engine::Machine::refuse_boot_without_values() {
   if (!essential) return;
   std::vector<std::string> lacks;
   for (const auto& [key, names] : lacking) {
-    const auto unusable = snapshot()->unusable.find(key);
-    lacks.push_back(fmt::format("{} (for {}){}", key, some_of(names),
-                                unusable == snapshot()->unusable.end() ? "" : ": " + unusable->second));
+    const auto unusable = values_.snapshot()->unusable.find(key);
+    lacks.push_back(
+        fmt::format("{} (for {}){}", key, some_of(names),
+                    unusable == values_.snapshot()->unusable.end() ? "" : ": " + unusable->second));
   }
   end_pod(exit_plan_wrong,
           fmt::format("needed values are not set: {}. Set them in one of the sources of [env]: the mounted "

@@ -69,8 +69,9 @@ void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action
   do {
     settle();
     fire_due_timers();
-  } while (!too_many(rounds++, "the steps of a rotation") && advance_rotation());
+  } while (!too_many(rounds++, "the steps of a rotation") && advance_values());
   refresh_pod();
+  values_.show(view_, *plan_, now_);
   actions_ = nullptr;
 }
 
@@ -207,8 +208,8 @@ std::optional<Instant> Engine::Machine::deadline() const {
   if (view_.state == PodState::ended) return std::nullopt;
   std::optional<Instant> first;
   if (!timers_.empty()) first = timers_.begin()->first;
-  const std::optional<Instant> of_rotation = rotation_ ? rotation_->deadline : next_values_at_;
-  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline, of_rotation, retry_due()}) {
+  const std::optional<Instant> of_values = stopping() ? std::nullopt : values_.deadline();
+  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline, of_values}) {
     if (at && (!first || *at < *first)) first = at;
   }
   return first;

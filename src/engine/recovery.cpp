@@ -37,7 +37,8 @@ void Engine::Machine::recover(ServiceId id) {
   const plan::Service& what = service(id);
   const plan::RestartPolicy& policy = what.restart;
   const bool gate_down = what.kind == plan::Kind::service && gate_is_down(id);
-  if (!gate_down && blame_values(id)) return;
+  Rotated services(*this);
+  if (!gate_down && values_.takes_blame_for(id, services)) return;
 
   const bool ended_well =
       run.failure.why == Why::ended && shown(id).last_exit && shown(id).last_exit->success();

@@ -1,210 +1,274 @@
-// What becomes of a generation of values: see include/arizuko/engine/rotation.hpp. Its steps: turns.cpp.
-//
-//   offered -> (refused | waits) -> begins -> restarting -> observing -> applied
-//                                                 |             |
-//                                                 +- going_back +-> rolled back (in part)
+#include "rotation.hpp"
+
 #include <algorithm>
-#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "arizuko/engine/why.hpp"
-#include "arizuko/env/difference.hpp"
-#include "machine.hpp"
+#include "lateness.hpp"
+#include "turns.hpp"
 
 namespace arizuko::engine {
 
 namespace {
 
-What note_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::applied: return What::generation_applied;
-    case Outcome::refused: return What::generation_refused;
-    case Outcome::superseded: return What::generation_superseded;
-    case Outcome::rolled_back: return What::generation_rolled_back;
-    case Outcome::rolled_back_in_part: return What::generation_rolled_back_in_part;
-    case Outcome::interrupted: return What::generation_interrupted;
-  }
-  return What::fault;
-}
+// Beside the services' own times to stop and to be ready.
+constexpr std::chrono::seconds margin_of_a_turn{10};
+
+constexpr std::chrono::minutes longest_forgiven{1};
+
+Cause values_changed() { return {.why = Why::values_changed}; }
 
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------
-// A new generation, and its turn
-
-void Engine::Machine::on(const EnvironmentChanged& event) {
-  if (stopping()) return;
-  for (ServiceId id = 0; id < runs_.size(); ++id) {
-    if (runs_[id].awaiting_values) task_is_done(id);
-  }
-  const bool known = last_offer_ && last_offer_->snapshot->same_content(*event.snapshot);
-  if (known && !event.asked && !event.again) return;
-  last_offer_ = event;
-  if (!snapshot()) return take_first_values(event);
-  if (next_values_) supersede(*next_values_, event.snapshot->generation);
-  next_values_ = event;
-  next_values_at_.reset();
-  if (rotation_ && rotation_->phase == RotationPhase::restarting) hurry_turn();
-  show_waiting_values();
-  // At once, before what waits for a task's values starts.
-  if (rotation_ && rotation_->phase == RotationPhase::observing) advance_rotation();
-  if (!rotation_) advance_rotation();
-}
-
-void Engine::Machine::take_first_values(const EnvironmentChanged& event) {
-  put_in_force({event.snapshot, now_, {event.unlike_last_run.begin(), event.unlike_last_run.end()}});
-  note_generation(
-      What::generation_taken, snapshot()->generation,
-      fmt::format("generation {} is taken: {} values", snapshot()->generation, snapshot()->values.size()));
-  note_unlike_last_run({});
-  show_held_keys();
-  refuse_boot_without_values();
-}
-
-void Engine::Machine::supersede(const EnvironmentChanged& older, env::Generation newer) {
-  ++view_.rotations[static_cast<std::size_t>(Outcome::superseded)];
-  note_generation(What::generation_superseded, older.snapshot->generation,
-                  fmt::format("generation {} is superseded by generation {} before its turn",
-                              older.snapshot->generation, newer));
-}
-
-void Engine::Machine::show_waiting_values() {
-  view_.waiting_values.reset();
-  if (!next_values_) return;
-  const env::Generation generation = next_values_->snapshot->generation;
-  if (rotation_) {
-    view_.waiting_values = {
-        generation,
-        fmt::format("the rotation of generation {} is under way", shown_rotation().generation),
-        {}};
-  } else if (next_values_at_) {
-    view_.waiting_values = {generation, brake_cause_, next_values_at_};
+Rotation::Rotation(RotationView record, env::SnapshotPtr values, ValuesInForce before,
+                   const RotatedServices& services)
+    : record_(std::move(record)), values_(std::move(values)), before_(std::move(before)) {
+  for (ServiceId id = 0; id < services.plan().services.size(); ++id) {
+    if (services.standing(id).serves) serving_.insert(id);
   }
 }
 
-// Called until nothing follows any more. True: something changed, let it have its consequences.
-bool Engine::Machine::advance_rotation() {
-  if (stopping() || !snapshot()) return false;
-  if (rotation_) return advance_phase();
-  if (next_plan_) {
-    const PlanPtr fresh = std::exchange(next_plan_, nullptr);
-    take_plan(*fresh);
-    return true;
-  }
-  if (retry_what_is_due()) return true;
-  if (!next_values_ || (next_values_at_ && now_ < *next_values_at_)) return false;
-  const EnvironmentChanged offer = *std::exchange(next_values_, std::nullopt);
-  next_values_at_.reset();
-  take_turn(offer);
-  show_waiting_values();
-  return true;
+void Rotation::begin(RotatedServices& services) {
+  const Dependencies& dependencies = services.dependencies();
+  for (std::uint32_t rank = 0; rank < services.plan().services.size(); ++rank)
+    enroll(dependencies.at_rank(rank), services);
+  list_remaining(services);
+  record_.services = record_.remaining;
 }
 
-void Engine::Machine::take_turn(const EnvironmentChanged& offer) {
-  const env::SnapshotPtr fresh = without_held(offer);
-  std::string refusal = why_refused(*fresh);
-  const bool same = fresh->same_content(*snapshot());
-  if (same && !held_back_.empty())
-    refusal = fmt::format("all that it changes is held back: {}", held_names());
-  if (!refusal.empty()) return refuse(offer, *fresh, refusal);
-  const bool unbraked = offer.asked || std::exchange(operator_waits_, false);
-  if (const std::optional<Instant> until = unbraked ? std::nullopt : brake(*fresh)) {
-    next_values_ = offer;
-    next_values_at_ = until;
-    note_generation(What::generation_waits, fresh->generation,
-                    fmt::format("generation {} waits {}: {}", fresh->generation, duration_text(*until - now_),
-                                brake_cause_));
+// What serves waits for its turn; what does not has nothing to lose, and follows at once.
+void Rotation::enroll(ServiceId id, RotatedServices& services) {
+  const RotatedServices::Standing standing = services.standing(id);
+  const bool affected = !standing.part || services.would_see_others(id, *values_);
+  if (!affected) return;
+  if (!serving_.contains(id)) {
+    const std::vector<ServiceId> bound = services.up_and_bound(id);
+    services.follow(id, values_changed());
+    for (const ServiceId other : bound) {  // it was up and not ready: what is bound to it may have served
+      if (services.standing(other).state == State::stopping && serving_.contains(other))
+        await_return_of(other, services);
+    }
     return;
   }
-  begin_rotation(offer, fresh);
-}
-
-void Engine::Machine::refuse(const EnvironmentChanged& offer, const env::Snapshot& fresh,
-                             const std::string& cause) {
-  view_.rotation = RotationView{};
-  RotationView& view = *view_.rotation;
-  view.generation = offer.snapshot->generation;
-  view.before = snapshot()->generation;
-  view.keys = env::difference(*snapshot(), fresh);
-  view.began = now_;
-  view.switched = offer.switched;
-  conclude(Outcome::refused, cause);
-}
-
-// How long the generation has to wait; nullopt: not at all.
-std::optional<Instant> Engine::Machine::brake(const env::Snapshot& fresh) {
-  std::vector<ServiceId> restarts;
-  for (ServiceId id = 0; id < runs_.size(); ++id) {
-    const bool follows = is_up(state(id)) && service(id).on_change == plan::OnChange::restart;
-    if (follows && runs_[id].values && sees_other_values(id, fresh)) restarts.push_back(id);
+  if (standing.state == State::stopping)
+    return await_return_of(id, services);  // it starts with the new values
+  const plan::OnChange on_change = services.plan().services[id].on_change;
+  if (!standing.part || on_change == plan::OnChange::restart) {
+    pending_.insert(id);
+  } else if (on_change == plan::OnChange::signal) {
+    moved_.insert(id);  // it may die of what it reads
+    services.follow(id, values_changed());
   }
-  const std::optional<StormBrake::Wait> wait = brake_.wait_of(restarts, now_);
-  if (!wait) return std::nullopt;
-  brake_cause_ = fmt::format(
-      "{} was restarted for new values {} times within {}; what comes meanwhile is "
-      "collected, `arizuko-init reload` takes it now",
-      service(wait->service).name, wait->restarts, duration_text(rotation_window));
-  return wait->until;
+}
+
+// From now on it has to be ready again, and its failures count against the values.
+void Rotation::await_return_of(ServiceId id, const RotatedServices& services) {
+  const plan::Service& what = services.plan().services[id];
+  pending_.erase(id);
+  awaited_.insert(id);
+  moved_.insert(id);
+  const Nanoseconds time = what.stop.timeout + what.stop.leftovers + what.ready_within;
+  if (hurried_) return;
+  const Instant now = services.now();
+  deadline_ = std::max(deadline_.value_or(now + margin_of_a_turn), now) + time;
 }
 
 // ---------------------------------------------------------------------------------------------
-// The end of it
+// Its steps
 
-void Engine::Machine::end_rotation(Outcome outcome) {
-  const RotationView& view = shown_rotation();
-  std::string cause = view.cause;
-  if (outcome == Outcome::applied) {
-    std::vector<std::string> names;
-    for (const ServiceId id : rotation_->moved) names.push_back(service(id).name);
-    cause = names.empty() ? "no running service had to be restarted"
-                          : fmt::format("ready again with it after {}: {}",
-                                        duration_text(view.all_ready.value_or(now_) - view.began),
-                                        fmt::join(names, ", "));
-    const Nanoseconds lived = now_ - view.all_ready.value_or(now_);
-    if (!names.empty() && view.all_ready && lived < observed_for) {
-      cause += fmt::format("; a newer one came after {} of the {} that it is watched", duration_text(lived),
-                           duration_text(observed_for));
-    }
-    failed_.borne(*snapshot());
-  }
-  const std::set<std::string> blamed = rotation_->blamed;
-  const bool rest = blamed.size() < view.keys.size();
-  rotation_.reset();
-  conclude(outcome, cause);
-  if (outcome == Outcome::applied) forget_all_logins();
-  show_held_keys();
-  show_waiting_values();
-  // What failed is held back by itself; the rest is taken without it.
-  if (!blamed.empty() && rest && outcome != Outcome::interrupted && !next_values_)
-    emit(ReadSources{ReadSources::For::rest});
+Rotation::Step Rotation::end(Outcome outcome) {
+  outcome_ = outcome;
+  return Ended{outcome};
 }
 
-void Engine::Machine::conclude(Outcome outcome, const std::string& cause) {
-  RotationView& view = shown_rotation();
-  view.outcome = outcome;
-  view.cause = cause;
-  view.ended = now_;
-  ++view_.rotations[static_cast<std::size_t>(outcome)];
-  const std::string stays = outcome == Outcome::refused ? ", the old values stay" : "";
-  note_generation(note_of(outcome), view.generation,
-                  fmt::format("generation {} is {}{}: {}", view.generation, to_text(outcome), stays, cause));
+Rotation::Step Rotation::advance(RotatedServices& services) {
+  if (outcome_) return Ended{*outcome_};
+  std::erase_if(awaited_, [&](ServiceId id) { return serves_again(id, services); });
+  switch (record_.phase) {
+    case RotationPhase::restarting: return advance_restarting(services);
+    case RotationPhase::observing: return advance_observing(services);
+    case RotationPhase::going_back: return advance_going_back(services);
+  }
+  return AtRest{};
 }
 
-// The run ends: what is under way, or waits, has no other outcome any more.
-void Engine::Machine::interrupt_rotation(const std::string& cause) {
-  if (rotation_) {
-    shown_rotation().cause = cause;
-    end_rotation(Outcome::interrupted);
+Rotation::Step Rotation::advance_restarting(RotatedServices& services) {
+  const auto blocking =
+      std::ranges::find_if(awaited_, [&](ServiceId id) { return !waits_for_its_turn(id, services); });
+  if (blocking != awaited_.end()) {
+    if (!is_too_late(services.now())) return AtRest{};
+    return Failed{*blocking, {.why = Why::not_ready_in_turn, .text = hurried_ ? "newer values wait" : ""}};
   }
-  if (!next_values_) return;
-  ++view_.rotations[static_cast<std::size_t>(Outcome::interrupted)];
-  note_generation(What::generation_interrupted, next_values_->snapshot->generation,
-                  fmt::format("generation {} is interrupted before its turn: {}",
-                              next_values_->snapshot->generation, cause));
-  next_values_.reset();
-  next_values_at_.reset();
-  view_.waiting_values.reset();
+  if (const auto next = next_in_turn(services.plan(), services.dependencies(), pending_)) {
+    deadline_.reset();
+    hurried_ = false;
+    take_turn_of(*next, services);
+    return Moved{*next};
+  }
+  if (moved_.empty()) return end(Outcome::applied);
+  record_.phase = RotationPhase::observing;
+  record_.all_ready = services.now();
+  deadline_ = services.now() + observed_for;
+  return Moved{};
+}
+
+Rotation::Step Rotation::advance_observing(const RotatedServices& services) {
+  if (!is_too_late(services.now()) && !newer_values_wait_ && !plan_waits_) return AtRest{};
+  if (const std::optional<ServiceId> failing = failing_one(services)) {
+    return Failed{*failing, services.told(*failing)};
+  }
+  return end(Outcome::applied);
+}
+
+Rotation::Step Rotation::advance_going_back(const RotatedServices& services) {
+  // All of them at one moment: one that came back may be gone again.
+  const bool all_serve_again =
+      std::ranges::all_of(moved_, [&](ServiceId id) { return serves_again(id, services); });
+  const bool too_late = is_too_late(services.now());
+  if (!all_serve_again && !too_late) return AtRest{};
+  if (too_late) record_.cause += "; and not every service came back in time";
+  return end(too_late ? Outcome::rolled_back_in_part : Outcome::rolled_back);
+}
+
+// It has failed with its new values, and is on its way down.
+std::optional<ServiceId> Rotation::failing_one(const RotatedServices& services) const {
+  for (const ServiceId id : moved_) {
+    const RotatedServices::Standing standing = services.standing(id);
+    if (standing.failing && !standing.switched_off && services.runs_with(id, values_)) return id;
+  }
+  return std::nullopt;
+}
+
+bool Rotation::serves_again(ServiceId id, const RotatedServices& services) const {
+  const RotatedServices::Standing standing = services.standing(id);
+  if (standing.switched_off) return true;  // the operator's wish
+  if (!standing.part) return standing.state == State::off;
+  return standing.state == State::done ||
+         (standing.state == State::ready && !services.would_see_others(id, *values_));
+}
+
+// It comes back when something it is bound to has been restarted, whose turn is still to come.
+bool Rotation::waits_for_its_turn(ServiceId id, const RotatedServices& services) const {
+  if (services.standing(id).state != State::waiting) return false;
+  return std::ranges::any_of(services.plan().services[id].bound_to,
+                             [this](ServiceId other) { return pending_.contains(other); });
+}
+
+void Rotation::take_turn_of(ServiceId id, RotatedServices& services) {
+  const RotatedServices::Standing standing = services.standing(id);
+  std::vector<ServiceId> all = is_up(standing.state) ? services.up_and_bound(id) : std::vector<ServiceId>{};
+  all.push_back(id);
+  for (const ServiceId each : all) {
+    if (serving_.contains(each)) await_return_of(each, services);
+  }
+  list_remaining(services);
+  if (newer_values_wait_) hurry(services);
+  if (!is_up(standing.state)) return services.follow(id, values_changed());
+  standing.part ? services.restart(id, values_changed()) : services.leave(id);
+}
+
+// ---------------------------------------------------------------------------------------------
+// What comes between
+
+void Rotation::newer_values_wait(const RotatedServices& services) {
+  newer_values_wait_ = true;
+  if (record_.phase == RotationPhase::restarting) hurry(services);
+}
+
+// A wrong password that its daemon does not end of would hold up every other rotation for the whole of
+// `ready.within`.
+void Rotation::hurry(const RotatedServices& services) {
+  const plan::Plan& plan = services.plan();
+  if (hurried_ || awaited_.empty() ||
+      std::ranges::any_of(awaited_, [&](ServiceId id) { return is_indispensable(plan, id); }))
+    return;
+  Nanoseconds stopping{0};
+  for (const ServiceId id : awaited_) {
+    const State state = services.standing(id).state;
+    if (!is_up(state) || state == State::starting) continue;
+    const plan::StopPolicy& stop = plan.services[id].stop;
+    stopping = std::max<Nanoseconds>(stopping, stop.timeout + stop.leftovers);
+  }
+  const Instant soon = services.now() + stopping + patience_while_others_wait;
+  if (deadline_ && *deadline_ <= soon) return;
+  deadline_ = soon;
+  hurried_ = true;
+}
+
+void Rotation::started(ServiceId id, const RotatedServices& services) {
+  if (!pending_.contains(id)) return;
+  await_return_of(id, services);
+  list_remaining(services);
+}
+
+void Rotation::forgive_lateness(Instant now) {
+  if (record_.phase != RotationPhase::observing) engine::forgive_lateness(deadline_, now, longest_forgiven);
+}
+
+void Rotation::list_remaining(const RotatedServices& services) {
+  const plan::Plan& plan = services.plan();
+  record_.remaining.clear();
+  for (std::uint32_t rank = 0; rank < plan.services.size(); ++rank) {
+    const ServiceId id = services.dependencies().at_rank(rank);
+    if (pending_.contains(id)) record_.remaining.push_back(plan.services[id].name);
+  }
+}
+
+std::vector<std::string> Rotation::names_of_moved(const plan::Plan& plan) const {
+  std::vector<std::string> names;
+  for (const ServiceId id : moved_) names.push_back(plan.services[id].name);
+  return names;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Going back
+
+Rotation::Blame Rotation::blame_for(ServiceId id, const RotatedServices& services) {
+  if (outcome_ || !moved_.contains(id) || services.standing(id).switched_off) return Blame::service;
+  const bool observed = record_.phase == RotationPhase::observing && services.now() >= *deadline_;
+  if (observed) return Blame::service;
+  if (record_.phase == RotationPhase::going_back) {
+    // Its own values do not help it either: the restart policy goes on from here.
+    record_.cause += fmt::format("; and with the old values {}: {}", services.plan().services[id].name,
+                                 to_text(services.last_failure(id)));
+    outcome_ = Outcome::rolled_back_in_part;
+    return Blame::service;
+  }
+  return services.runs_with(id, values_) ? Blame::values : Blame::service;
+}
+
+void Rotation::go_back(const std::string& cause, std::set<std::string> blamed,
+                       const RotatedServices& services) {
+  record_.phase = RotationPhase::going_back;
+  record_.cause = cause;
+  blamed_ = std::move(blamed);
+  values_ = before_.snapshot;
+  pending_.clear();
+  list_remaining(services);
+}
+
+void Rotation::bring_back(const Cause& why, RotatedServices& services) {
+  deadline_.reset();
+  hurried_ = false;
+  awaited_.clear();
+  for (const ServiceId id : std::set<ServiceId>(moved_)) await_return_of(id, services);
+  const Dependencies& dependencies = services.dependencies();
+  for (std::uint32_t rank = 0; rank < services.plan().services.size(); ++rank)
+    return_to_old_values(dependencies.at_rank(rank), why, services);
+}
+
+void Rotation::return_to_old_values(ServiceId id, const Cause& why, RotatedServices& services) {
+  const bool moved = moved_.contains(id);
+  const State state = services.standing(id).state;
+  const bool serves_now = is_up(state) && state != State::stopping;
+  if (moved && serves_now && services.would_see_others(id, *values_) &&
+      services.plan().services[id].on_change == plan::OnChange::ignore) {
+    services.restart(id, why);  // it got the new values only with what it is bound to
+  } else {
+    services.follow(id, why);
+  }
+  if (moved) services.explain_start(id, why);
 }
 
 }  // namespace arizuko::engine

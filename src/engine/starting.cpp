@@ -5,6 +5,7 @@
 
 #include "arizuko/env/scope.hpp"
 #include "machine.hpp"
+#include "values_text.hpp"
 
 namespace arizuko::engine {
 
@@ -35,7 +36,7 @@ void Engine::Machine::consider(ServiceId id) {
 void Engine::Machine::consider_start(ServiceId id) {
   const Runtime& run = runs_[id];
   if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
-  if (!snapshot()) {
+  if (!values_.snapshot()) {
     if (state(id) == State::waiting) shown(id).waiting_for = {"the values of the environment"};
     return;
   }
@@ -43,13 +44,17 @@ void Engine::Machine::consider_start(ServiceId id) {
   if (!run.part) return enter(id, State::off, why_not_part(id));
   if (!run.missing.empty()) {
     enter(id, State::blocked,
-          {.why = Why::values_missing, .names = run.missing, .text = why_missing(run.missing)});
+          {.why = Why::values_missing,
+           .names = run.missing,
+           .text = why_missing(run.missing, *values_.snapshot())});
     shown(id).waiting_for = run.missing;
     return;
   }
   if (!run.unusable.empty()) {
     enter(id, State::blocked,
-          {.why = Why::values_unusable, .names = run.unusable, .text = why_missing(run.unusable)});
+          {.why = Why::values_unusable,
+           .names = run.unusable,
+           .text = why_missing(run.unusable, *values_.snapshot())});
     shown(id).waiting_for = run.unusable;
     return;
   }
@@ -128,8 +133,7 @@ std::vector<ServiceId> Engine::Machine::unmet_prerequisites(ServiceId id) const 
   }
   // What it is bound to is about to be restarted: it would have to restart with it.
   for (const ServiceId other : service(id).bound_to) {
-    if (rotation_ && rotation_->pending.contains(other) && state(other) == State::ready)
-      list.push_back(other);
+    if (values_.has_turn_to_come(other) && state(other) == State::ready) list.push_back(other);
   }
   for (const ServiceId other : service(id).after_tried) {
     const bool known = std::ranges::find(list, other) != list.end();
@@ -163,7 +167,7 @@ void Engine::Machine::spawn(ServiceId id) {
   ++run.number;
   run.spawn_pending = true;
   run.checking = false;
-  const env::SnapshotPtr last_values = std::exchange(run.values, snapshot());
+  const env::SnapshotPtr last_values = std::exchange(run.values, values_.snapshot());
   run.defined_by = plan_;
   run.bonds.clear();
   for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].number;
@@ -174,8 +178,8 @@ void Engine::Machine::spawn(ServiceId id) {
   ServiceView& view = shown(id);
   view.spawns = run.number;
   view.restarts = run.number - 1;
-  view.generation = snapshot()->generation;
-  view.values_since = in_force_.since;
+  view.generation = values_.snapshot()->generation;
+  view.values_since = values_.in_force().since;
   view.old_values = false;
   view.ready_at.reset();
   view.next_start.reset();
@@ -188,9 +192,10 @@ void Engine::Machine::spawn(ServiceId id) {
   for (ConditionView& condition : view.liveness) condition = {condition.text, ConditionView::Is::unknown, ""};
   enter(id, State::starting, run.started_because);
   wait_for_conditions(id);
-  before_run(id, last_values.get());
+  Rotated services(*this);
+  values_.before_run(id, last_values.get(), services);
   emit(Spawn{run_of(id), run.values});
-  started_out_of_turn(id);
+  values_.started(id, services);
   refresh_timer(id);
 }
 
@@ -258,7 +263,8 @@ void Engine::Machine::become_ready(ServiceId id) {
   enter(id, State::ready, {.why = service(id).ready.empty() ? Why::no_conditions : Why::conditions_hold});
   if (!first) return look_while_ready(id);
   view.ready_at = now_;
-  if (!rotation_) forget_logins(id);
+  Rotated services(*this);
+  values_.ready(id, services);
   view.start_time = now_ - run.spawned_at;
   const WatchNumbers numbers = watch_numbers(service(id));
   for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) this->watch(id, watch);

@@ -1,5 +1,5 @@
-// What the values in force mean for each service, and which values are not taken at all.
-#include <algorithm>
+// What the values in force mean for each service.
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -8,10 +8,43 @@
 
 namespace arizuko::engine {
 
-void Engine::Machine::put_in_force(ValuesInForce values) {
-  in_force_ = std::move(values);
-  view_.values_since = in_force_.since;
-  view_.generation = snapshot()->generation;
+void Engine::Machine::on(const EnvironmentChanged& event) {
+  if (stopping()) return;
+  for (ServiceId id = 0; id < runs_.size(); ++id) {
+    if (runs_[id].awaiting_values) task_is_done(id);
+  }
+  Rotated services(*this);
+  const bool first = !values_.snapshot();
+  if (!values_.offer(event, services)) return;
+  if (first) return refuse_boot_without_values();
+  // At once, before what waits for a task's values starts.
+  if (values_.is_observing()) advance_values();
+  if (!values_.is_rotating()) advance_values();
+}
+
+void Engine::Machine::on(const Accept& event) {
+  Rotated services(*this);
+  if (!stopping()) values_.accept(event, services);
+}
+
+void Engine::Machine::on(const Retry& event) {
+  Rotated services(*this);
+  if (!stopping()) values_.retry(event, services);
+}
+
+// Called until nothing follows any more. True: something changed, let it have its consequences.
+bool Engine::Machine::advance_values() {
+  if (stopping()) return false;
+  if (next_plan_ && !values_.is_rotating()) {
+    take_plan(*std::exchange(next_plan_, nullptr));
+    return true;
+  }
+  Rotated services(*this);
+  return values_.advance(services);
+}
+
+// Other values are in force.
+void Engine::Machine::values_changed() {
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     take_values(id);
     touch(id);
@@ -21,15 +54,16 @@ void Engine::Machine::put_in_force(ValuesInForce values) {
 
 void Engine::Machine::take_values(ServiceId id) {
   Runtime& run = runs_[id];
+  const env::Snapshot& values = *values_.snapshot();
   const plan::Service& what = service(id);
-  run.part = what.enabled && env::enabled(what, *snapshot());
-  run.not_part_why = what.enabled ? env::why_disabled(what, *snapshot()) : "the plan says enabled = false";
-  run.missing = env::missing(what, *snapshot());
-  run.unaccepted = guarded_.unaccepted(*plan_, what, in_force_);
+  run.part = what.enabled && env::enabled(what, values);
+  run.not_part_why = what.enabled ? env::why_disabled(what, values) : "the plan says enabled = false";
+  run.missing = env::missing(what, values);
+  run.unaccepted = values_.unaccepted(*plan_, what);
   run.unusable.clear();
-  if (!snapshot()->unusable.empty()) {
+  if (!values.unusable.empty()) {
     for (std::string& key : env::scope(*plan_, what)) {
-      if (snapshot()->unusable.contains(key)) run.unusable.push_back(std::move(key));
+      if (values.unusable.contains(key)) run.unusable.push_back(std::move(key));
     }
   }
   shown(id).old_values = has_old_values(id);
@@ -38,7 +72,7 @@ void Engine::Machine::take_values(ServiceId id) {
 // Its environment would be another one today: by new values, or by a new definition of what it sees.
 bool Engine::Machine::has_old_values(ServiceId id) const {
   const Runtime& run = runs_[id];
-  return run.values && sees_other_values(id, *snapshot());
+  return run.values && sees_other_values(id, *values_.snapshot());
 }
 
 bool Engine::Machine::sees_other_values(ServiceId id, const env::Snapshot& snapshot) const {
@@ -75,7 +109,7 @@ void Engine::Machine::follow_values(ServiceId id, const Cause& cause) {
 
 void Engine::Machine::tell_of_values(ServiceId id, const Cause& cause) {
   const plan::Service& what = service(id);
-  runs_[id].values = snapshot();
+  runs_[id].values = values_.snapshot();
   runs_[id].defined_by = plan_;
   shown(id).old_values = false;
   emit(Signal{run_of(id), Target::main, what.change_signal});
@@ -88,43 +122,6 @@ void Engine::Machine::try_again_with(ServiceId id, const Cause& cause) {
   shown(id).failures = 0;
   runs_[id].start_cause = cause;
   enter(id, State::waiting, cause);
-}
-
-// ---------------------------------------------------------------------------------------------
-// Around a run
-
-// `last`: the values of the run before, if there was one.
-void Engine::Machine::before_run(ServiceId id, const env::Snapshot* last) {
-  for (Remember& each : guarded_.before_run(*plan_, service(id), *snapshot())) emit(std::move(each));
-  if (last == nullptr) return;
-  for (LoginFiles& each : logins_.before_run(id, service(id).cached, *last, *snapshot()))
-    emit(std::move(each));
-}
-
-void Engine::Machine::forget_logins(ServiceId id) {
-  for (LoginFiles& each : logins_.forget(id)) emit(std::move(each));
-}
-
-void Engine::Machine::forget_all_logins() {
-  for (ServiceId id = 0; id < runs_.size(); ++id) {
-    if (state(id) == State::ready) forget_logins(id);
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-// Refused
-
-// Why a snapshot is not taken at all; empty: it is. Only what holding back a key does not mend: a service
-// lacks a value that was not in force either.
-std::string Engine::Machine::why_refused(const env::Snapshot& fresh) const {
-  std::vector<std::string> lacks;
-  for (ServiceId id = 0; id < runs_.size(); ++id) {
-    const plan::Service& what = service(id);
-    if (!is_up(state(id)) || runs_[id].switched_off || !what.enabled || !env::enabled(what, fresh)) continue;
-    const std::vector<std::string> missing = env::missing(what, fresh);
-    if (!missing.empty()) lacks.push_back(fmt::format("{} needs {}", what.name, fmt::join(missing, ", ")));
-  }
-  return fmt::format("{}", fmt::join(lacks, "; "));
 }
 
 }  // namespace arizuko::engine
