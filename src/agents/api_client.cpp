@@ -1,7 +1,6 @@
 #include "api_client.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <sys/random.h>
 
@@ -75,14 +74,6 @@ ApiError refusal(std::string_view what, unsigned status, const std::string& body
   return out;
 }
 
-std::string random_key() {
-  std::array<unsigned char, 16> raw{};
-  (void)!::getrandom(raw.data(), raw.size(), 0);  // 16 bytes are never cut short: getrandom(2)
-  std::array<unsigned char, 32> out{};
-  EVP_EncodeBlock(out.data(), raw.data(), static_cast<int>(raw.size()));
-  return reinterpret_cast<const char*>(out.data());
-}
-
 }  // namespace
 
 void OpenStream::close() {
@@ -121,41 +112,53 @@ std::string ApiClient::jobs_path() const {
   return fmt::format("/apis/batch/v1/namespaces/{}/jobs", cluster_.name_space);
 }
 
-std::string ApiClient::head(const Call& call, std::string_view token, std::string_view more) const {
+std::string ApiClient::host_and_port() const {
   const bool six = cluster_.host.find(':') != std::string::npos;
-  auto out = fmt::format("{} {} HTTP/1.1\r\nHost: {}{}{}:{}\r\nUser-Agent: arizuko-docker\r\n",
-                         standard(http::to_string(call.method)), call.target, six ? "[" : "", cluster_.host,
-                         six ? "]" : "", cluster_.port);
+  return fmt::format("{}{}{}:{}", six ? "[" : "", cluster_.host, six ? "]" : "", cluster_.port);
+}
+
+std::string ApiClient::head(const Call& call, std::string_view token, std::string_view more) const {
+  auto out = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: arizuko-docker\r\n",
+                         standard(http::to_string(call.method)), call.target, host_and_port());
   if (!token.empty()) out += fmt::format("Authorization: Bearer {}\r\n", token);
   if (!call.body.empty())
     out += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", call.body.size());
   return out.append(more).append("\r\n").append(call.body);
 }
 
-/// Connected, the request sent, the answer's header read.
-asio::awaitable<ApiResult<std::shared_ptr<Connection>>> ApiClient::begin(Exchange& exchange) {
-  exchange.parser.header_limit(header_limit_bytes);
-  exchange.parser.body_limit(boost::none);
-  const auto connection = exchange.connection = std::make_shared<Connection>(io_, tls_);
+/// `what` is for messages.
+asio::awaitable<ApiResult<std::shared_ptr<Connection>>> ApiClient::connect(std::string what,
+                                                                           Clock::time_point limit) {
+  auto connection = std::make_shared<Connection>(io_, tls_);
   ErrorCode error;
   unsigned short port = 0;
   std::from_chars(cluster_.port.data(), cluster_.port.data() + cluster_.port.size(), port);
   Connection::Peer peer{{asio::ip::make_address(cluster_.host, error), port},
                         cluster_.tls_name,
                         cluster_.tls_name != cluster_.host};
-  error = co_await connection->open(std::move(peer), exchange.deadline);
-  if (error) co_return std::unexpected(no_answer(exchange.what, cluster_, error));
-  error = co_await connection->write(exchange.request, exchange.deadline);
+  error = co_await connection->open(std::move(peer), limit);
+  if (error) co_return std::unexpected(no_answer(what, cluster_, error));
+  co_return connection;
+}
+
+/// Connected, the request sent, the answer's header read.
+asio::awaitable<ApiResult<void>> ApiClient::begin(Exchange& exchange) {
+  exchange.parser.header_limit(header_limit_bytes);
+  exchange.parser.body_limit(boost::none);
+  auto connected = co_await connect(exchange.what, exchange.deadline);
+  if (!connected) co_return std::unexpected(connected.error());
+  exchange.connection = *connected;
+  ErrorCode error = co_await exchange.connection->write(exchange.request, exchange.deadline);
   std::array<char, chunk_bytes> chunk{};
   while (!error && !exchange.parser.is_header_done()) {
-    const auto got = co_await connection->read(chunk, exchange.deadline);
+    const auto got = co_await exchange.connection->read(chunk, exchange.deadline);
     exchange.unread.append(chunk.data(), got.bytes);
     const auto used = exchange.parser.put(asio::buffer(exchange.unread), error);
     exchange.unread.erase(0, used);
     if (error == http::error::need_more) error = got.error;
   }
   if (error) co_return std::unexpected(no_answer(exchange.what, cluster_, error));
-  co_return connection;
+  co_return ApiResult<void>{};
 }
 
 asio::awaitable<ApiResult<void>> ApiClient::read_body(Exchange& exchange, const OnBytes& on_bytes) {
@@ -270,33 +273,29 @@ asio::awaitable<ApiResult<ApiClient::Channels>> ApiClient::open_channels(std::st
   const auto token = current_token(cluster_);
   if (!token) co_return std::unexpected(ApiError{0, "", token.error().text, std::nullopt});
   const Call call{http::verb::get, std::move(target), ""};
-  const auto key = random_key();
-  Exchange exchange;
-  exchange.what = call_text(call);
-  exchange.deadline = Clock::now() + call.limit;
-  exchange.request =
-      head(call, *token,
-           fmt::format("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                       "Sec-WebSocket-Key: {}\r\nSec-WebSocket-Protocol: {}, {}\r\n",
-                       key, protocol_v5, protocol_v4));
-  auto begun = co_await begin(exchange);
-  if (!begun) co_return std::unexpected(begun.error());
-  const auto& answer = exchange.parser.get();
-  if (answer.result_int() != 101) {
-    auto refused = co_await read_refusal(exchange);
-    co_return std::unexpected(refused);
-  }
-  const auto protocol = standard(answer[http::field::sec_websocket_protocol]);
-  if (standard(answer[http::field::sec_websocket_accept]) != accept_value(key) ||
+  const auto what = call_text(call);
+  const auto deadline = Clock::now() + call.limit;
+  auto connection = co_await connect(what, deadline);
+  if (!connection) co_return std::unexpected(connection.error());
+  auto socket = std::make_shared<WebSocket>(io_, *connection);
+  WebSocket::Request request{host_and_port(), call.target, token->empty() ? "" : "Bearer " + *token,
+                             fmt::format("{}, {}", protocol_v5, protocol_v4)};
+  const auto answer = co_await socket->open(std::move(request), deadline);
+  const auto& response = answer.response;
+  if (answer.outcome == WebSocket::Outcome::no_answer)
+    co_return std::unexpected(no_answer(what, cluster_, answer.error));
+  if (answer.outcome == WebSocket::Outcome::refused)
+    co_return std::unexpected(refusal(what, response.result_int(), response.body(), retry_after(response)));
+  const auto protocol = standard(response[http::field::sec_websocket_protocol]);
+  if (answer.outcome == WebSocket::Outcome::no_protocol ||
       (protocol != protocol_v5 && protocol != protocol_v4)) {
-    co_return std::unexpected(ApiError{
-        501,
-        "",
-        fmt::format("{}: the API server speaks neither {} nor {}", exchange.what, protocol_v5, protocol_v4),
-        {}});
+    co_return std::unexpected(
+        ApiError{501,
+                 "",
+                 fmt::format("{}: the API server speaks neither {} nor {}", what, protocol_v5, protocol_v4),
+                 {}});
   }
-  co_return Channels{std::make_shared<WebSocket>(io_, *begun, std::move(exchange.unread)),
-                     protocol == protocol_v5};
+  co_return Channels{std::move(socket), protocol == protocol_v5};
 }
 
 asio::awaitable<void> ApiClient::pause(Milliseconds time) {

@@ -16,8 +16,6 @@
 
 namespace arizuko::agents {
 
-namespace http = boost::beast::http;
-
 /// Why there is no answer of the 200s.
 struct ApiError {
   unsigned status = 0;  // of HTTP; 0: no answer
@@ -79,12 +77,14 @@ class ApiClient {
   ApiClient(asio::io_context& io, Cluster cluster);
   Result<void> prepare_tls();
   struct Exchange;
-  asio::awaitable<ApiResult<std::shared_ptr<Connection>>> begin(Exchange& exchange);
+  asio::awaitable<ApiResult<std::shared_ptr<Connection>>> connect(std::string what, Clock::time_point limit);
+  asio::awaitable<ApiResult<void>> begin(Exchange& exchange);
   asio::awaitable<ApiResult<void>> read_body(Exchange& exchange, const OnBytes& on_bytes);
   asio::awaitable<ApiResult<void>> exchange(Call call, const OnBytes& on_bytes, Seconds idle,
                                             OpenStream* handle);
   asio::awaitable<ApiError> read_refusal(Exchange& exchange);
   asio::awaitable<ApiResult<json::value>> call_once(Call call);
+  std::string host_and_port() const;
   std::string head(const Call& call, std::string_view token, std::string_view more) const;
 
   asio::io_context& io_;

@@ -87,4 +87,21 @@ asio::awaitable<ErrorCode> Connection::write(std::string_view bytes, Clock::time
   co_return told(write_limit_, failed);
 }
 
+void Connection::start_read(asio::mutable_buffer into, Clock::time_point limit_at, Transferred done) {
+  limit(read_limit_, limit_at);
+  stream_.async_read_some(
+      into, [self = shared_from_this(), done = std::move(done)](ErrorCode error, std::size_t bytes) mutable {
+        std::move(done)(self->told(self->read_limit_, error), bytes);
+      });
+}
+
+void Connection::start_write(std::string bytes, Clock::time_point limit_at, Transferred done) {
+  limit(write_limit_, limit_at);
+  outgoing_ = std::move(bytes);
+  stream_.async_write_some(asio::buffer(outgoing_), [self = shared_from_this(), done = std::move(done)](
+                                                        ErrorCode error, std::size_t written) mutable {
+    std::move(done)(self->told(self->write_limit_, error), written);
+  });
+}
+
 }  // namespace arizuko::agents

@@ -2,9 +2,11 @@
 // connection. Everything else (HTTP, WebSocket) is bytes to it.
 //
 // Beast's streams would do the same, but each of their operations is a template over all layers below: this
-// one class in their place, and parsers that only see bytes, halve the program.
+// one class in their place, and parsers that only see bytes, halve the program. byte_stream.hpp makes it the
+// layer below Beast's WebSocket.
 #pragma once
 
+#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -44,6 +46,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<Got> read(std::span<char> into, Clock::time_point limit);
   asio::awaitable<ErrorCode> write(std::string_view bytes, Clock::time_point limit);
 
+  using Transferred = asio::any_completion_handler<void(ErrorCode, std::size_t)>;
+  /// The same two, a part each and told by a call.
+  void start_read(asio::mutable_buffer into, Clock::time_point limit, Transferred done);
+  void start_write(std::string bytes, Clock::time_point limit, Transferred done);
+
   /// What waits for this connection ends with an error.
   void close();
 
@@ -54,6 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::ssl::stream<asio::ip::tcp::socket> stream_;
   asio::steady_timer read_limit_;
   asio::steady_timer write_limit_;
+  std::string outgoing_;  // by start_write
   bool timed_out_ = false;
 };
 

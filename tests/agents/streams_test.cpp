@@ -1,10 +1,9 @@
-// Channels, frames, watches, the log's rest: bytes in, pieces out.
+// Channels, watches, the log's rest: bytes in, pieces out.
 #include <doctest/doctest.h>
 
 #include <boost/json/parse.hpp>
 
 #include "attach_channels.hpp"
-#include "frames.hpp"
 #include "log_fill.hpp"
 #include "watch.hpp"
 
@@ -13,79 +12,7 @@ namespace {
 
 using Position = AttachChannels::Position;
 
-/// What a server sends: unmasked frames.
-std::string served(Opcode opcode, std::string_view payload, bool final = true) {
-  std::string out(1, static_cast<char>((final ? 0x80 : 0) | static_cast<int>(opcode)));
-  if (payload.size() < 126) {
-    out += static_cast<char>(payload.size());
-  } else if (payload.size() < 65536) {
-    out += {126, static_cast<char>(payload.size() >> 8), static_cast<char>(payload.size())};
-  } else {
-    out += static_cast<char>(127);
-    for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(payload.size() >> shift);
-  }
-  return out.append(payload);
-}
-
-struct Seen {
-  std::string messages;  // "[" begins one
-  std::string controls;
-  bool fine = true;
-};
-
-Seen feed_in_pieces(const std::string& bytes, std::size_t piece) {
-  Seen seen;
-  FrameReader reader;
-  const FrameReader::Handler handler{
-      [&](std::string_view part, bool begins) { seen.messages.append(begins ? "[" : "").append(part); },
-      [&](Opcode opcode, std::string_view payload) {
-        seen.controls += opcode == Opcode::ping ? "ping:" : opcode == Opcode::close ? "close:" : "pong:";
-        seen.controls += payload;
-      }};
-  for (std::size_t at = 0; seen.fine && at < bytes.size(); at += piece)
-    seen.fine = reader.feed(std::string_view{bytes}.substr(at, piece), handler);
-  return seen;
-}
-
 }  // namespace
-
-TEST_CASE("frames: whatever the pieces, the same messages and controls come out") {
-  const std::string large(70'000, 'x');
-  const auto bytes = served(Opcode::binary, "one") + served(Opcode::binary, "tw", false) +
-                     served(Opcode::ping, "p") + served(Opcode::continuation, "", false) +
-                     served(Opcode::continuation, "o") + served(Opcode::binary, "") +
-                     served(Opcode::binary, large) + served(Opcode::binary, std::string(300, 'y')) +
-                     served(Opcode::close, "\x03\xe8");
-  for (const std::size_t piece : {1u, 2u, 3u, 7u, 1000u, 100'000u}) {
-    const auto seen = feed_in_pieces(bytes, piece);
-    CHECK(seen.fine);
-    CHECK(seen.messages == "[one[two[" + large + "[" + std::string(300, 'y'));
-    CHECK(seen.controls == "ping:pclose:\x03\xe8");
-  }
-}
-
-TEST_CASE("frames: what a server may not send ends the connection") {
-  const std::string masked{"\x82\x81mask\x01", 7};
-  const std::string reserved{"\xc2\x01x", 3};
-  for (const std::string& bytes : {masked, reserved, served(Opcode::continuation, "x"),
-                                   served(Opcode::binary, "x", false) + served(Opcode::binary, "y"),
-                                   served(Opcode::ping, std::string(126, 'x')),
-                                   served(Opcode::ping, "x", false), served(static_cast<Opcode>(3), "x")}) {
-    CHECK(!feed_in_pieces(bytes, 100'000).fine);
-  }
-}
-
-TEST_CASE("frames: a client's frame is masked and says its length in the shortest way") {
-  const Mask mask{1, 2, 3, 4};
-  CHECK(frame(Opcode::binary, "ab", mask) == std::string{"\x82\x82\x01\x02\x03\x04\x60\x60", 8});
-  CHECK(frame(Opcode::binary, std::string(126, 'x'), mask).substr(0, 4) ==
-        std::string{"\x82\xfe\x00\x7e", 4});
-  CHECK(frame(Opcode::binary, std::string(65536, 'x'), mask).size() == 65536 + 14);
-}
-
-TEST_CASE("frames: the accept value is RFC 6455's example") {
-  CHECK(accept_value("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-}
 
 TEST_CASE("channels: messages in parts keep their channel; the empty ones of v4 mean nothing") {
   AttachChannels channels;

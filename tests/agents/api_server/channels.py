@@ -47,6 +47,11 @@ def attach(socket, process, protocol, streams, faults):
     reader = threading.Thread(target=_feed, args=(socket, process, protocol, "stdin" in streams, faults), daemon=True)
     reader.start()
     while socket.open and not process.ended.wait(0.02):
+        if "ping" in faults:
+            socket.ping(faults.pop("ping"))
+        if faults.pop("broken_frame", False):
+            socket.break_the_rules()
+        faults["pongs"] = socket.pongs
         if faults.pop("cut", False):  # no close frame, no status
             socket.cut()
             break

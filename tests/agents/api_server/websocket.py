@@ -28,6 +28,7 @@ class WebSocket:
         self.lock = threading.Lock()
         self.open = True
         self.unread = b""
+        self.pongs = []  # what the client's pongs carried
 
     def _more(self):
         if not self.connection.pending():
@@ -83,6 +84,7 @@ class WebSocket:
                 self._send(PONG, data)
                 continue
             if kind == PONG:
+                self.pongs.append(data)
                 continue
             message += data
             if final:
@@ -109,6 +111,14 @@ class WebSocket:
         parts = [data[at:at + size] for at in range(0, len(data), size)] or [b""]
         for number, part in enumerate(parts):
             self._send(BINARY if number == 0 else CONTINUATION, part, final=number == len(parts) - 1)
+
+    def ping(self, data):
+        self._send(PING, data)
+
+    def break_the_rules(self):
+        """A frame with a reserved bit, which no extension gave a meaning."""
+        with self.lock:
+            self.connection.sendall(b"\xc2\x01x")
 
     def cut(self):
         """As when a proxy between goes away."""
