@@ -50,8 +50,10 @@ struct Launch {
   const gid_t* groups = nullptr;
   std::size_t group_count = 0;
   mode_t umask = 022;
+  std::uint64_t reset_signals = every_signal;
   // Written by the child, read by the parent after it.
-  volatile int failed_stage = -1;
+  volatile SpawnStage stage = SpawnStage::forking;
+  volatile bool failed = false;
   volatile int error = 0;
 };
 
@@ -62,11 +64,11 @@ struct KernelSigaction {
 constexpr std::size_t kernel_sigset_bytes = 8;
 constexpr int last_signal = 64;
 
-ARIZUKO_IN_CHILD void reset_dispositions() {
+ARIZUKO_IN_CHILD void reset_dispositions(std::uint64_t signals) {
   // By the system call: glibc's sigaction refuses 32 and 33, which may be ignored all the same.
   KernelSigaction by_default;
-  for (int number = 1; number <= last_signal; ++number) {
-    ::syscall(SYS_rt_sigaction, number, &by_default, nullptr, kernel_sigset_bytes);
+  for (; signals != 0; signals &= signals - 1) {
+    ::syscall(SYS_rt_sigaction, __builtin_ctzll(signals) + 1, &by_default, nullptr, kernel_sigset_bytes);
   }
 }
 
@@ -107,61 +109,65 @@ ARIZUKO_IN_CHILD void mark_by_listing() {
   }
 }
 
-ARIZUKO_IN_CHILD int fail(Launch& launch, SpawnStage stage) {
+ARIZUKO_IN_CHILD int fail(Launch& launch) {
   launch.error = errno;
-  launch.failed_stage = static_cast<int>(stage);
+  launch.failed = true;
   return 127;
 }
 
+// Each stage is noted as it begins: a child that is killed in it can say nothing.
 ARIZUKO_IN_CHILD int child_main(void* argument) {
   Launch& launch = *static_cast<Launch*>(argument);
 
   // First of all: what it uses counts for its group, and it has no children yet.
-  if (launch.members >= 0 && ::syscall(SYS_write, launch.members, "0", 1) != 1) {
-    return fail(launch, SpawnStage::joining_the_control_group);
-  }
-  if (::syscall(SYS_setsid) < 0) return fail(launch, SpawnStage::starting_a_session);
+  launch.stage = SpawnStage::joining_the_control_group;
+  if (launch.members >= 0 && ::syscall(SYS_write, launch.members, "0", 1) != 1) return fail(launch);
+  launch.stage = SpawnStage::starting_a_session;
+  if (::syscall(SYS_setsid) < 0) return fail(launch);
 
-  reset_dispositions();
+  launch.stage = SpawnStage::resetting_signals;
+  reset_dispositions(launch.reset_signals);
 
   // Until here the table of descriptors is the parent's own. What lies above is not even copied.
+  launch.stage = SpawnStage::placing_descriptors;
   if (launch.first_foreign != 0 &&
       ::syscall(SYS_close_range, launch.first_foreign, ~0U, CLOSE_RANGE_UNSHARE) < 0) {
-    return fail(launch, SpawnStage::placing_descriptors);
+    return fail(launch);
   }
   if (duplicate(launch.null, 0) < 0 || duplicate(launch.out, 1) < 0 || duplicate(launch.err, 2) < 0) {
-    return fail(launch, SpawnStage::placing_descriptors);
+    return fail(launch);
   }
   // CLOSE_RANGE_CLOEXEC is of Linux 5.11; old seccomp profiles refuse the call altogether.
   if (::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0) mark_by_listing();
 
+  launch.stage = SpawnStage::setting_limits;
   // Without the mark it runs just as well.
   if (launch.set_mark) ::syscall(SYS_prlimit64, 0, RLIMIT_RTTIME, &launch.mark, nullptr);
   if (launch.set_nofile && ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &launch.nofile, nullptr) < 0) {
-    return fail(launch, SpawnStage::setting_limits);
+    return fail(launch);
   }
+  launch.stage = SpawnStage::switching_the_group;
   if (launch.set_gid || launch.set_uid) {
     if (::syscall(SYS_setgroups, launch.group_count, launch.groups) < 0 ||
         (launch.set_gid && ::syscall(SYS_setresgid, launch.gid, launch.gid, launch.gid) < 0)) {
-      return fail(launch, SpawnStage::switching_the_group);
+      return fail(launch);
     }
   }
-  if (launch.set_uid && ::syscall(SYS_setresuid, launch.uid, launch.uid, launch.uid) < 0) {
-    return fail(launch, SpawnStage::switching_the_user);
-  }
-  if (::syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-    return fail(launch, SpawnStage::dropping_privileges);
-  }
-  if (launch.cwd != nullptr && ::syscall(SYS_chdir, launch.cwd) < 0) {
-    return fail(launch, SpawnStage::entering_the_directory);
-  }
+  launch.stage = SpawnStage::switching_the_user;
+  if (launch.set_uid && ::syscall(SYS_setresuid, launch.uid, launch.uid, launch.uid) < 0) return fail(launch);
+  launch.stage = SpawnStage::dropping_privileges;
+  if (::syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail(launch);
+  launch.stage = SpawnStage::entering_the_directory;
+  if (launch.cwd != nullptr && ::syscall(SYS_chdir, launch.cwd) < 0) return fail(launch);
   ::syscall(SYS_umask, launch.umask);
 
   // Last: with the mask open a signal for the child's session finds default dispositions only.
+  launch.stage = SpawnStage::resetting_signals;
   std::uint64_t none = 0;
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, kernel_sigset_bytes);
+  launch.stage = SpawnStage::executing;
   ::syscall(SYS_execve, launch.executable, launch.argv, launch.environment);
-  return fail(launch, SpawnStage::executing);
+  return fail(launch);
 }
 
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -395,7 +401,8 @@ pid_t make_child(char* stack, const ChildSpec& spec, Launch& launch) {
     launch.members = ::openat(spec.group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
     if (launch.members < 0) {
       launch.error = errno;
-      launch.failed_stage = static_cast<int>(SpawnStage::joining_the_control_group);
+      launch.failed = true;
+      launch.stage = SpawnStage::joining_the_control_group;
       return -1;
     }
   }
@@ -430,7 +437,17 @@ std::expected<std::string, SpawnError> find_executable(std::string_view program,
   return failure(SpawnStage::finding_the_program, error, fmt::format("{} in PATH {}", program, path));
 }
 
-std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
+std::uint64_t changed_signals() {
+  std::uint64_t changed = 0;
+  for (int number = 1; number <= last_signal; ++number) {
+    KernelSigaction now;
+    const long known = ::syscall(SYS_rt_sigaction, number, nullptr, &now, kernel_sigset_bytes);
+    if (known == 0 && now.words[0] != 0) changed |= std::uint64_t{1} << (number - 1);
+  }
+  return changed;
+}
+
+std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec, std::uint64_t reset_signals) {
   char* const stack = child_stack();
   if (stack == nullptr) return failure(SpawnStage::forking, ENOMEM, "a stack for the child");
   const std::vector<char*> argv = pointers(spec.argv);
@@ -442,6 +459,7 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   launch.environment = environment.data();
   launch.cwd = spec.cwd.empty() ? nullptr : spec.cwd.c_str();
   launch.umask = spec.umask;
+  launch.reset_signals = reset_signals;
   choose_user(spec, launch);
   give_outputs(spec, launch);
   choose_mark(spec, launch);
@@ -462,19 +480,22 @@ std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
   const pid_t child = make_child(stack, spec, launch);
   const int clone_error = errno;
   places.empty();
-  if (child > 0 && launch.failed_stage >= 0) {
+  // A vfork is over when the child is killed, too: that is no start.
+  const bool started = child > 0 && !launch.failed && launch.stage == SpawnStage::executing;
+  int status = 0;
+  if (child > 0 && !started) {
     // Not left to the reaper, for whom it would be an orphan.
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
   }
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
 
-  if (child < 0 && launch.failed_stage < 0) return failure(SpawnStage::forking, clone_error);
-  if (launch.failed_stage >= 0) {
-    const auto stage = static_cast<SpawnStage>(launch.failed_stage);
-    return failure(stage, launch.error, subject_of(stage, spec));
-  }
-  return child;
+  if (started) return child;
+  const SpawnStage stage = launch.stage;
+  if (launch.failed) return failure(stage, launch.error, subject_of(stage, spec));
+  if (child < 0) return failure(SpawnStage::forking, clone_error);
+  return std::unexpected(
+      SpawnError{stage, ECHILD, subject_of(stage, spec), WIFSIGNALED(status) ? WTERMSIG(status) : 0});
 }
 
 }  // namespace arizuko::host

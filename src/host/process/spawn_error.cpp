@@ -124,13 +124,19 @@ std::string_view to_text(SpawnStage stage) {
 }
 
 bool SpawnError::passing() const {
-  return error == EAGAIN || error == EBUSY || error == ENOMEM || error == EMFILE || error == ENFILE ||
-         error == ETXTBSY;
+  return killed_by != 0 || error == EAGAIN || error == EBUSY || error == ENOMEM || error == EMFILE ||
+         error == ENFILE || error == ETXTBSY;
 }
 
 std::string to_text(const SpawnError& error) {
   std::string text{to_text(error.stage)};
   if (!error.subject.empty()) text += ' ' + error.subject;
+  if (error.killed_by != 0) {
+    const char* signal = ::sigabbrev_np(error.killed_by);
+    return text +
+           fmt::format(": killed by {} before the program was executed",
+                       signal ? fmt::format("SIG{}", signal) : fmt::format("signal {}", error.killed_by));
+  }
   const char* phrase = ::strerrordesc_np(error.error);
   const char* name = ::strerrorname_np(error.error);
   text += fmt::format(": {} ({})", phrase ? phrase : "unknown error",

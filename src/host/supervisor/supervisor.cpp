@@ -57,6 +57,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
       termination_timer(loop) {
   signals.add(SIGHUP);
   ignore_other_signals();
+  changed_by_us = changed_signals();
   sources_plan = options.plan;
   newest = options.snapshot;
   keep_out_of_swap(*newest);

@@ -104,11 +104,11 @@ void Supervisor::Impl::carry_out(const engine::Spawn& action) {
 std::expected<pid_t, SpawnError> Supervisor::Impl::spawn_child(const plan::Service& what,
                                                                std::expected<ChildSpec, SpawnError> spec) {
   if (!spec) return std::unexpected(std::move(spec.error()));
-  auto pid = spawn(*spec);
+  auto pid = spawn(*spec, changed_by_us);
   if (pid || pid.error().stage != SpawnStage::joining_the_control_group) return pid;
   tell_group_trouble(what.name, to_text(pid.error()));
   spec->group = -1;
-  return spawn(*spec);
+  return spawn(*spec, changed_by_us);
 }
 
 std::string Supervisor::Impl::notify_address(RunKey run) {

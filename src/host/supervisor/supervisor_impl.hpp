@@ -164,6 +164,7 @@ struct Supervisor::Impl {
   OwnTerminal terminal;  // before SIGHUP is handled
   bool hung_up = false;
   boost::asio::signal_set signals;
+  std::uint64_t changed_by_us = every_signal;  // what each child sets back: changed_signals(), read once
 
   ProcessTable table;
   ConditionWatcher watcher;

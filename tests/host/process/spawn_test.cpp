@@ -7,11 +7,14 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "filtered.hpp"
 #include "host/host_test_tools.hpp"
 #include "root.hpp"
 
@@ -26,12 +29,12 @@ struct Outcome {
 };
 
 /// Runs the child to its end with its two outputs in one pipe.
-Outcome run(ChildSpec spec) {
+Outcome run(ChildSpec spec, std::uint64_t reset_signals = every_signal) {
   int pipe[2];
   REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
   spec.out = pipe[1];
   spec.err = pipe[1];
-  const auto child = spawn(spec);
+  const auto child = spawn(spec, reset_signals);
   ::close(pipe[1]);
   Outcome outcome;
   if (!child) {
@@ -114,6 +117,36 @@ TEST_CASE("spawn: ignored and blocked signals do not reach the child (T36)") {
   ::signal(SIGHUP, SIG_DFL);
   ignore.sa_handler = SIG_DFL;
   ::sigaction(SIGRTMAX, &ignore, nullptr);
+}
+
+TEST_CASE("spawn: the signals that were changed are known, and setting those back is enough") {
+  const std::uint64_t before = changed_signals();
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGUSR1, [](int) {});
+  const std::uint64_t changed = changed_signals();
+  const auto bit = [](int number) { return std::uint64_t{1} << (number - 1); };
+  CHECK(changed == (before | bit(SIGPIPE) | bit(SIGUSR1)));
+  ChildSpec spec = shell("");
+  spec.executable = "/bin/cat";
+  spec.argv = {"cat", "/proc/self/status"};
+  CHECK(field(run(spec, changed).output, "SigIgn") == "0000000000000000");
+  // One that is left out stays as it is: so this test can fail.
+  CHECK(field(run(spec, changed & ~bit(SIGPIPE)).output, "SigIgn") == "0000000000001000");
+  std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST_CASE("spawn: a child that is killed before it executes was not started, and is not left") {
+  const int result = run_filtered({SYS_chdir}, SECCOMP_RET_KILL_PROCESS, [] {
+    const auto child = spawn(shell("exit 0"));
+    if (child) return 1;
+    if (to_text(child.error()) !=
+        "entering the directory /: killed by SIGSYS before the program was executed")
+      return 2;
+    if (!child.error().passing()) return 3;
+    return no_child_left() ? 0 : 4;
+  });
+  CHECK(result == 0);
 }
 
 TEST_CASE("spawn: only three descriptors reach the child, even those without close-on-exec") {
