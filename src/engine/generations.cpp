@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "arizuko/env/difference.hpp"
-#include "arizuko/env/scope.hpp"
 #include "values_text.hpp"
 
 namespace arizuko::engine {
@@ -83,6 +82,14 @@ void Generations::take_first(const EnvironmentChanged& event, RotatedServices& s
   tell_of_unlike_last_run({}, services);
 }
 
+void Generations::tell_of_unlike_last_run(const std::set<std::string>& known,
+                                          RotatedServices& services) const {
+  for (const std::string& key : in_force_.unlike_last_run) {
+    if (known.contains(key) || held_.guarded().is_used(key)) continue;
+    services.note({.what = What::value_unlike_last_run, .cause = unlike_last_run_text(key)});
+  }
+}
+
 void Generations::put_in_force(ValuesInForce values, RotatedServices& services) {
   in_force_ = std::move(values);
   held_changed_ = true;
@@ -110,7 +117,7 @@ void Generations::take_turn(const EnvironmentChanged& offer, RotatedServices& se
   held_changed_ = true;
   if (const std::optional<std::string> cause = why_refused(*fresh, running, services))
     return refuse(record_of(offer, *in_force_.snapshot, *fresh, services.now()), *cause, services);
-  if (!is_braked(offer, *fresh, services)) begin(offer, fresh, services);
+  if (!has_to_wait(offer, *fresh, services)) begin(offer, fresh, services);
 }
 
 // Only what holding back a key does not mend: a service lacks a value that was not in force either.
@@ -129,8 +136,8 @@ void Generations::refuse(RotationView record, const std::string& cause, RotatedS
   conclude(Outcome::refused, cause, services);
 }
 
-bool Generations::is_braked(const EnvironmentChanged& offer, const env::Snapshot& fresh,
-                            RotatedServices& services) {
+bool Generations::has_to_wait(const EnvironmentChanged& offer, const env::Snapshot& fresh,
+                              RotatedServices& services) {
   if (offer.asked || std::exchange(operator_waits_, false)) return false;
   const plan::Plan& plan = services.plan();
   std::vector<ServiceId> restarts;
@@ -139,9 +146,9 @@ bool Generations::is_braked(const EnvironmentChanged& offer, const env::Snapshot
         plan.services[id].on_change == plan::OnChange::restart && is_up(services.standing(id).state);
     if (follows && services.would_see_others(id, fresh)) restarts.push_back(id);
   }
-  const std::optional<StormBrake::Wait> wait = brake_.wait_of(restarts, services.now());
+  const std::optional<RateLimit::Wait> wait = rate_limit_.wait_of(restarts, services.now());
   if (!wait) return false;
-  waiting_ = Waiting{offer, wait->until, braked_text(plan, *wait)};
+  waiting_ = Waiting{offer, wait->until, rate_limit_text(plan, *wait)};
   services.note({.what = What::generation_waits,
                  .cause = waits_text(fresh.generation, wait->until - services.now(), waiting_->cause),
                  .generation = fresh.generation});
@@ -168,7 +175,7 @@ bool Generations::advance_rotation(RotatedServices& services) {
   if (std::holds_alternative<Rotation::AtRest>(step)) return false;
   changed_ = true;
   if (const auto* moved = std::get_if<Rotation::Moved>(&step); moved != nullptr && moved->restarted)
-    brake_.restarted(*moved->restarted, services.now());
+    rate_limit_.restarted(*moved->restarted, services.now());
   if (const auto* failed = std::get_if<Rotation::Failed>(&step))
     go_back(failed->culprit, failed->failure, services);
   if (const auto* ended = std::get_if<Rotation::Ended>(&step)) end_rotation(ended->outcome, services);
@@ -249,134 +256,6 @@ void Generations::interrupt(const std::string& cause, RotatedServices& services)
   services.note({.what = What::generation_interrupted,
                  .cause = interrupted_text(generation, cause),
                  .generation = generation});
-}
-
-// ---------------------------------------------------------------------------------------------
-// Time
-
-std::optional<Instant> Generations::deadline() const {
-  if (rotation_) return rotation_->deadline();
-  std::optional<Instant> first = in_force_.snapshot ? held_.due() : std::nullopt;
-  if (waiting_ && waiting_->until && (!first || *waiting_->until < *first)) first = waiting_->until;
-  return first;
-}
-
-void Generations::forgive_lateness(Instant now) {
-  if (rotation_) rotation_->forgive_lateness(now);
-}
-
-// True: it was due, and what was read meanwhile is offered again.
-bool Generations::retry_what_is_due(RotatedServices& services) {
-  const std::vector<std::string> keys = held_.release_due(services.now());
-  if (keys.empty()) return false;
-  changed_ = held_changed_ = true;
-  services.note({.what = What::value_retried, .cause = retried_text(keys)});
-  services.emit(ReadSources{ReadSources::For::retry});
-  return true;
-}
-
-// ---------------------------------------------------------------------------------------------
-// The operator
-
-void Generations::accept(const Accept& event, RotatedServices& services) {
-  if (!in_force_.snapshot) return;
-  if (held_.accept(event.key)) {
-    services.note({.what = What::value_accepted, .cause = accepted_text(event.key, event.by)});
-    operator_waits_ = true;
-    services.emit(ReadSources{ReadSources::For::operator_});  // it comes back as a generation of its own
-    return;
-  }
-  if (accept_at_boot(event, services)) return;
-  services.note({.what = What::value_not_held, .cause = not_held_text(event.key, event.by)});
-}
-
-// At boot: what blocks the services that see it is in force, but for them.
-bool Generations::accept_at_boot(const Accept& event, RotatedServices& services) {
-  if (!in_force_.unlike_last_run.contains(event.key) || held_.guarded().is_used(event.key)) return false;
-  held_.guarded().accept(event.key, env::seen_as(services.plan(), event.key, *in_force_.snapshot));
-  services.note({.what = What::value_accepted, .cause = accepted_text(event.key, event.by)});
-  changed_ = true;
-  put_in_force(in_force_, services);
-  return true;
-}
-
-void Generations::retry(const Retry& event, RotatedServices& services) {
-  if (!in_force_.snapshot) return;
-  const std::vector<std::string> keys = held_.retry(event.key);
-  if (keys.empty()) {
-    return services.note({.what = What::value_not_held, .cause = nothing_to_retry_text(event.key, event.by)});
-  }
-  services.note({.what = What::value_retried, .cause = retried_text(keys, event.by)});
-  operator_waits_ = true;
-  changed_ = held_changed_ = true;
-  services.emit(ReadSources{ReadSources::For::operator_});
-}
-
-// ---------------------------------------------------------------------------------------------
-// Around a run
-
-void Generations::before_run(ServiceId id, const env::Snapshot* last, RotatedServices& services) {
-  const plan::Service& what = services.plan().services[id];
-  for (Remember& each : held_.guarded().before_run(services.plan(), what, *in_force_.snapshot))
-    services.emit(std::move(each));
-  if (last == nullptr) return;
-  for (LoginFiles& each : logins_.before_run(id, what.cached, *last, *in_force_.snapshot))
-    services.emit(std::move(each));
-}
-
-void Generations::started(ServiceId id, const RotatedServices& services) {
-  if (!has_turn_to_come(id)) return;
-  changed_ = true;
-  rotation_->started(id, services);
-}
-
-// While a rotation is under way, the new password has not proved good yet.
-void Generations::ready(ServiceId id, RotatedServices& services) {
-  if (!rotation_) forget_logins(id, services);
-}
-
-void Generations::forget_logins(ServiceId id, RotatedServices& services) {
-  for (LoginFiles& each : logins_.forget(id)) services.emit(std::move(each));
-}
-
-std::vector<std::string> Generations::unaccepted(const plan::Plan& plan, const plan::Service& service) const {
-  return held_.guarded().unaccepted(plan, service, in_force_);
-}
-
-std::string Generations::why_not(const plan::Plan& fresh, const plan::Plan& plan) const {
-  if (!in_force_.snapshot) return "";
-  const std::optional<std::string> key = held_.guarded().changed_by(fresh, plan, *in_force_.snapshot);
-  return key ? plan_changes_guarded_text(*key) : "";
-}
-
-// ---------------------------------------------------------------------------------------------
-// What people see
-
-void Generations::tell_of_unlike_last_run(const std::set<std::string>& known,
-                                          RotatedServices& services) const {
-  for (const std::string& key : in_force_.unlike_last_run) {
-    if (known.contains(key) || held_.guarded().is_used(key)) continue;
-    services.note({.what = What::value_unlike_last_run, .cause = unlike_last_run_text(key)});
-  }
-}
-
-std::optional<WaitingValuesView> Generations::waiting_view() const {
-  if (!waiting_) return std::nullopt;
-  const env::Generation generation = waiting_->offer.snapshot->generation;
-  if (rotation_) return WaitingValuesView{generation, under_way_text(rotation_->record().generation), {}};
-  if (waiting_->until) return WaitingValuesView{generation, waiting_->cause, waiting_->until};
-  return std::nullopt;
-}
-
-void Generations::show(View& view, const plan::Plan& plan, Instant now) {
-  if (std::exchange(changed_, false)) {
-    view.generation = in_force_.snapshot ? in_force_.snapshot->generation : 0;
-    view.values_since = in_force_.snapshot ? std::optional(in_force_.since) : std::nullopt;
-    view.rotation = rotation_ ? std::optional(rotation_->record()) : last_;
-    view.rotations = outcomes_;
-    view.waiting_values = waiting_view();
-  }
-  if (std::exchange(held_changed_, false)) view.held_keys = held_.view(plan, in_force_, now);
 }
 
 }  // namespace arizuko::engine

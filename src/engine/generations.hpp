@@ -3,11 +3,11 @@
 //
 //   offered -> first one: in force at once
 //           -> refused (a service would lack what it needs; all of it is held back)
-//           -> waits (for a rotation, or the storm brake) -> superseded by a newer one
+//           -> waits (for a rotation, or the rate limit) -> superseded by a newer one
 //           -> a rotation (rotation.hpp) -> applied, rolled back (in part)
 //   and whatever has no outcome yet when the run ends is interrupted.
 //
-// It drives the machines below it: Rotation, HeldBack, StormBrake, Logins. Of services it knows what
+// It drives the machines below it: Rotation, HeldBack, RateLimit, Logins. Of services it knows what
 // RotatedServices answers.
 #pragma once
 
@@ -20,9 +20,9 @@
 #include "arizuko/engine/view.hpp"
 #include "held_back.hpp"
 #include "logins.hpp"
+#include "rate_limit.hpp"
 #include "rotated_services.hpp"
 #include "rotation.hpp"
-#include "storm_brake.hpp"
 #include "values_in_force.hpp"
 
 namespace arizuko::engine {
@@ -71,8 +71,8 @@ class Generations {
  private:
   struct Waiting {
     EnvironmentChanged offer;
-    std::optional<Instant> until;  // the storm brake's end
-    std::string cause;             // of the brake
+    std::optional<Instant> until;  // the rate limit's end
+    std::string cause;             // why that
   };
 
   void take_first(const EnvironmentChanged& event, RotatedServices& services);
@@ -80,7 +80,7 @@ class Generations {
   std::optional<std::string> why_refused(const env::Snapshot& fresh, const std::vector<ServiceId>& running,
                                          const RotatedServices& services) const;
   void refuse(RotationView record, const std::string& cause, RotatedServices& services);
-  bool is_braked(const EnvironmentChanged& offer, const env::Snapshot& fresh, RotatedServices& services);
+  bool has_to_wait(const EnvironmentChanged& offer, const env::Snapshot& fresh, RotatedServices& services);
   void begin(const EnvironmentChanged& offer, const env::SnapshotPtr& fresh, RotatedServices& services);
   bool advance_rotation(RotatedServices& services);
   void go_back(ServiceId culprit, const Cause& failure, RotatedServices& services);
@@ -99,9 +99,9 @@ class Generations {
   std::optional<EnvironmentChanged> last_offer_;
   std::optional<Waiting> waiting_;
   HeldBack held_;
-  StormBrake brake_;
+  RateLimit rate_limit_;
   Logins logins_;
-  bool operator_waits_ = false;  // for the answer to a ReadSources: no storm brake
+  bool operator_waits_ = false;  // for the answer to a ReadSources: no rate limit
 
   std::optional<RotationView> last_;                        // the last one that ended, or was refused
   std::array<std::uint64_t, engine::outcomes> outcomes_{};  // how many ended so

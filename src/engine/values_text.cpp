@@ -22,7 +22,7 @@ std::string superseded_text(env::Generation older, env::Generation newer) {
   return fmt::format("generation {} is superseded by generation {} before its turn", older, newer);
 }
 
-std::string braked_text(const plan::Plan& plan, const StormBrake::Wait& wait) {
+std::string rate_limit_text(const plan::Plan& plan, const RateLimit::Wait& wait) {
   return fmt::format(
       "{} was restarted for new values {} times within {}; what comes meanwhile is "
       "collected, `arizuko-init reload` takes it now",

@@ -8,7 +8,7 @@
 #include "arizuko/engine/rotation.hpp"
 #include "failed_values.hpp"
 #include "held_values.hpp"
-#include "storm_brake.hpp"
+#include "rate_limit.hpp"
 
 namespace arizuko::engine {
 
@@ -20,7 +20,7 @@ inline constexpr const char* lost_with_another =
 std::string taken_first_text(const env::Snapshot& snapshot);
 std::string taken_text(env::Generation generation, const env::Difference& keys);
 std::string superseded_text(env::Generation older, env::Generation newer);
-std::string braked_text(const plan::Plan& plan, const StormBrake::Wait& wait);
+std::string rate_limit_text(const plan::Plan& plan, const RateLimit::Wait& wait);
 std::string waits_text(env::Generation generation, Nanoseconds time, const std::string& cause);
 std::string lacking_text(const plan::Plan& plan, const std::vector<Lack>& lacks);
 std::string all_held_text(const HeldValues& held);

@@ -327,7 +327,8 @@ TEST_CASE("engine: a service that restarts by itself before its turn takes the n
   CHECK(bench.log().contains("generation 2 is rolled back to generation 1: webd: it exited with code 1"));
 }
 
-TEST_CASE("engine: a storm of rotations is braked: one wait collects, and the newest is taken") {
+TEST_CASE(
+    "engine: rotations that restart a service too often wait: one wait collects, and the newest is taken") {
   Bench bench = running(gate(), {{"SECRET", "1"}, {"SLACK", "0"}, {"TOKEN", "1"}});
   const auto rotate = [&](int value) {
     bench.values({{"SECRET", "1"}, {"SLACK", std::to_string(value)}, {"TOKEN", "1"}});
@@ -349,7 +350,8 @@ TEST_CASE("engine: a storm of rotations is braked: one wait collects, and the ne
     CHECK_EQ(count(bench, Outcome::superseded), 1);
     CHECK_EQ(bench.view().rotation->generation, 13);
   }
-  SUBCASE("a service that is not braked: its values wait as well, for they are one generation") {
+  SUBCASE(
+      "a service that was not restarted too often: its values wait as well, for they are one generation") {
     bench.values({{"SECRET", "1"}, {"SLACK", "99"}, {"TOKEN", "2"}});
     CHECK_EQ(bench.view("teled").state, State::ready);
   }

@@ -1,13 +1,12 @@
-#include "storm_brake.hpp"
+#include "rate_limit.hpp"
 
 #include "arizuko/engine/rotation.hpp"
 
 namespace arizuko::engine {
 
-void StormBrake::restarted(plan::ServiceId service, Instant now) { restarts_[service].push_back(now); }
+void RateLimit::restarted(plan::ServiceId service, Instant now) { restarts_[service].push_back(now); }
 
-std::optional<StormBrake::Wait> StormBrake::wait_of(const std::vector<plan::ServiceId>& services,
-                                                    Instant now) {
+std::optional<RateLimit::Wait> RateLimit::wait_of(const std::vector<plan::ServiceId>& services, Instant now) {
   for (auto& [service, times] : restarts_)
     std::erase_if(times, [&](Instant at) { return now - at >= rotation_window; });
   std::optional<Wait> longest;

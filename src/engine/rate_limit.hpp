@@ -1,4 +1,4 @@
-// The storm brake: how often rotations may restart one service (rotation.hpp: most_rotations within
+// The rate limit: how often rotations may restart one service (rotation.hpp: most_rotations within
 // rotation_window). A machine of its own: it counts, and knows nothing of values; time is an argument.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace arizuko::engine {
 
-class StormBrake {
+class RateLimit {
  public:
   /// A generation has to wait: for whose sake, and until its oldest restart that counts is long enough ago.
   struct Wait {
