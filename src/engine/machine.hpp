@@ -23,7 +23,7 @@
 //   guarded_keys   keys whose values an operator has to accept
 //   failed_values  values that a service did not bear
 //   logins         files that keep a new value from being tried
-//   rate_limit    how often rotations may restart one service
+//   rate_limit     how often rotations may restart one service
 //   restart_policy back-off and budget
 #pragma once
 

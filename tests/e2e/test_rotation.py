@@ -119,7 +119,7 @@ def test_an_update_that_is_cut_short_anywhere_is_made_good_by_the_next_one(a_pod
 
         def in_use():
             if pod.secrets()["waiting"]:
-                pod.ctl("reload")  # for the storm brake, this is a storm
+                pod.ctl("reload")  # past the rate limit
             return runs_with(pod, "slakd", "SLACK_BOT_TOKEN", f"whole-{cut}")
         wait_for(f"the whole update after step {cut}", in_use)
         assert pod.service("discd")["state"] == "ready"

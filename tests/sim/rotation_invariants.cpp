@@ -105,7 +105,7 @@ void Invariants::see_generation(const Note& note) {
     without_held(open_.at(generation));
     return;
   }
-  if (note.what != What::generation_interrupted) return;  // of a key, or of the storm brake
+  if (note.what != What::generation_interrupted) return;  // of a key, or of the rate limit
   close(generation);
   if (turn_ && turn_->generation == generation) turn_.reset();
 }

@@ -72,7 +72,7 @@ void World::calm_down() {
   trouble_ = false;
   steps_of_part_ = 0;
   new_values(random_values(random_, ++generation_, Values::complete));
-  // A generation waits for the storm brake at most this long; what is held back is accepted then.
+  // A generation waits for the rate limit at most this long; what is held back is accepted then.
   in(rotation_window + minutes(1), [this] {
     for (const std::string& key : invariants_.acceptable()) deliver(Accept{key, "operator (uid 1000)"});
   });

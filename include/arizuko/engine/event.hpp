@@ -62,7 +62,7 @@ struct ConditionChanged {
 /// those of the last one is no news, unless an operator asked, or it answers a ReadSources.
 struct EnvironmentChanged {
   env::SnapshotPtr snapshot;
-  bool asked = false;  // by an operator: tried even if refused before, without a look at the storm brake
+  bool asked = false;  // by an operator: tried even if refused before, without a look at the rate limit
   bool again = false;  // answers a ReadSources: looked at although nothing changed
   std::vector<std::string> unlike_last_run;  // guarded keys whose values are not those of the last run
   std::optional<Instant> switched;           // when the source changed, as far as known

@@ -57,7 +57,7 @@ inline constexpr std::chrono::minutes retried_after{1};
 /// While newer values wait, a service that is neither essential nor in ready_when gets so long to be ready.
 inline constexpr std::chrono::seconds patience_while_others_wait{30};
 
-/// The storm brake: so many rotations may restart one service within so long. What comes on top waits,
+/// The rate limit: so many rotations may restart one service within so long. What comes on top waits,
 /// and of what waits only the newest is taken.
 inline constexpr std::size_t most_rotations = 10;
 inline constexpr std::chrono::hours rotation_window{1};
@@ -83,7 +83,7 @@ struct RotationView {
 struct WaitingValuesView {
   env::Generation generation = 0;
   std::string cause;             // what for: a phrase that follows "waits: "
-  std::optional<Instant> until;  // the storm brake's end
+  std::optional<Instant> until;  // the rate limit's end
 };
 
 /// Why a value of the sources is not in force.

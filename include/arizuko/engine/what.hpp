@@ -33,7 +33,7 @@ enum class What : std::uint8_t {
   value_unlike_last_run,  // at boot: a guarded one is not what it was in the last run
   values_refused,         // they cannot be read, or used
   generation_taken,
-  generation_waits,  // for the storm brake
+  generation_waits,  // for the rate limit
   generation_refused,
   generation_superseded,
   generation_applied,
