@@ -15,10 +15,15 @@ namespace {
 constexpr std::chrono::milliseconds first_pause_of_trouble{100};
 
 // The first that fails.
-Cause never_live(const std::vector<ConditionView>& conditions) {
-  const auto found = std::ranges::find(conditions, ConditionView::Is::fails, &ConditionView::is);
-  if (found == conditions.end()) return {.why = Why::never_live};
-  return {.why = Why::never_live, .names = {found->text}, .text = found->detail};
+Cause never_live(const plan::Service& service, const Watches& watches) {
+  const WatchNumbers numbers = watch_numbers(service);
+  for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) {
+    if (watches.answers[watch].is != ConditionView::Is::fails) continue;
+    return {.why = Why::never_live,
+            .names = {plan::to_text(service.live[watch - numbers.live])},
+            .text = watches.answers[watch].detail};
+  }
+  return {.why = Why::never_live};
 }
 
 }  // namespace
@@ -31,128 +36,125 @@ void Engine::Machine::on(const Tick&) {}  // handle() looks at the timers after 
 
 void Engine::Machine::on(const Spawned& event) {
   if (!is_current(event.run)) return;
-  Runtime& run = runs_[event.run.service];
-  if (!run.spawn_pending) return;
-  run.spawn_pending = false;
-  run.spawn_trouble = 0;
-  run.spawn_pause = {};
-  run.main_alive = true;
-  run.spawned_at = now_;
-  ServiceView& view = shown(event.run.service);
-  view.pid = event.pid;
-  note(What::spawned, event.run.service, fmt::format("pid {}, because {}", event.pid, view.last_start_cause));
-  touch(event.run.service);
-  if (state(event.run.service) == State::stopping) return;
-  run.start_deadline = now_ + service(event.run.service).ready_within;
-  const std::uint32_t conditions = watch_numbers(service(event.run.service)).live;
-  for (std::uint32_t watch = 0; watch < conditions; ++watch) {
-    this->watch(event.run.service, watch);
-  }
+  const ServiceId id = event.run.service;
+  Run& run = change(id);
+  if (!run.processes.spawn_pending) return;
+  run.processes.spawn_pending = false;
+  run.restarts.spawn_trouble = 0;
+  run.restarts.spawn_pause = {};
+  run.processes.main_alive = true;
+  run.processes.spawned_at = now_;
+  run.processes.pid = event.pid;
+  note(What::spawned, id, fmt::format("pid {}, because {}", event.pid, to_text(run.given.because)));
+  touch(id);
+  if (run.state == State::stopping) return;
+  enter_phase(id, Phase::settling, now_ + service(id).ready_within);
+  const std::uint32_t conditions = watch_numbers(service(id)).live;
+  for (std::uint32_t watch = 0; watch < conditions; ++watch) this->watch(id, watch);
 }
 
 void Engine::Machine::on(const SpawnFailed& event) {
   if (!is_current(event.run)) return;
-  Runtime& run = runs_[event.run.service];
-  if (!run.spawn_pending) return;
-  run.spawn_pending = false;
-  note(What::spawn_failed, event.run.service, event.reason);
-  if (state(event.run.service) == State::stopping) return run_is_over(event.run.service);
-  run.start_deadline.reset();
-  run.failure = {.why = Why::not_spawned, .text = event.reason};
+  const ServiceId id = event.run.service;
+  Run& run = change(id);
+  if (!run.processes.spawn_pending) return;
+  run.processes.spawn_pending = false;
+  note(What::spawn_failed, id, event.reason);
+  if (run.state == State::stopping) return run_is_over(id);
+  enter_phase(id, Phase::none);
+  run.restarts.failure = {.why = Why::not_spawned, .text = event.reason};
   // Whatever the reason, tried again soon, then less often: an exec that fails is no work for the machine.
-  run.spawn_pause = first_pause_of_trouble * (1U << std::min(run.spawn_trouble, 6U));
-  ++run.spawn_trouble;
-  if (!event.passing) return recover(event.run.service);
-  back_off(event.run.service, run.spawn_pause);  // the machine's trouble, not the service's: never given up
+  run.restarts.spawn_pause = first_pause_of_trouble * (1U << std::min(run.restarts.spawn_trouble, 6U));
+  ++run.restarts.spawn_trouble;
+  if (!event.passing) return recover(id);
+  back_off(id, run.restarts.spawn_pause);  // the machine's trouble, not the service's: never given up
 }
 
 // What it was told to die of is no trouble.
 What Engine::Machine::how_it_ended(ServiceId id, const ExitStatus& status) const {
   if (status.success()) return What::ended_well;
-  const bool told = state(id) == State::stopping && runs_[id].phase == StopPhase::main;
+  const bool told = state(id) == State::stopping && runs_[id].phase == Phase::told;
   return told && status.signal == service(id).stop.signal ? What::ended_as_told : What::ended_badly;
 }
 
 void Engine::Machine::on(const Exited& event) {
   if (!is_current(event.run)) return;
-  Runtime& run = runs_[event.run.service];
-  if (!run.main_alive) return;
   const ServiceId id = event.run.service;
-  run.main_alive = false;
-  run.leftovers = !event.leftovers.empty();
-  run.leftovers_text = event.leftovers;
-  run.live_deadline.reset();
-  ServiceView& view = shown(id);
-  view.pid.reset();
-  view.last_exit = event.status;
-  ++view.exits[event.status.signal ? signal_name(*event.status.signal)
-                                   : fmt::format("{}", event.status.code.value_or(0))];
+  Run& run = change(id);
+  Processes& processes = run.processes;
+  if (!processes.main_alive) return;
+  processes.main_alive = false;
+  processes.leftovers = !event.leftovers.empty();
+  processes.leftovers_text = event.leftovers;
+  processes.pid.reset();
+  processes.last_exit = event.status;
+  ++processes.exits[event.status.signal ? signal_name(*event.status.signal)
+                                        : fmt::format("{}", event.status.code.value_or(0))];
   const What how = how_it_ended(id, event.status);
   // Why it failed, nobody knows better than itself; but for who was killed from outside.
-  run.last_words.clear();
-  if (how == What::ended_badly && event.status.signal != sigkill && !event.last_words.empty())
-    run.last_words = event.last_words;
+  processes.last_words.clear();
+  if (how == What::ended_badly && event.status.signal != sigkill) processes.last_words = event.last_words;
   note(how, id,
-       fmt::format("it {}{}{}", to_text(event.status), run.leftovers ? ", leaving " + event.leftovers : "",
-                   run.last_words.empty() ? "" : ", its last words: " + run.last_words));
+       fmt::format("it {}{}{}", to_text(event.status),
+                   processes.leftovers ? ", leaving " + event.leftovers : "",
+                   processes.last_words.empty() ? "" : ", its last words: " + processes.last_words));
   unwatch_all(id);
 
-  if (state(id) != State::stopping) {
+  if (run.state != State::stopping) {
     const bool task_ended_well = service(id).kind == plan::Kind::task && event.status.success();
-    run.next = task_ended_well ? Next::verify : Next::recover;
-    run.failure = {.why = Why::ended, .status = event.status};
-    run.start_deadline.reset();
-    enter_phase(id, StopPhase::main);
+    run.stop.next = task_ended_well ? Next::verify : Next::recover;
+    run.restarts.failure = {.why = Why::ended, .status = event.status};
   }
   main_is_gone(id);
 }
 
 void Engine::Machine::on(const TreeEmpty& event) {
   if (!is_current(event.run)) return;
-  Runtime& run = runs_[event.run.service];
-  if (run.main_alive || !run.leftovers) return;
-  run.leftovers = false;
-  run.leftovers_text.clear();
+  Processes& processes = change(event.run.service).processes;
+  if (processes.main_alive || !processes.leftovers) return;
+  processes.leftovers = false;
+  processes.leftovers_text.clear();
   run_is_over(event.run.service);
 }
 
 void Engine::Machine::on(const ConditionChanged& event) {
   if (!is_current(event.run)) return;
   const ServiceId id = event.run.service;
-  Runtime& run = runs_[id];
-  if (!run.watching.contains(event.watch)) return;  // it was under way when the watch ended
-  ConditionView::Is& is = run.watched[event.watch];
-  const bool held = is == ConditionView::Is::holds;
-  is = event.holds ? ConditionView::Is::holds : ConditionView::Is::fails;
+  Run& run = change(id);
+  if (!run.watches.awaited.contains(event.watch)) return;  // it was under way when the watch ended
+  Answer& answer = run.watches.answers[event.watch];
+  const bool held = answer.is == ConditionView::Is::holds;
+  answer =
+      event.holds ? Answer{ConditionView::Is::holds, ""} : Answer{ConditionView::Is::fails, event.detail};
   touch(id);
 
   const WatchNumbers numbers = watch_numbers(service(id));
   if (event.watch >= numbers.creates) return;
-  const bool readiness = event.watch < numbers.live;
-  ServiceView& view = shown(id);
-  ConditionView& shown_condition =
-      readiness ? view.readiness[event.watch] : view.liveness[event.watch - numbers.live];
-  shown_condition.is = is;
-  shown_condition.detail = event.holds ? "" : event.detail;
+  const std::string text = plan::to_text(watched_condition(service(id), event.watch));
   if (held != event.holds) {
     note(event.holds ? What::condition_holds : What::condition_ceased, id,
-         fmt::format("{} {}{}", shown_condition.text, event.holds ? "holds" : "ceased to hold",
+         fmt::format("{} {}{}", text, event.holds ? "holds" : "ceased to hold",
                      event.holds || event.detail.empty() ? "" : ": " + event.detail));
   }
-  if (readiness || !run.main_alive) return;
+  if (event.watch < numbers.live || !run.processes.main_alive) return;
 
   if (event.holds) {
-    const auto fails = [](ConditionView::Is each) { return each == ConditionView::Is::fails; };
-    const auto first = run.watched.begin();
-    if (std::none_of(first + numbers.live, first + numbers.creates, fails)) run.live_deadline.reset();
+    if (!one_liveness_fails(id)) run.due.reset();
   } else if (held) {
-    run.failure = {.why = Why::not_live, .names = {shown_condition.text}, .text = event.detail};
-    stop(id, Next::recover, Order::at_once, run.failure);
-  } else if (!run.live_deadline) {
+    run.restarts.failure = {.why = Why::not_live, .names = {text}, .text = event.detail};
+    stop(id, Next::recover, Order::at_once, run.restarts.failure);
+  } else if (!run.due) {
     // It has not held yet: it gets the time of its allowed failures before it counts as dead.
     const plan::Condition& condition = service(id).live[event.watch - numbers.live];
-    run.live_deadline = now_ + condition.every * condition.failures;
+    run.due = now_ + condition.every * condition.failures;
   }
+}
+
+bool Engine::Machine::one_liveness_fails(ServiceId id) const {
+  const WatchNumbers numbers = watch_numbers(service(id));
+  const auto first = runs_[id].watches.answers.begin();
+  return std::any_of(first + numbers.live, first + numbers.creates,
+                     [](const Answer& each) { return each.is == ConditionView::Is::fails; });
 }
 
 void Engine::Machine::on(const InputRefused& event) {
@@ -178,6 +180,7 @@ void Engine::Machine::on(const StopRequested& event) {
 
 // Who ends a pod that never got ready (a startup probe, an operator) leaves a message: it has to say why.
 void Engine::Machine::tell_what_it_waited_for() {
+  show_what_changed();
   const std::string why = what_keeps_it(view_, now_);
   if (why.empty()) return;
   verdict_ += fmt::format("; it never became ready: {}", why);
@@ -202,37 +205,34 @@ void Engine::Machine::on(const Remark& event) {
 void Engine::Machine::on(const Command& event) {
   if (event.service >= runs_.size() || stopping()) return;
   const ServiceId id = event.service;
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   const Cause by{.why = Why::operator_asked, .text = event.by};
   switch (event.verb) {
     case Command::Verb::start:
       note(What::start_asked, id, fmt::format("start, by the {}", event.by));
-      run.switched_off = false;
-      if (state(id) == State::stopping && run.next == Next::stay_off) {
-        run.next = Next::start_again;
-        run.start_cause = by;
+      run.wishes.switched_off = false;
+      if (state(id) == State::stopping && run.stop.next == Next::stay_off) {
+        run.stop.next = Next::start_again;
+        run.restarts.start_cause = by;
       }
       if (is_up(state(id)) || state(id) == State::waiting) return;
-      run.failures.clear();
-      run.next_start.reset();
-      run.start_cause = by;
+      run.restarts.record.clear();
+      run.restarts.start_cause = by;
       enter(id, State::waiting, by);
       touch(id);
       return;
     case Command::Verb::stop:
       note(What::stop_asked, id, fmt::format("stop, by the {}", event.by));
-      run.switched_off = true;
-      run.next_start.reset();
+      run.wishes.switched_off = true;
       if (is_up(state(id))) return stop_with_bound(id, Next::stay_off, by);
       enter(id, State::off, by);
       return;
     case Command::Verb::restart:
       note(What::restart_asked, id, fmt::format("restart, by the {}", event.by));
-      run.switched_off = false;
-      run.failures.clear();
+      run.wishes.switched_off = false;
+      run.restarts.record.clear();
       if (is_up(state(id))) return stop_with_bound(id, Next::start_again, by);
-      run.next_start.reset();
-      run.start_cause = by;
+      run.restarts.start_cause = by;
       enter(id, State::waiting, by);
       touch(id);
       return;
@@ -242,11 +242,10 @@ void Engine::Machine::on(const Command& event) {
 void Engine::Machine::forgive_lateness() {
   for (auto due = timers_.begin(); due != timers_.end() && now_ - due->first > in_time;) {
     const ServiceId id = (due++)->second;  // its timer may move
-    Runtime& run = runs_[id];
-    if (!run.main_alive || service(id).kind != plan::Kind::service) continue;
-    const Nanoseconds full_time = service(id).ready_within;
-    if (state(id) == State::starting) engine::forgive_lateness(run.start_deadline, now_, full_time);
-    engine::forgive_lateness(run.live_deadline, now_, full_time);
+    const Phase phase = runs_[id].phase;
+    if (service(id).kind != plan::Kind::service) continue;
+    if (phase == Phase::settling || phase == Phase::running)
+      engine::forgive_lateness(change(id).due, now_, service(id).ready_within);
     refresh_timer(id);
   }
   values_.forgive_lateness(now_);
@@ -269,34 +268,44 @@ void Engine::Machine::fire_due_timers() {
   if (view_.stop_deadline && now_ >= *view_.stop_deadline) finish();
 }
 
+// The phase has lasted its time.
 void Engine::Machine::fire_timer(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (run.phase_deadline && *run.phase_deadline <= now_) {
-    run.phase_deadline.reset();
-    on_stop_deadline(id);
-  }
-  if (run.next_start && *run.next_start <= now_) {
-    run.start_cause = {.why = Why::backoff_over, .because = std::make_shared<const Cause>(run.failure)};
-    enter(id, State::waiting, {.why = Why::backoff_over});
-  }
-  if (run.live_deadline && *run.live_deadline <= now_) {
-    run.live_deadline.reset();
-    run.failure = never_live(shown(id).liveness);
-    stop(id, Next::recover, Order::at_once, run.failure);
-  }
-  if (run.awaiting_values && run.start_deadline && *run.start_deadline <= now_) return task_is_done(id);
+  Run& run = change(id);
   // A late Tick: a condition may have been due to be dropped before the time was over.
-  if (run.main_alive && service(id).kind == plan::Kind::service && state(id) == State::starting)
-    consider_ready(id);
-  if (run.start_deadline && *run.start_deadline <= now_) {
-    run.start_deadline.reset();
-    if (service(id).kind == plan::Kind::task) {
-      run.failure = {.why = Why::not_ended, .time = service(id).ready_within};
-    } else {
-      run.failure = {.why = Why::not_ready, .names = shown(id).waiting_for, .time = service(id).ready_within};
-    }
-    stop(id, Next::recover, Order::at_once, run.failure);
+  if (run.phase == Phase::settling && service(id).kind == plan::Kind::service) consider_ready(id);
+  if (!run.due || *run.due > now_) return;
+  run.due.reset();
+  switch (run.phase) {
+    case Phase::none:
+      run.restarts.start_cause = {.why = Why::backoff_over,
+                                  .because = std::make_shared<const Cause>(run.restarts.failure)};
+      return enter(id, State::waiting, {.why = Why::backoff_over});
+    case Phase::looking:
+    case Phase::spawning:
+    case Phase::settling:
+    case Phase::verifying: return too_late(id);
+    case Phase::running:
+      run.restarts.failure = never_live(service(id), run.watches);
+      return stop(id, Next::recover, Order::at_once, run.restarts.failure);
+    case Phase::rereading: return task_is_done(id);
+    case Phase::queued: return;  // who it waits for has a time of its own
+    case Phase::told:
+    case Phase::killed: return kill_main(id);
+    case Phase::leftovers:
+    case Phase::leftovers_killed: return kill_leftovers(id);
   }
+}
+
+// It did not become ready, or a task did not end.
+void Engine::Machine::too_late(ServiceId id) {
+  Run& run = change(id);
+  if (service(id).kind == plan::Kind::task) {
+    run.restarts.failure = {.why = Why::not_ended, .time = service(id).ready_within};
+  } else {
+    run.restarts.failure = {
+        .why = Why::not_ready, .names = run.waits.names, .time = service(id).ready_within};
+  }
+  stop(id, Next::recover, Order::at_once, run.restarts.failure);
 }
 
 }  // namespace arizuko::engine

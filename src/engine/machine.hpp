@@ -39,78 +39,11 @@
 #include "dependencies.hpp"
 #include "generations.hpp"
 #include "restart_policy.hpp"
+#include "run.hpp"
 
 namespace arizuko::engine {
 
 inline constexpr int sigkill = 9;  // signal(7), every architecture of Linux
-
-/// What a service that is being stopped waits for.
-enum class StopPhase {
-  none,
-  queued,           // services that depend on it have to go first
-  main,             // its main process was told
-  main_killed,      // SIGKILL was sent to its main process
-  leftovers,        // the main process is gone; the rest may leave by itself
-  leftovers_killed  // SIGKILL was sent to the rest
-};
-
-/// What follows when nothing of a run is left.
-enum class Next {
-  recover,      // a failure, or an end unasked for: the restart policy decides
-  start_again,  // a planned restart
-  verify,       // a task ended well: see whether it did what it should
-  stay_off,     // the operator switched it off, or it is not part of the instance any more
-};
-
-struct Runtime {
-  Cause cause;  // why it is in its state
-
-  // Wishes and values.
-  bool switched_off = false;  // by the operator
-  bool part = true;           // enabled, as far as plan and values go
-  std::string not_part_why;
-  std::vector<std::string> missing;
-  std::vector<std::string> unaccepted;  // guarded keys that wait for an operator
-  std::vector<std::string> unusable;    // keys that it takes, and whose values cannot be used
-
-  // The present run, or the last one.
-  RunNumber number = 0;
-  bool spawn_pending = false;  // Spawn was sent, its answer has not come
-  bool main_alive = false;
-  bool leftovers = false;
-  std::string leftovers_text;
-  env::SnapshotPtr values;                 // what it was started with
-  std::map<ServiceId, RunNumber> bonds;    // the runs of bound_to that it was started against
-  PlanPtr defined_by;                      // the plan it was started by
-  std::vector<ConditionView::Is> watched;  // by watch number
-  std::set<std::uint32_t> watching;        // whose answers are awaited; any other comes too late
-  Instant spawned_at{};
-  std::optional<Instant> start_deadline;
-  std::optional<Instant> live_deadline;  // a liveness condition has not held yet
-  bool checking = false;                 // a task: it is looked whether it is done already
-  bool awaiting_values = false;          // a task: done, the sources are being read anew
-  bool ever_ready = false;
-  Cause started_because;  // the present run was started
-
-  // Stopping.
-  StopPhase phase = StopPhase::none;
-  std::optional<Instant> phase_deadline;
-  Instant told_at{};  // when its main process got the stop signal
-  Next next = Next::recover;
-  bool ordered = false;              // it waits for what depends on it
-  bool nothing_below = false;        // while the pod stops: what depends on it, near and far, has gone
-  Cause failure{.why = Why::ended};  // why the policy is asked, when `next` is recover
-  std::string last_words;            // of a main process that failed by itself
-  std::optional<Cause> start_cause;  // why the next run will be started
-
-  // Restarting.
-  FailureRecord failures;
-  std::uint32_t spawn_trouble = 0;  // spawns in a row that failed
-  Nanoseconds spawn_pause{};        // the least pause after them
-  std::optional<Instant> next_start;
-
-  bool anything_alive() const { return spawn_pending || main_alive || leftovers; }
-};
 
 struct Engine::Machine {
   Machine(PlanPtr plan, Bounds bounds);
@@ -137,6 +70,8 @@ struct Engine::Machine {
   void forgive_lateness();
   void fire_due_timers();
   void fire_timer(ServiceId id);
+  void too_late(ServiceId id);
+  bool one_liveness_fails(ServiceId id) const;
 
   // --- starting.cpp
   void consider(ServiceId id);
@@ -154,9 +89,10 @@ struct Engine::Machine {
   void consider_ready(ServiceId id);
   void become_ready(ServiceId id);
   void consider_task(ServiceId id);
+  void consider_whether_done(ServiceId id);
+  void consider_verified(ServiceId id);
   void task_is_done(ServiceId id);
   void drop_overdue_conditions(ServiceId id);
-  bool holds(ServiceId id, std::uint32_t first, std::uint32_t last) const;
   void watch(ServiceId id, std::uint32_t number);
   void unwatch(ServiceId id, std::uint32_t number);
   void unwatch_all(ServiceId id);
@@ -171,7 +107,8 @@ struct Engine::Machine {
   std::vector<ServiceId> up_and_bound(ServiceId id) const;
   std::vector<ServiceId> goes_after(ServiceId id) const;
   bool is_being_stopped(ServiceId id) const;
-  void enter_phase(ServiceId id, StopPhase phase);
+  void enter_phase(ServiceId id, Phase phase, std::optional<Instant> due = std::nullopt);
+  Instant within(Nanoseconds time) const;
   void advance_stop(ServiceId id);
   void signal_main(ServiceId id);
   void kill_main(ServiceId id);
@@ -179,7 +116,6 @@ struct Engine::Machine {
   void main_is_gone(ServiceId id);
   void kill_leftovers(ServiceId id);
   void run_is_over(ServiceId id);
-  void on_stop_deadline(ServiceId id);
 
   // --- recovery.cpp
   void recover(ServiceId id);
@@ -220,10 +156,18 @@ struct Engine::Machine {
   PlanPtr merged_with(const plan::Plan& fresh, std::vector<ServiceId>& changed) const;
   void adopt(PlanPtr merged);
 
+  // --- shown.cpp
+  void show(ServiceId id);
+  void show_what_changed();
+
   // --- record.cpp
   const plan::Service& service(ServiceId id) const { return plan_->services[id]; }
-  ServiceView& shown(ServiceId id) { return view_.services[id]; }
-  State state(ServiceId id) const { return view_.services[id].state; }
+  State state(ServiceId id) const { return runs_[id].state; }
+  /// To write: what people see of it is made anew at the end of the event.
+  Run& change(ServiceId id) {
+    changed_.insert(id);
+    return runs_[id];
+  }
   void enter(ServiceId id, State to, const Cause& cause);
   Cause why_not_part(ServiceId id) const;
   void wait_for_services(ServiceId id, std::vector<ServiceId> others);
@@ -241,14 +185,14 @@ struct Engine::Machine {
   void refresh_timer(ServiceId id);
   std::optional<Instant> deadline() const;
   void emit(Action action) { actions_->push_back(std::move(action)); }
-  ServiceView fresh_view(const plan::Service& service) const;
   void list_tasks();
   bool stopping() const { return view_.state == PodState::stopping || view_.state == PodState::ended; }
 
   PlanPtr plan_;
   Dependencies dependencies_;
   std::vector<ServiceId> tasks_;
-  std::vector<Runtime> runs_;
+  std::vector<Run> runs_;
+  std::set<ServiceId> changed_;  // whose view is not made yet
   View view_;
 
   Generations values_;
@@ -284,7 +228,7 @@ struct Engine::Machine::Rotated final : RotatedServices {
   bool would_see_others(ServiceId id, const env::Snapshot& values) const override;
   bool runs_with(ServiceId id, const env::SnapshotPtr& values) const override;
   std::vector<ServiceId> up_and_bound(ServiceId id) const override { return machine.up_and_bound(id); }
-  Cause last_failure(ServiceId id) const override { return machine.runs_[id].failure; }
+  Cause last_failure(ServiceId id) const override { return machine.runs_[id].restarts.failure; }
   Cause told(ServiceId id) const override { return machine.told(id); }
   void values_changed() override { machine.values_changed(); }
   void follow(ServiceId id, const Cause& cause) override { machine.follow_values(id, cause); }

@@ -144,23 +144,16 @@ void Engine::Machine::adopt(PlanPtr merged) {
   touched_.clear();
   runs_.resize(plan_->services.size());
   timer_.resize(plan_->services.size());
+  view_.services.resize(plan_->services.size());
   for (ServiceId id = 0; id < plan_->services.size(); ++id) {
-    if (id >= view_.services.size()) {
-      view_.services.push_back(fresh_view(service(id)));
-    } else {
-      ServiceView& view = shown(id);
-      view.essential = service(id).essential;
-      view.port = service(id).port;
-      // A run whose conditions changed is restarted; until its next start the old ones are shown.
-      const bool same_conditions =
-          before->services[id].ready == service(id).ready && before->services[id].live == service(id).live;
-      if (!same_conditions) {
-        const ServiceView fresh = fresh_view(service(id));
-        view.readiness = fresh.readiness;
-        view.liveness = fresh.liveness;
-        runs_[id].watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
-      }
+    if (id >= before->services.size()) {
+      change(id).since = now_;
+    } else if (before->services[id].ready != service(id).ready ||
+               before->services[id].live != service(id).live) {
+      // A run whose conditions changed is restarted; nothing is known of the new ones.
+      change(id).watches.forget(watch_numbers(service(id)).end);
     }
+    change(id);
     touch(id);
   }
   refresh_chances();

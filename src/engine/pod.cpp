@@ -66,14 +66,13 @@ void Engine::Machine::stop_everything(const Cause& cause) {
   kill_at_ = now_ + grace - std::min<Nanoseconds>(kill_reserve, grace / kill_reserve_share);
   note_pod(What::pod_stopping, "stopping: " + view_.cause);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    Runtime& run = runs_[id];
     if (!is_up(state(id))) {
       if (state(id) != State::failed && state(id) != State::done)
         enter(id, State::off, {.why = Why::pod_stops});
       refresh_timer(id);
       continue;
     }
-    if (state(id) == State::stopping && run.phase == StopPhase::queued) run.ordered = true;
+    if (runs_[id].phase == Phase::queued) change(id).stop.ordered = true;
     stop(id, Next::stay_off, Order::dependents_first, cause);
     touch(id);
   }
@@ -85,8 +84,7 @@ void Engine::Machine::hurry(const std::string& cause) {
   if (!kill_at_) return;
   kill_at_ = std::min(*kill_at_, now_ + hurried_grace);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    Runtime& run = runs_[id];
-    if (run.phase_deadline) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
+    if (std::optional<Instant>& due = change(id).due) due = std::min(*due, *kill_at_);
     touch(id);
   }
 }
@@ -95,16 +93,16 @@ void Engine::Machine::kill_everything(const std::string& cause) {
   note_pod(What::pod_killing, "killing what is left: " + cause);
   kill_at_.reset();
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    Runtime& run = runs_[id];
-    if (!run.anything_alive() || run.spawn_pending) continue;
-    run.main_alive ? kill_main(id) : kill_leftovers(id);
+    const Run& run = runs_[id];
+    if (!run.processes.any() || run.processes.spawn_pending) continue;
+    run.processes.main_alive ? kill_main(id) : kill_leftovers(id);
     refresh_timer(id);
   }
 }
 
 // Nothing is started any more: what has ended stays so, and need not be looked at again.
 void Engine::Machine::consider_end() {
-  while (ended_ < runs_.size() && !runs_[ended_].anything_alive()) ++ended_;
+  while (ended_ < runs_.size() && !runs_[ended_].processes.any()) ++ended_;
   if (ended_ == runs_.size()) finish();
 }
 
@@ -112,7 +110,7 @@ void Engine::Machine::finish() {
   if (view_.state == PodState::ended) return;
   std::vector<std::string> undead;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    if (runs_[id].anything_alive()) undead.push_back(service(id).name);
+    if (runs_[id].processes.any()) undead.push_back(service(id).name);
   }
   if (!undead.empty()) {
     verdict_ +=
@@ -144,9 +142,9 @@ void Engine::Machine::refuse_boot_without_values() {
   std::string culprit;
   bool essential = false;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    const Runtime& run = runs_[id];
-    if (!run.part || run.missing.empty()) continue;
-    for (const std::string& key : run.missing) lacking[key].push_back(service(id).name);
+    const Run& run = runs_[id];
+    if (!run.wishes.part || run.wishes.missing.empty()) continue;
+    for (const std::string& key : run.wishes.missing) lacking[key].push_back(service(id).name);
     if (service(id).essential && !essential) culprit = service(id).name;
     essential = essential || service(id).essential;
   }

@@ -7,18 +7,6 @@
 
 namespace arizuko::engine {
 
-namespace {
-
-std::vector<ConditionView> condition_views(const std::vector<plan::Condition>& conditions) {
-  std::vector<ConditionView> views;
-  for (const plan::Condition& condition : conditions) {
-    views.push_back({plan::to_text(condition), ConditionView::Is::unknown, ""});
-  }
-  return views;
-}
-
-}  // namespace
-
 Engine::Machine::Machine(PlanPtr plan, Bounds bounds)
     : plan_(std::move(plan)),
       dependencies_(*plan_),
@@ -27,7 +15,8 @@ Engine::Machine::Machine(PlanPtr plan, Bounds bounds)
       timer_(plan_->services.size()) {
   view_.instance = plan_->pod.instance;
   view_.cause = "arizuko-init was started";
-  for (const plan::Service& each : plan_->services) view_.services.push_back(fresh_view(each));
+  view_.services.resize(runs_.size());
+  for (ServiceId id = 0; id < runs_.size(); ++id) show(id);
   list_tasks();
   refresh_chances();
 }
@@ -39,28 +28,12 @@ void Engine::Machine::list_tasks() {
   }
 }
 
-ServiceView Engine::Machine::fresh_view(const plan::Service& each) const {
-  ServiceView view;
-  view.name = each.name;
-  view.kind = each.kind;
-  view.essential = each.essential;
-  view.port = each.port;
-  view.state = State::waiting;
-  view.since = now_;
-  view.why = Why::values_not_read;
-  view.cause = to_text(Cause{});
-  view.waiting_for = {"the values of the environment"};
-  view.readiness = condition_views(each.ready);
-  view.liveness = condition_views(each.live);
-  return view;
-}
-
 void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action>& actions) {
   if (view_.state == PodState::ended) return;
   actions_ = &actions;
   if (view_.started == Instant{}) {
     view_.started = view_.since = now;
-    for (ServiceView& each : view_.services) each.since = now;
+    for (ServiceId id = 0; id < runs_.size(); ++id) change(id).since = now;
   }
   now_ = std::max(now_, now);
   forgive_lateness();
@@ -72,52 +45,47 @@ void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action
   } while (!too_many(rounds++, "the steps of a rotation") && advance_values());
   refresh_pod();
   values_.show(view_, *plan_, now_);
+  show_what_changed();
   actions_ = nullptr;
 }
 
 void Engine::Machine::enter(ServiceId id, State to, const Cause& cause) {
-  ServiceView& view = shown(id);
-  const State from = view.state;
-  view.waiting_for.clear();
-  view.waiting_for_services.clear();
-  runs_[id].cause = cause;
-  view.state = to;
-  view.why = cause.why;
-  view.cause = to_text(cause);
-  if (to != State::backoff) {
-    runs_[id].next_start.reset();
-    view.next_start.reset();
-  }
+  Run& run = change(id);
+  const State from = std::exchange(run.state, to);
+  run.cause = cause;
+  run.waits = {};
   if (from == to) return;
-  view.since = now_;
+  if (from == State::backoff) run.due.reset();
+  run.since = now_;
   emit(Note{.seq = ++seq_,
             .what = What::state_changed,
-            .service = view.name,
+            .service = service(id).name,
             .from = from,
             .to = to,
-            .cause = view.cause,
-            .why = cause.why,
-            .origin = origin(cause)});
+            .cause = to_text(run.cause),
+            .why = run.cause.why,
+            .origin = origin(run.cause)});
   touch(id);
   touch_neighbours(id);
   if (from == State::ready) forgive_dependents(id);
 }
 
 void Engine::Machine::wait_for_services(ServiceId id, std::vector<ServiceId> others) {
-  ServiceView& view = shown(id);
-  view.waiting_for.clear();
-  for (const ServiceId other : others) view.waiting_for.push_back(service(other).name);
-  view.waiting_for_services = std::move(others);
+  Waits waits;
+  for (const ServiceId other : others) waits.names.push_back(service(other).name);
+  waits.services = std::move(others);
+  change(id).waits = std::move(waits);
 }
 
 void Engine::Machine::wait_for_conditions(ServiceId id) {
-  ServiceView& view = shown(id);
-  view.waiting_for.clear();
-  view.waiting_for_services.clear();
-  for (const ConditionView& condition : view.readiness) {
-    if (condition.is == ConditionView::Is::holds || condition.is == ConditionView::Is::dropped) continue;
-    view.waiting_for.push_back(
-        condition.detail.empty() ? condition.text : fmt::format("{} ({})", condition.text, condition.detail));
+  Run& run = change(id);
+  run.waits = {};
+  const std::vector<plan::Condition>& ready = service(id).ready;
+  for (std::uint32_t watch = 0; watch < ready.size(); ++watch) {
+    if (!run.watches.open(watch)) continue;
+    const std::string& detail = run.watches.answers[watch].detail;
+    const std::string text = plan::to_text(ready[watch]);
+    run.waits.names.push_back(detail.empty() ? text : fmt::format("{} ({})", text, detail));
   }
 }
 
@@ -151,7 +119,7 @@ void Engine::Machine::touch_what_waits_to_stop(ServiceId id) {
     for (const ServiceId other : dependencies_.prerequisites(at)) {
       if (seen[other]) continue;
       seen[other] = true;
-      if (runs_[other].phase == StopPhase::queued) touch(other);
+      if (runs_[other].phase == Phase::queued) touch(other);
       if (!is_being_stopped(other)) path.push_back(other);
     }
   }
@@ -176,22 +144,14 @@ bool Engine::Machine::too_many(std::size_t rounds, const char* what) {
 }
 
 std::optional<Instant> Engine::Machine::timer_of(ServiceId id) const {
-  const Runtime& run = runs_[id];
-  std::optional<Instant> first;
-  const auto consider_instant = [&](const std::optional<Instant>& at) {
-    if (at && (!first || *at < *first)) first = at;
-  };
-  consider_instant(run.start_deadline);
-  consider_instant(run.live_deadline);
-  consider_instant(run.phase_deadline);
-  consider_instant(run.next_start);
-  if (state(id) == State::starting && run.main_alive && service(id).kind == plan::Kind::service) {
-    const std::vector<plan::Condition>& ready = service(id).ready;
-    for (std::size_t i = 0; i < ready.size(); ++i) {
-      const bool open =
-          run.watched[i] == ConditionView::Is::unknown || run.watched[i] == ConditionView::Is::fails;
-      if (ready[i].wait && open) consider_instant(run.spawned_at + *ready[i].wait);
-    }
+  const Run& run = runs_[id];
+  std::optional<Instant> first = run.due;
+  if (run.phase != Phase::settling || service(id).kind != plan::Kind::service) return first;
+  const std::vector<plan::Condition>& ready = service(id).ready;
+  for (std::uint32_t watch = 0; watch < ready.size(); ++watch) {
+    if (!ready[watch].wait || !run.watches.open(watch)) continue;
+    const Instant dropped = run.processes.spawned_at + *ready[watch].wait;
+    if (!first || dropped < *first) first = dropped;
   }
   return first;
 }

@@ -24,16 +24,17 @@ constexpr int exit_essential_dead = 75;
 }  // namespace
 
 Cause Engine::Machine::told(ServiceId id) const {
-  const Runtime& run = runs_[id];
-  Cause failure = run.failure;
-  if (failure.why == Why::ended) failure.text = run.last_words;
+  const Run& run = runs_[id];
+  Cause failure = run.restarts.failure;
+  if (failure.why == Why::ended) failure.text = run.processes.last_words;
   return failure;
 }
 
 void Engine::Machine::recover(ServiceId id) {
   if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
-  Runtime& run = runs_[id];
-  if (!run.part) return enter(id, State::off, why_not_part(id));  // also a task whose result was looked at
+  Run& run = change(id);
+  if (!run.wishes.part)
+    return enter(id, State::off, why_not_part(id));  // also a task whose result was looked at
   const plan::Service& what = service(id);
   const plan::RestartPolicy& policy = what.restart;
   const bool gate_down = what.kind == plan::Kind::service && gate_is_down(id);
@@ -41,68 +42,71 @@ void Engine::Machine::recover(ServiceId id) {
   if (!gate_down && values_.takes_blame_for(id, services)) return;
 
   const bool ended_well =
-      run.failure.why == Why::ended && shown(id).last_exit && shown(id).last_exit->success();
+      run.restarts.failure.why == Why::ended && run.processes.last_exit && run.processes.last_exit->success();
   if (ended_well && policy.when != plan::RestartWhen::always) {
-    enter(id, State::done, run.failure);
+    enter(id, State::done, run.restarts.failure);
     if (what.essential)
-      end_pod(exit_ended, fmt::format("{} ended by itself: {}", what.name, to_text(run.failure)), what.name);
+      end_pod(exit_ended, fmt::format("{} ended by itself: {}", what.name, to_text(run.restarts.failure)),
+              what.name);
     return;
   }
   // T5: what ends because its gate is down is not to blame, and not started into the void.
   if (gate_down) {
-    run.start_cause = run.failure;
-    return enter(id, State::waiting, run.failure);
+    run.restarts.start_cause = run.restarts.failure;
+    return enter(id, State::waiting, run.restarts.failure);
   }
-  const std::optional<Instant>& ready_at = shown(id).ready_at;
-  const bool was_stable = ready_at && now_ - *ready_at >= policy.stable && run.failure.why != Why::never_live;
-  run.failures.add(policy, now_, was_stable);
-  shown(id).failures = run.failures.within_window(policy, now_);
-  if (policy.when == plan::RestartWhen::never || run.failures.exhausted(policy, now_)) return give_up(id);
-  const Nanoseconds least =
-      run.failure.why == Why::not_spawned ? run.spawn_pause : run.failures.least_pause(now_);
-  back_off(id, std::max(least, run.failures.delay(policy, what.name)));
+  const std::optional<Instant>& ready_at = run.restarts.ready_at;
+  const bool was_stable =
+      ready_at && now_ - *ready_at >= policy.stable && run.restarts.failure.why != Why::never_live;
+  run.restarts.record.add(policy, now_, was_stable);
+  run.restarts.counted = run.restarts.record.within_window(policy, now_);
+  if (policy.when == plan::RestartWhen::never || run.restarts.record.exhausted(policy, now_))
+    return give_up(id);
+  const Nanoseconds least = run.restarts.failure.why == Why::not_spawned
+                                ? run.restarts.spawn_pause
+                                : run.restarts.record.least_pause(now_);
+  back_off(id, std::max(least, run.restarts.record.delay(policy, what.name)));
 }
 
 // A daemon that makes itself a child and exits 0 has not ended: it is out of our hands, and dies with its
 // run. One that has served for a while and leaves something behind when it ends well, has ended.
 bool Engine::Machine::went_into_background(ServiceId id) const {
-  const Runtime& run = runs_[id];
-  const ServiceView& view = view_.services[id];
-  const bool ended_by_itself = run.next == Next::recover && run.failure.why == Why::ended;
-  return service(id).kind == plan::Kind::service && ended_by_itself && !stopping() && view.last_exit &&
-         view.last_exit->success() && (!view.ready_at || now_ - *view.ready_at < still_beginning);
+  const Run& run = runs_[id];
+  const bool ended_by_itself = run.stop.next == Next::recover && run.restarts.failure.why == Why::ended;
+  return service(id).kind == plan::Kind::service && ended_by_itself && !stopping() &&
+         run.processes.last_exit && run.processes.last_exit->success() &&
+         (!run.restarts.ready_at || now_ - *run.restarts.ready_at < still_beginning);
 }
 
 void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
   if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   const plan::RestartPolicy& policy = service(id).restart;
   if (pause == Nanoseconds{0}) {
-    run.start_cause = run.failure;
-    return enter(id, State::waiting, run.failure);
+    run.restarts.start_cause = run.restarts.failure;
+    return enter(id, State::waiting, run.restarts.failure);
   }
-  run.next_start = now_ + pause;
-  shown(id).next_start = run.next_start;
   Cause cause = told(id);
-  if (policy.budget > 0 && shown(id).failures > 0)
-    cause.count = {shown(id).failures, policy.budget, policy.window};
+  if (policy.budget > 0 && run.restarts.counted > 0)
+    cause.count = {run.restarts.counted, policy.budget, policy.window};
   enter(id, State::backoff, cause);
+  enter_phase(id, Phase::none, now_ + pause);
   refresh_timer(id);
 }
 
 void Engine::Machine::give_up(ServiceId id) {
   const plan::Service& what = service(id);
-  const Runtime& run = runs_[id];
+  const Run& run = runs_[id];
   Cause cause = told(id);
   if (what.restart.when != plan::RestartWhen::never)
-    cause.count = {shown(id).failures, 0, what.restart.window};
+    cause.count = {run.restarts.counted, 0, what.restart.window};
   enter(id, State::failed, cause);
   if (what.restart.verdict != plan::Verdict::end_pod) return;
   if (what.kind == plan::Kind::task) {
     return end_pod(exit_seeding_failed, fmt::format("task {} failed: {}", what.name, to_text(cause)),
                    what.name);
   }
-  if (!run.ever_ready && run.failure.why == Why::not_ready) {
+  if (!run.restarts.ever_ready && run.restarts.failure.why == Why::not_ready) {
     return end_pod(exit_gate_never_opened,
                    fmt::format("the gate never opened: {}: {}", what.name, to_text(cause)), what.name);
   }
@@ -111,13 +115,13 @@ void Engine::Machine::give_up(ServiceId id) {
 
 // A task exited with code 0.
 void Engine::Machine::ended_well(ServiceId id) {
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   const WatchNumbers numbers = watch_numbers(service(id));
-  run.watched.assign(numbers.end, ConditionView::Is::unknown);  // a new plan may ask for other files
+  run.watches.forget(numbers.end);  // a new plan may ask for other files
   for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) this->watch(id, watch);
-  run.start_deadline = now_ + service(id).ready_within;
+  enter_phase(id, Phase::verifying, now_ + service(id).ready_within);
   enter(id, State::starting, {.why = Why::verifies, .names = service(id).verify});
-  shown(id).waiting_for = service(id).verify;
+  run.waits.names = service(id).verify;
   touch(id);
 }
 
@@ -125,12 +129,12 @@ void Engine::Machine::ended_well(ServiceId id) {
 void Engine::Machine::forgive_dependents(ServiceId id) {
   for (const ServiceId other : dependencies_.dependents(id)) {
     if (state(other) != State::backoff) continue;
-    Runtime& run = runs_[other];
-    if (now_ - shown(other).since > shared_end || !gate_is_down(other)) continue;
-    run.failures.forgive_since(now_ - shared_end);
-    shown(other).failures = run.failures.within_window(service(other).restart, now_);
-    run.start_cause = run.failure;
-    enter(other, State::waiting, run.failure);
+    if (now_ - runs_[other].since > shared_end || !gate_is_down(other)) continue;
+    Restarts& restarts = change(other).restarts;
+    restarts.record.forgive_since(now_ - shared_end);
+    restarts.counted = restarts.record.within_window(service(other).restart, now_);
+    restarts.start_cause = restarts.failure;
+    enter(other, State::waiting, restarts.failure);
   }
 }
 

@@ -34,34 +34,34 @@ void Engine::Machine::consider(ServiceId id) {
 }
 
 void Engine::Machine::consider_start(ServiceId id) {
-  const Runtime& run = runs_[id];
+  Run& run = change(id);
+  const Wishes& wishes = run.wishes;
   if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
   if (!values_.snapshot()) {
-    if (state(id) == State::waiting) shown(id).waiting_for = {"the values of the environment"};
+    if (run.state == State::waiting) run.waits.names = {"the values of the environment"};
     return;
   }
-  if (run.switched_off) return enter(id, State::off, run.cause);
-  if (!run.part) return enter(id, State::off, why_not_part(id));
-  if (!run.missing.empty()) {
+  if (wishes.switched_off) return enter(id, State::off, run.cause);
+  if (!wishes.part) return enter(id, State::off, why_not_part(id));
+  if (!wishes.missing.empty()) {
     enter(id, State::blocked,
           {.why = Why::values_missing,
-           .names = run.missing,
-           .text = why_missing(run.missing, *values_.snapshot())});
-    shown(id).waiting_for = run.missing;
+           .names = wishes.missing,
+           .text = why_missing(wishes.missing, *values_.snapshot())});
+    run.waits.names = wishes.missing;
     return;
   }
-  if (!run.unusable.empty()) {
+  if (!wishes.unusable.empty()) {
     enter(id, State::blocked,
           {.why = Why::values_unusable,
-           .names = run.unusable,
-           .text = why_missing(run.unusable, *values_.snapshot())});
-    shown(id).waiting_for = run.unusable;
+           .names = wishes.unusable,
+           .text = why_missing(wishes.unusable, *values_.snapshot())});
+    run.waits.names = wishes.unusable;
     return;
   }
-  if (!run.unaccepted.empty()) {
-    enter(id, State::blocked, {.why = Why::values_unaccepted, .names = run.unaccepted});
-    shown(id).waiting_for.clear();
-    for (const std::string& key : run.unaccepted) shown(id).waiting_for.push_back(key + " to be accepted");
+  if (!wishes.unaccepted.empty()) {
+    enter(id, State::blocked, {.why = Why::values_unaccepted, .names = wishes.unaccepted});
+    for (const std::string& key : wishes.unaccepted) run.waits.names.push_back(key + " to be accepted");
     return;
   }
   std::vector<ServiceId> unmet = unmet_prerequisites(id);
@@ -77,7 +77,7 @@ void Engine::Machine::consider_start(ServiceId id) {
 
 // A service that is not part of this instance is nothing to wait for.
 bool Engine::Machine::unmet(ServiceId other) const {
-  if (!runs_[other].part && state(other) == State::off) return false;
+  if (!runs_[other].wishes.part && state(other) == State::off) return false;
   return state(other) != State::ready && state(other) != State::done;
 }
 
@@ -148,69 +148,49 @@ bool Engine::Machine::gate_is_down(ServiceId id) const {
 
 void Engine::Machine::begin(ServiceId id) {
   const plan::Service& what = service(id);
-  if (what.kind == plan::Kind::task && what.creates && !runs_[id].checking) return look_whether_done(id);
+  if (what.kind == plan::Kind::task && what.creates) return look_whether_done(id);
   spawn(id);
 }
 
 void Engine::Machine::look_whether_done(ServiceId id) {
-  Runtime& run = runs_[id];
-  run.checking = true;
-  run.watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
-  run.start_deadline = now_ + service(id).ready_within;
+  Run& run = change(id);
+  const WatchNumbers numbers = watch_numbers(service(id));
+  enter_phase(id, Phase::looking, now_ + service(id).ready_within);
+  run.watches.forget(numbers.end);
   enter(id, State::starting, {.why = Why::looks_whether_done, .names = {*service(id).creates}});
-  shown(id).waiting_for = {*service(id).creates};
-  watch(id, watch_numbers(service(id)).creates);
+  run.waits.names = {*service(id).creates};
+  watch(id, numbers.creates);
 }
 
 void Engine::Machine::spawn(ServiceId id) {
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   ++run.number;
-  run.spawn_pending = true;
-  run.checking = false;
-  const env::SnapshotPtr last_values = std::exchange(run.values, values_.snapshot());
-  run.defined_by = plan_;
-  run.bonds.clear();
-  for (const ServiceId other : service(id).bound_to) run.bonds[other] = runs_[other].number;
-  run.watched.assign(watch_numbers(service(id)).end, ConditionView::Is::unknown);
-  run.spawned_at = now_;
-  run.start_deadline = now_ + service(id).ready_within;
-  run.next_start.reset();
-  ServiceView& view = shown(id);
-  view.spawns = run.number;
-  view.restarts = run.number - 1;
-  view.generation = values_.snapshot()->generation;
-  view.values_since = values_.in_force().since;
-  view.old_values = false;
-  view.ready_at.reset();
-  view.next_start.reset();
-  run.started_because =
-      std::exchange(run.start_cause, std::nullopt).value_or(Cause{.why = Why::dependencies_ready});
-  view.last_start_why = run.started_because.why;
-  view.last_start_cause = to_text(run.started_because);
-  for (ConditionView& condition : view.readiness)
-    condition = {condition.text, ConditionView::Is::unknown, ""};
-  for (ConditionView& condition : view.liveness) condition = {condition.text, ConditionView::Is::unknown, ""};
-  enter(id, State::starting, run.started_because);
+  enter_phase(id, Phase::spawning, now_ + service(id).ready_within);
+  run.processes.spawn_pending = true;
+  run.processes.spawned_at = now_;
+  const env::SnapshotPtr last_values = run.given.values;
+  run.given = {.values = values_.snapshot(),
+               .defined_by = plan_,
+               .because = std::exchange(run.restarts.start_cause, std::nullopt)
+                              .value_or(Cause{.why = Why::dependencies_ready}),
+               .generation = values_.snapshot()->generation,
+               .values_since = values_.in_force().since};
+  for (const ServiceId other : service(id).bound_to) run.given.bonds[other] = runs_[other].number;
+  run.watches.forget(watch_numbers(service(id)).end);
+  run.restarts.ready_at.reset();
+  enter(id, State::starting, run.given.because);
   wait_for_conditions(id);
   Rotated services(*this);
   values_.before_run(id, last_values.get(), services);
-  emit(Spawn{run_of(id), run.values});
+  emit(Spawn{run_of(id), run.given.values});
   values_.started(id, services);
   refresh_timer(id);
 }
 
-bool Engine::Machine::holds(ServiceId id, std::uint32_t first, std::uint32_t last) const {
-  const std::vector<ConditionView::Is>& watched = runs_[id].watched;
-  return std::all_of(watched.begin() + first, watched.begin() + last, [](ConditionView::Is is) {
-    return is == ConditionView::Is::holds || is == ConditionView::Is::dropped;
-  });
-}
-
 void Engine::Machine::consider_ready(ServiceId id) {
-  if (!runs_[id].main_alive) return;
+  if (!runs_[id].processes.main_alive) return;
   drop_overdue_conditions(id);
-  const bool all_hold = holds(id, 0, watch_numbers(service(id)).live);
-  if (all_hold) {
+  if (runs_[id].watches.hold(0, watch_numbers(service(id)).live)) {
     if (state(id) != State::ready) become_ready(id);
     restart_what_is_bound(id);
     return;
@@ -223,49 +203,46 @@ void Engine::Machine::consider_ready(ServiceId id) {
 }
 
 void Engine::Machine::drop_overdue_conditions(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (state(id) != State::starting) return;
+  Run& run = change(id);
+  if (run.state != State::starting) return;
   const std::vector<plan::Condition>& ready = service(id).ready;
   for (std::uint32_t i = 0; i < ready.size(); ++i) {
-    const bool open =
-        run.watched[i] == ConditionView::Is::unknown || run.watched[i] == ConditionView::Is::fails;
-    if (!open || !ready[i].wait || now_ < run.spawned_at + *ready[i].wait) continue;
-    run.watched[i] = ConditionView::Is::dropped;
-    ConditionView& view = shown(id).readiness[i];
-    view.is = ConditionView::Is::dropped;
+    if (!run.watches.open(i) || !ready[i].wait || now_ < run.processes.spawned_at + *ready[i].wait) continue;
+    Answer& answer = run.watches.answers[i];
+    answer.is = ConditionView::Is::dropped;
     note(What::condition_dropped, id,
-         fmt::format("dropped, it never held: {}{}", view.text,
-                     view.detail.empty() ? "" : " (" + view.detail + ")"));
+         fmt::format("dropped, it never held: {}{}", plan::to_text(ready[i]),
+                     answer.detail.empty() ? "" : " (" + answer.detail + ")"));
     unwatch(id, i);
   }
 }
 
 void Engine::Machine::watch(ServiceId id, std::uint32_t number) {
-  runs_[id].watching.insert(number);
+  change(id).watches.awaited.insert(number);
   emit(Watch{run_of(id), number});
 }
 
 void Engine::Machine::unwatch(ServiceId id, std::uint32_t number) {
-  if (runs_[id].watching.erase(number) > 0) emit(Unwatch{run_of(id), number});
+  if (change(id).watches.awaited.erase(number) > 0) emit(Unwatch{run_of(id), number});
 }
 
 void Engine::Machine::unwatch_all(ServiceId id) {
-  for (const std::uint32_t number : runs_[id].watching) emit(Unwatch{run_of(id), number});
-  runs_[id].watching.clear();
+  std::set<std::uint32_t>& awaited = change(id).watches.awaited;
+  for (const std::uint32_t number : awaited) emit(Unwatch{run_of(id), number});
+  awaited.clear();
 }
 
 void Engine::Machine::become_ready(ServiceId id) {
-  Runtime& run = runs_[id];
-  ServiceView& view = shown(id);
-  const bool first = state(id) == State::starting;
-  run.start_deadline.reset();
-  run.ever_ready = true;
+  Run& run = change(id);
+  const bool first = run.state == State::starting;
+  run.restarts.ever_ready = true;
+  if (first) enter_phase(id, Phase::running);
   enter(id, State::ready, {.why = service(id).ready.empty() ? Why::no_conditions : Why::conditions_hold});
   if (!first) return look_while_ready(id);
-  view.ready_at = now_;
+  run.restarts.ready_at = now_;
   Rotated services(*this);
   values_.ready(id, services);
-  view.start_time = now_ - run.spawned_at;
+  run.restarts.start_time = now_ - run.processes.spawned_at;
   const WatchNumbers numbers = watch_numbers(service(id));
   for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) this->watch(id, watch);
 }
@@ -281,66 +258,61 @@ void Engine::Machine::look_while_ready(ServiceId id) {
 
 // It is not ready any more: what is looked at only while it is says nothing now, neither well nor ill.
 void Engine::Machine::look_away(ServiceId id) {
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   const std::vector<plan::Condition>& live = service(id).live;
   const std::uint32_t first = watch_numbers(service(id)).live;
-  bool one_fails = false;
   for (std::uint32_t i = 0; i < live.size(); ++i) {
-    if (live[i].looked_at == plan::LookedAt::while_ready) {
-      unwatch(id, first + i);
-      run.watched[first + i] = ConditionView::Is::unknown;
-      ConditionView& view = shown(id).liveness[i];
-      view = {view.text, ConditionView::Is::unknown, ""};
-    }
-    one_fails = one_fails || run.watched[first + i] == ConditionView::Is::fails;
+    if (live[i].looked_at != plan::LookedAt::while_ready) continue;
+    unwatch(id, first + i);
+    run.watches.answers[first + i] = {};
   }
-  if (!one_fails) run.live_deadline.reset();
+  if (!one_liveness_fails(id)) run.due.reset();
 }
 
 void Engine::Machine::consider_task(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (run.anything_alive() || run.awaiting_values) return;
+  if (runs_[id].phase == Phase::looking) return consider_whether_done(id);
+  if (runs_[id].phase == Phase::verifying) return consider_verified(id);
+}
+
+// It was asked whether it is done already.
+void Engine::Machine::consider_whether_done(ServiceId id) {
+  Run& run = change(id);
+  const bool is_done =
+      run.watches.hold(watch_numbers(service(id)).creates, watch_numbers(service(id)).verify);
+  if (run.watches.answers[watch_numbers(service(id)).creates].is == ConditionView::Is::unknown) return;
+  unwatch_all(id);
+  const bool may_start =
+      run.wishes.missing.empty() && run.wishes.unusable.empty() && unmet_prerequisites(id).empty();
+  if (!is_done && may_start) return spawn(id);
+  enter_phase(id, Phase::none);
+  if (!is_done) return enter(id, State::waiting, {.why = Why::look_outdated});
+  return enter(id, State::done, {.why = Why::task_done_before, .names = {*service(id).creates}});
+}
+
+// It ended well: did it do what it should?
+void Engine::Machine::consider_verified(ServiceId id) {
+  Run& run = change(id);
   const WatchNumbers numbers = watch_numbers(service(id));
-  if (run.checking) {
-    // It was asked whether it is done already.
-    const ConditionView::Is answer = run.watched[numbers.creates];
-    if (answer == ConditionView::Is::unknown) return;
-    unwatch_all(id);
-    const bool may_start = run.missing.empty() && run.unusable.empty() && unmet_prerequisites(id).empty();
-    if (answer != ConditionView::Is::holds && may_start) return spawn(id);
-    run.checking = false;
-    run.start_deadline.reset();
-    if (answer != ConditionView::Is::holds) return enter(id, State::waiting, {.why = Why::look_outdated});
-    return enter(id, State::done, {.why = Why::task_done_before, .names = {*service(id).creates}});
-  }
-  // It ended well: did it do what it should?
-  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) {
-    if (run.watched[watch] == ConditionView::Is::unknown) return;
-  }
-  const bool verified = holds(id, numbers.verify, numbers.end);
   std::string absent;
   for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) {
-    unwatch(id, watch);
-    if (run.watched[watch] != ConditionView::Is::holds && absent.empty()) {
-      absent = service(id).verify[watch - numbers.verify];
-    }
+    if (run.watches.answers[watch].is == ConditionView::Is::unknown) return;
+    const bool missing = run.watches.answers[watch].is != ConditionView::Is::holds;
+    if (missing && absent.empty()) absent = service(id).verify[watch - numbers.verify];
   }
-  if (!verified) {
-    run.start_deadline.reset();
-    run.failure = {.why = Why::not_verified, .names = {absent}};
+  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) unwatch(id, watch);
+  if (!absent.empty()) {
+    enter_phase(id, Phase::none);
+    run.restarts.failure = {.why = Why::not_verified, .names = {absent}};
     return recover(id);
   }
   emit(TaskDone{id});
-  run.awaiting_values = true;
-  run.start_deadline = now_ + read_again_within;
+  enter_phase(id, Phase::rereading, now_ + read_again_within);
   enter(id, State::starting, {.why = Why::rereads_values});
 }
 
 void Engine::Machine::task_is_done(ServiceId id) {
-  Runtime& run = runs_[id];
-  run.awaiting_values = false;
-  run.start_deadline.reset();
-  run.ever_ready = true;
+  enter_phase(id, Phase::none);
+  change(id).restarts.ever_ready = true;
   enter(id, State::done, {.why = Why::ended, .status = ExitStatus{.code = 0, .signal = {}}});
 }
 
@@ -348,14 +320,14 @@ void Engine::Machine::task_is_done(ServiceId id) {
 void Engine::Machine::restart_what_is_bound(ServiceId id) {
   if (stopping()) return;
   for (const ServiceId other : dependencies_.bound(id)) {
-    Runtime& run = runs_[other];
-    if (state(other) == State::stopping || !is_up(state(other)) || run.checking) continue;
-    const auto bond = run.bonds.find(id);
-    if (bond == run.bonds.end() || bond->second == runs_[id].number) continue;
+    const Run& run = runs_[other];
+    if (run.state == State::stopping || !is_up(run.state) || run.phase == Phase::looking) continue;
+    const auto bond = run.given.bonds.find(id);
+    if (bond == run.given.bonds.end() || bond->second == runs_[id].number) continue;
     stop_with_bound(other, Next::start_again,
                     {.why = Why::dependency_restarted,
                      .names = {service(id).name},
-                     .because = std::make_shared<const Cause>(runs_[id].started_because)});
+                     .because = std::make_shared<const Cause>(runs_[id].given.because)});
   }
 }
 

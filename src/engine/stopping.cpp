@@ -17,29 +17,18 @@ constexpr std::chrono::seconds kill_again{1};
 }  // namespace
 
 void Engine::Machine::stop(ServiceId id, Next next, Order order, const Cause& cause) {
-  Runtime& run = runs_[id];
-  if (!run.anything_alive()) {
+  Run& run = change(id);
+  run.stop.next = next;  // the later wish wins; what was switched off stays off: run_is_over
+  if (next == Next::start_again) run.restarts.start_cause = cause;
+  if (!run.processes.any()) {
     // Only a task that is being looked at has a state of its own and no process.
-    run.checking = false;
-    run.awaiting_values = false;
-    run.start_deadline.reset();
-    run.next = next;
-    if (next == Next::start_again) run.start_cause = cause;
     unwatch_all(id);
     enter(id, State::stopping, cause);
     return run_is_over(id);
   }
-  if (state(id) == State::stopping) {
-    run.next = next;  // the later wish wins; what was switched off stays off: run_is_over
-    if (next == Next::start_again) run.start_cause = cause;
-    return;
-  }
-  run.next = next;
-  if (next == Next::start_again) run.start_cause = cause;
-  run.start_deadline.reset();
-  run.live_deadline.reset();
-  run.ordered = order == Order::dependents_first;
-  enter_phase(id, StopPhase::queued);
+  if (run.state == State::stopping) return;
+  run.stop.ordered = order == Order::dependents_first;
+  enter_phase(id, Phase::queued);
   unwatch_all(id);
   enter(id, State::stopping, cause);
   touch(id);
@@ -74,21 +63,22 @@ std::vector<ServiceId> Engine::Machine::up_and_bound(ServiceId id) const {
 }
 
 bool Engine::Machine::is_being_stopped(ServiceId id) const {
-  return state(id) == State::stopping && runs_[id].anything_alive();
+  return state(id) == State::stopping && runs_[id].processes.any();
 }
 
-void Engine::Machine::enter_phase(ServiceId id, StopPhase phase) {
-  StopPhase& now = runs_[id].phase;
-  if (now == StopPhase::queued) --queued_;
-  if (phase == StopPhase::queued) ++queued_;
-  now = phase;
+void Engine::Machine::enter_phase(ServiceId id, Phase phase, std::optional<Instant> due) {
+  Run& run = change(id);
+  if (run.phase == Phase::queued) --queued_;
+  if (phase == Phase::queued) ++queued_;
+  run.phase = phase;
+  run.due = due;
 }
 
 // Who has to be gone before this one is told to stop: the nearest ones that are being stopped as well (a new
 // plan may have bound others to it since). What is behind these is waited for by them.
 std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
   const bool no_time_left = stopping() && (stop_requests_ > 1 || !kill_at_);
-  if (!runs_[id].ordered || no_time_left) return {};
+  if (!runs_[id].stop.ordered || no_time_left) return {};
   std::vector<ServiceId> others;
   std::vector<ServiceId> path = {id};
   std::vector<bool> seen(runs_.size(), false);
@@ -100,7 +90,7 @@ std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
       seen[other] = true;
       if (is_being_stopped(other)) {
         others.push_back(other);
-      } else if (!runs_[other].nothing_below) {
+      } else if (!runs_[other].stop.nothing_below) {
         path.push_back(other);
       }
     }
@@ -109,106 +99,89 @@ std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
 }
 
 void Engine::Machine::advance_stop(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (run.phase != StopPhase::queued) return;
+  Run& run = change(id);
+  if (run.phase != Phase::queued) return;
   std::vector<ServiceId> others = goes_after(id);
   const bool must_wait = !others.empty();
   wait_for_services(id, std::move(others));
   if (must_wait) return;
-  run.nothing_below =
-      run.ordered && stopping() && kill_at_ && stop_requests_ <= 1;  // nothing is started any more
-  if (run.spawn_pending) {                                           // its answer touches it again
-    shown(id).waiting_for = {"its start, which is under way"};
+  run.stop.nothing_below =
+      run.stop.ordered && stopping() && kill_at_ && stop_requests_ <= 1;  // nothing is started any more
+  if (run.processes.spawn_pending) {                                      // its answer touches it again
+    run.waits.names = {"its start, which is under way"};
     return;
   }
-  if (run.main_alive) return signal_main(id);
+  if (run.processes.main_alive) return signal_main(id);
   main_is_gone(id);
 }
 
+// Of what is asked of it now, at most until SIGKILL is due to everything.
+Instant Engine::Machine::within(Nanoseconds time) const {
+  return kill_at_ ? std::min(now_ + time, *kill_at_) : now_ + time;
+}
+
 void Engine::Machine::signal_main(ServiceId id) {
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   if (stopping() && !kill_at_) return kill_main(id);
-  enter_phase(id, StopPhase::main);
-  run.told_at = now_;
-  run.phase_deadline = now_ + service(id).stop.timeout;
-  if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
+  enter_phase(id, Phase::told, within(service(id).stop.timeout));
+  run.stop.told_at = now_;
   emit(Signal{run_of(id), Target::main, service(id).stop.signal});
   note(What::signal_sent, id,
        fmt::format("{} to its main process: {}", signal_name(service(id).stop.signal), to_text(run.cause)));
-  shown(id).waiting_for = {fmt::format("its main process (pid {})", shown(id).pid.value_or(0))};
+  run.waits.names = {fmt::format("its main process (pid {})", run.processes.pid.value_or(0))};
 }
 
 std::string Engine::Machine::why_killed(ServiceId id) const {
-  if (runs_[id].phase != StopPhase::main) return "no time is left to ask it";
-  return fmt::format("it did not end within {} of {}", duration_text(now_ - runs_[id].told_at),
+  if (runs_[id].phase != Phase::told) return "no time is left to ask it";
+  return fmt::format("it did not end within {} of {}", duration_text(now_ - runs_[id].stop.told_at),
                      signal_name(service(id).stop.signal));
 }
 
 void Engine::Machine::kill_main(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (run.phase != StopPhase::main_killed) {
-    note(What::killed, id, "SIGKILL to its main process: " + why_killed(id));
-  }
-  enter_phase(id, StopPhase::main_killed);
-  run.phase_deadline = now_ + kill_again;
-  shown(id).waiting_for = {
-      fmt::format("its main process (pid {}), which got SIGKILL", shown(id).pid.value_or(0))};
-  shown(id).waiting_for_services.clear();
+  Run& run = change(id);
+  if (run.phase != Phase::killed) note(What::killed, id, "SIGKILL to its main process: " + why_killed(id));
+  enter_phase(id, Phase::killed, now_ + kill_again);
+  run.waits = {
+      .names = {fmt::format("its main process (pid {}), which got SIGKILL", run.processes.pid.value_or(0))}};
   emit(Signal{run_of(id), Target::main, sigkill});
 }
 
 void Engine::Machine::main_is_gone(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (!run.leftovers) return run_is_over(id);
-  enter_phase(id, StopPhase::leftovers);
-  run.phase_deadline = now_ + service(id).stop.leftovers;
-  if (kill_at_) run.phase_deadline = std::min(*run.phase_deadline, *kill_at_);
-  enter(id, State::stopping, state(id) == State::stopping ? run.cause : run.failure);
-  shown(id).waiting_for = {fmt::format("leftovers: {}", run.leftovers_text)};
+  Run& run = change(id);
+  if (!run.processes.leftovers) return run_is_over(id);
+  enter_phase(id, Phase::leftovers, within(service(id).stop.leftovers));
+  enter(id, State::stopping, run.state == State::stopping ? run.cause : run.restarts.failure);
+  run.waits = {.names = {fmt::format("leftovers: {}", run.processes.leftovers_text)}};
   refresh_timer(id);
   if (stopping() && !kill_at_) kill_leftovers(id);
 }
 
 void Engine::Machine::kill_leftovers(ServiceId id) {
-  Runtime& run = runs_[id];
-  if (run.phase != StopPhase::leftovers_killed) {
+  Run& run = change(id);
+  if (run.phase != Phase::leftovers_killed) {
     if (went_into_background(id)) {
-      run.failure = {.why = Why::in_background, .text = run.leftovers_text, .status = shown(id).last_exit};
+      run.restarts.failure = {
+          .why = Why::in_background, .text = run.processes.leftovers_text, .status = run.processes.last_exit};
     }
-    note(What::killed, id, fmt::format("SIGKILL to what its last run left: {}", run.leftovers_text));
+    note(What::killed, id,
+         fmt::format("SIGKILL to what its last run left: {}", run.processes.leftovers_text));
   }
-  enter_phase(id, StopPhase::leftovers_killed);
-  run.phase_deadline = now_ + kill_again;
+  enter_phase(id, Phase::leftovers_killed, now_ + kill_again);
   emit(Signal{run_of(id), Target::leftovers, sigkill});
-}
-
-void Engine::Machine::on_stop_deadline(ServiceId id) {
-  switch (runs_[id].phase) {
-    case StopPhase::none:
-    case StopPhase::queued: return;
-    case StopPhase::main:
-    case StopPhase::main_killed: return kill_main(id);
-    case StopPhase::leftovers:
-    case StopPhase::leftovers_killed: return kill_leftovers(id);
-  }
 }
 
 // Nothing of the run is left. What now?
 void Engine::Machine::run_is_over(ServiceId id) {
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   const Cause cause = run.cause;
-  enter_phase(id, StopPhase::none);
-  run.phase_deadline.reset();
+  enter_phase(id, Phase::none);
   touch(id);
   touch_neighbours(id);
-  if (stopping()) {
-    enter(id, State::off, cause);
-    return;
+  if (stopping()) return enter(id, State::off, cause);
+  if (run.stop.next != Next::verify && (run.wishes.switched_off || !run.wishes.part)) {
+    return enter(id, State::off, run.wishes.switched_off ? cause : why_not_part(id));
   }
-  if (run.next != Next::verify && (run.switched_off || !run.part)) {
-    return enter(id, State::off, run.switched_off ? cause : why_not_part(id));
-  }
-  switch (run.next) {
+  switch (run.stop.next) {
     case Next::recover: return recover(id);
     case Next::stay_off: return enter(id, State::off, cause);
     case Next::start_again: return enter(id, State::waiting, cause);

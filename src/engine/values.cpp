@@ -11,7 +11,7 @@ namespace arizuko::engine {
 void Engine::Machine::on(const EnvironmentChanged& event) {
   if (stopping()) return;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    if (runs_[id].awaiting_values) task_is_done(id);
+    if (runs_[id].phase == Phase::rereading) task_is_done(id);
   }
   Rotated services(*this);
   const bool first = !values_.snapshot();
@@ -53,49 +53,50 @@ void Engine::Machine::values_changed() {
 }
 
 void Engine::Machine::take_values(ServiceId id) {
-  Runtime& run = runs_[id];
+  Run& run = change(id);
   const env::Snapshot& values = *values_.snapshot();
   const plan::Service& what = service(id);
-  run.part = what.enabled && env::enabled(what, values);
-  run.not_part_why = what.enabled ? env::why_disabled(what, values) : "the plan says enabled = false";
-  run.missing = env::missing(what, values);
-  run.unaccepted = values_.unaccepted(*plan_, what);
-  run.unusable.clear();
+  run.wishes.part = what.enabled && env::enabled(what, values);
+  run.wishes.not_part_why = what.enabled ? env::why_disabled(what, values) : "the plan says enabled = false";
+  run.wishes.missing = env::missing(what, values);
+  run.wishes.unaccepted = values_.unaccepted(*plan_, what);
+  run.wishes.unusable.clear();
   if (!values.unusable.empty()) {
     for (std::string& key : env::scope(*plan_, what)) {
-      if (values.unusable.contains(key)) run.unusable.push_back(std::move(key));
+      if (values.unusable.contains(key)) run.wishes.unusable.push_back(std::move(key));
     }
   }
-  shown(id).old_values = has_old_values(id);
+  run.given.outdated = has_old_values(id);
 }
 
 // Its environment would be another one today: by new values, or by a new definition of what it sees.
 bool Engine::Machine::has_old_values(ServiceId id) const {
-  const Runtime& run = runs_[id];
-  return run.values && sees_other_values(id, *values_.snapshot());
+  const Run& run = runs_[id];
+  return run.given.values && sees_other_values(id, *values_.snapshot());
 }
 
 bool Engine::Machine::sees_other_values(ServiceId id, const env::Snapshot& snapshot) const {
-  const Runtime& run = runs_[id];
-  if (run.values.get() == &snapshot && run.defined_by == plan_) return false;
-  const plan::Plan& then = *run.defined_by;
-  return env::compose(then, then.services[id], *run.values) != env::compose(*plan_, service(id), snapshot);
+  const Run& run = runs_[id];
+  if (run.given.values.get() == &snapshot && run.given.defined_by == plan_) return false;
+  const plan::Plan& then = *run.given.defined_by;
+  return env::compose(then, then.services[id], *run.given.values) !=
+         env::compose(*plan_, service(id), snapshot);
 }
 
 Cause Engine::Machine::why_not_part(ServiceId id) const {
-  return {.why = Why::not_part, .text = runs_[id].not_part_why};
+  return {.why = Why::not_part, .text = runs_[id].wishes.not_part_why};
 }
 
 // Brings one service to the values in force, at once.
 void Engine::Machine::follow_values(ServiceId id, const Cause& cause) {
-  const Runtime& run = runs_[id];
+  const Run& run = runs_[id];
   touch(id);
   if (state(id) == State::failed || state(id) == State::backoff) {
-    if (!run.part || has_old_values(id)) try_again_with(id, cause);
+    if (!run.wishes.part || has_old_values(id)) try_again_with(id, cause);
     return;
   }
   if (!is_up(state(id)) || state(id) == State::stopping) return;
-  if (!run.part) return stop_with_bound(id, Next::stay_off, why_not_part(id));
+  if (!run.wishes.part) return stop_with_bound(id, Next::stay_off, why_not_part(id));
   if (service(id).kind == plan::Kind::task || !has_old_values(id)) return;
   switch (service(id).on_change) {
     case plan::OnChange::restart: return stop_with_bound(id, Next::start_again, cause);
@@ -109,18 +110,20 @@ void Engine::Machine::follow_values(ServiceId id, const Cause& cause) {
 
 void Engine::Machine::tell_of_values(ServiceId id, const Cause& cause) {
   const plan::Service& what = service(id);
-  runs_[id].values = values_.snapshot();
-  runs_[id].defined_by = plan_;
-  shown(id).old_values = false;
+  Given& given = change(id).given;
+  given.values = values_.snapshot();
+  given.defined_by = plan_;
+  given.outdated = false;
   emit(Signal{run_of(id), Target::main, what.change_signal});
   note(What::signal_sent, id, fmt::format("{}: {}", signal_name(what.change_signal), to_text(cause)));
 }
 
 // What failed before may work now (or is not part of the instance any more: then it is off).
 void Engine::Machine::try_again_with(ServiceId id, const Cause& cause) {
-  runs_[id].failures.clear();
-  shown(id).failures = 0;
-  runs_[id].start_cause = cause;
+  Restarts& restarts = change(id).restarts;
+  restarts.record.clear();
+  restarts.counted = 0;
+  restarts.start_cause = cause;
   enter(id, State::waiting, cause);
 }
 
