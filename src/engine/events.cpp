@@ -43,12 +43,12 @@ void Engine::Machine::on(const Spawned& event) {
   run.restarts.spawn_trouble = 0;
   run.restarts.spawn_pause = {};
   run.processes.main_alive = true;
-  run.processes.spawned_at = now_;
+  run.processes.spawned_at = now();
   run.processes.pid = event.pid;
   note(What::spawned, id, fmt::format("pid {}, because {}", event.pid, to_text(run.given.because)));
   touch(id);
   if (run.state == State::stopping) return;
-  enter_phase(id, Phase::settling, now_ + service(id).ready_within);
+  enter_phase(id, Phase::settling, now() + service(id).ready_within);
   const std::uint32_t conditions = watch_numbers(service(id)).live;
   for (std::uint32_t watch = 0; watch < conditions; ++watch) this->watch(id, watch);
 }
@@ -146,7 +146,7 @@ void Engine::Machine::on(const ConditionChanged& event) {
   } else if (!run.due) {
     // It has not held yet: it gets the time of its allowed failures before it counts as dead.
     const plan::Condition& condition = service(id).live[event.watch - numbers.live];
-    run.due = now_ + condition.every * condition.failures;
+    run.due = now() + condition.every * condition.failures;
   }
 }
 
@@ -165,32 +165,32 @@ void Engine::Machine::on(const InputRefused& event) {
 }
 
 void Engine::Machine::on(const StopRequested& event) {
-  ++stop_requests_;
-  if (stop_requests_ == 1) {
+  ++pod_.stop_requests;
+  if (pod_.stop_requests == 1) {
     if (!stopping()) {
-      verdict_ = fmt::format("stopped as asked ({})", event.cause);
-      if (!view_.opened) tell_what_it_waited_for();
+      pod_.verdict = fmt::format("stopped as asked ({})", event.cause);
+      if (!pod_.opened) tell_what_it_waited_for();
       stop_everything({.why = Why::stop_requested, .text = event.cause});
     }
     return;
   }
-  if (stop_requests_ == 2) return hurry(event.cause);
+  if (pod_.stop_requests == 2) return hurry(event.cause);
   kill_everything(fmt::format("asked a third time ({})", event.cause));
 }
 
 // Who ends a pod that never got ready (a startup probe, an operator) leaves a message: it has to say why.
 void Engine::Machine::tell_what_it_waited_for() {
   show_what_changed();
-  const std::string why = what_keeps_it(view_, now_);
+  const std::string why = what_keeps_it(view_, now());
   if (why.empty()) return;
-  verdict_ += fmt::format("; it never became ready: {}", why);
+  pod_.verdict += fmt::format("; it never became ready: {}", why);
   const auto first = std::ranges::find_if(view_.services, is_unwell);
-  if (first != view_.services.end()) culprit_ = first->name;
+  if (first != view_.services.end()) pod_.culprit = first->name;
 }
 
 void Engine::Machine::on(const StartWaits& event) {
   if (stopping() || values_.snapshot()) return;
-  view_.start_waits_for = event.cause;
+  pod_.start_waits_for = event.cause;
   if (!event.cause.empty()) note_pod(What::start_waits, "the start waits: " + event.cause);
 }
 
@@ -240,32 +240,31 @@ void Engine::Machine::on(const Command& event) {
 }
 
 void Engine::Machine::forgive_lateness() {
-  for (auto due = timers_.begin(); due != timers_.end() && now_ - due->first > in_time;) {
-    const ServiceId id = (due++)->second;  // its timer may move
+  for (const ServiceId id : agenda_.before(now() - in_time)) {
     const Phase phase = runs_[id].phase;
     if (service(id).kind != plan::Kind::service) continue;
     if (phase == Phase::settling || phase == Phase::running)
-      engine::forgive_lateness(change(id).due, now_, service(id).ready_within);
+      engine::forgive_lateness(change(id).due, now(), service(id).ready_within);
     refresh_timer(id);
   }
-  values_.forgive_lateness(now_);
+  values_.forgive_lateness(now());
 }
 
 void Engine::Machine::fire_due_timers() {
-  if (view_.state == PodState::ended) return;
-  if (kill_at_ && now_ >= *kill_at_) {
-    kill_at_.reset();
+  if (pod_.state == PodState::ended) return;
+  if (pod_.kill_at && now() >= *pod_.kill_at) {
+    pod_.kill_at.reset();
     kill_everything("the grace is nearly over");
     settle();
   }
   std::size_t rounds = 0;
-  while (!timers_.empty() && timers_.begin()->first <= now_ && !too_many(rounds++, "the timers")) {
-    const ServiceId id = timers_.begin()->second;
-    fire_timer(id);
-    touch(id);
+  while (const std::optional<ServiceId> id = agenda_.due(now())) {
+    if (too_many(rounds++, "the timers")) break;
+    fire_timer(*id);
+    touch(*id);
     settle();
   }
-  if (view_.stop_deadline && now_ >= *view_.stop_deadline) finish();
+  if (pod_.stop_deadline && now() >= *pod_.stop_deadline) finish();
 }
 
 // The phase has lasted its time.
@@ -273,7 +272,7 @@ void Engine::Machine::fire_timer(ServiceId id) {
   Run& run = change(id);
   // A late Tick: a condition may have been due to be dropped before the time was over.
   if (run.phase == Phase::settling && service(id).kind == plan::Kind::service) consider_ready(id);
-  if (!run.due || *run.due > now_) return;
+  if (!run.due || *run.due > now()) return;
   run.due.reset();
   switch (run.phase) {
     case Phase::none:

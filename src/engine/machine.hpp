@@ -35,9 +35,12 @@
 #include <utility>
 #include <vector>
 
+#include "agenda.hpp"
 #include "arizuko/engine/engine.hpp"
 #include "dependencies.hpp"
 #include "generations.hpp"
+#include "pod.hpp"
+#include "record.hpp"
 #include "restart_policy.hpp"
 #include "run.hpp"
 
@@ -159,6 +162,7 @@ struct Engine::Machine {
   // --- shown.cpp
   void show(ServiceId id);
   void show_what_changed();
+  void show_pod();
 
   // --- record.cpp
   const plan::Service& service(ServiceId id) const { return plan_->services[id]; }
@@ -184,37 +188,26 @@ struct Engine::Machine {
   std::optional<Instant> timer_of(ServiceId id) const;
   void refresh_timer(ServiceId id);
   std::optional<Instant> deadline() const;
-  void emit(Action action) { actions_->push_back(std::move(action)); }
+  Instant now() const { return record_.now(); }
+  void emit(Action action) { record_.emit(std::move(action)); }
   void list_tasks();
-  bool stopping() const { return view_.state == PodState::stopping || view_.state == PodState::ended; }
+  bool stopping() const { return pod_.state == PodState::stopping || pod_.state == PodState::ended; }
 
   PlanPtr plan_;
   Dependencies dependencies_;
   std::vector<ServiceId> tasks_;
   std::vector<Run> runs_;
-  std::set<ServiceId> changed_;  // whose view is not made yet
-  View view_;
-
+  std::vector<bool> had_chance_;  // by service: it is not on its way, waiting for it could be for ever
+  std::size_t queued_ = 0;        // services that wait for others before they are told to stop
+  Pod pod_;
   Generations values_;
   PlanPtr next_plan_;  // waits for the rotation's end
 
-  Instant now_{};
-  std::vector<Action>* actions_ = nullptr;  // valid inside handle() only
-  std::uint64_t seq_ = 0;
+  Record record_;
   Bounds bounds_;
-  std::set<std::uint32_t> touched_;  // ranks of the services to consider again
-  std::vector<bool> had_chance_;     // by service: it is not on its way, waiting for it could be for ever
-  std::size_t queued_ = 0;           // services that wait for others before they are told to stop
-  std::set<std::pair<Instant, ServiceId>> timers_;
-  std::vector<std::optional<Instant>> timer_;  // what stands in timers_, by service
-
-  // The end.
-  std::optional<Instant> kill_at_;  // everything gets SIGKILL
-  std::uint32_t stop_requests_ = 0;
-  ServiceId ended_ = 0;  // while the pod stops: nothing of the services below it is alive
-  int exit_code_ = 0;
-  std::string verdict_;
-  std::string culprit_;
+  Agenda agenda_;
+  View view_;
+  std::set<ServiceId> changed_;  // whose view is not made yet
 };
 
 /// The services, as a rotation sees them.
@@ -223,7 +216,7 @@ struct Engine::Machine::Rotated final : RotatedServices {
 
   const plan::Plan& plan() const override { return *machine.plan_; }
   const Dependencies& dependencies() const override { return machine.dependencies_; }
-  Instant now() const override { return machine.now_; }
+  Instant now() const override { return machine.now(); }
   Standing standing(ServiceId id) const override;
   bool would_see_others(ServiceId id, const env::Snapshot& values) const override;
   bool runs_with(ServiceId id, const env::SnapshotPtr& values) const override;

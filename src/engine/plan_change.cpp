@@ -141,13 +141,12 @@ void Engine::Machine::adopt(PlanPtr merged) {
   plan_ = std::move(merged);
   dependencies_ = Dependencies(*plan_);
   list_tasks();
-  touched_.clear();
+  agenda_.resize(plan_->services.size());
   runs_.resize(plan_->services.size());
-  timer_.resize(plan_->services.size());
   view_.services.resize(plan_->services.size());
   for (ServiceId id = 0; id < plan_->services.size(); ++id) {
     if (id >= before->services.size()) {
-      change(id).since = now_;
+      change(id).since = now();
     } else if (before->services[id].ready != service(id).ready ||
                before->services[id].live != service(id).live) {
       // A run whose conditions changed is restarted; nothing is known of the new ones.

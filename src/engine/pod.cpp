@@ -29,29 +29,29 @@ std::string some_of(const std::vector<std::string>& names) {
 }  // namespace
 
 void Engine::Machine::refresh_pod() {
-  if (view_.state == PodState::ended) return;
+  if (pod_.state == PodState::ended) return;
   // After each event, so it must not look at every service.
-  view_.seeded = values_.snapshot() && std::ranges::all_of(tasks_, [this](ServiceId id) {
-                   return state(id) == State::done || state(id) == State::off;
-                 });
+  pod_.seeded = values_.snapshot() && std::ranges::all_of(tasks_, [this](ServiceId id) {
+                  return state(id) == State::done || state(id) == State::off;
+                });
   const bool serving = values_.snapshot() && std::ranges::none_of(plan_->pod.ready_when,
                                                                   [this](ServiceId id) { return unmet(id); });
-  view_.ready = serving && view_.seeded && !stopping();
-  if (view_.ready && !view_.opened) {
-    view_.opened = true;
-    view_.state = PodState::running;
-    view_.since = now_;
-    view_.cause = "everything that readiness asks for is ready";
-    note_pod(What::pod_opened, "opened: " + view_.cause);
+  pod_.ready = serving && pod_.seeded && !stopping();
+  if (pod_.ready && !pod_.opened) {
+    pod_.opened = true;
+    pod_.state = PodState::running;
+    pod_.since = now();
+    pod_.cause = "everything that readiness asks for is ready";
+    note_pod(What::pod_opened, "opened: " + pod_.cause);
   }
-  if (view_.state == PodState::stopping) consider_end();
+  if (pod_.state == PodState::stopping) consider_end();
 }
 
 void Engine::Machine::end_pod(int code, const std::string& verdict, const std::string& culprit) {
   if (stopping()) return;
-  exit_code_ = code;
-  verdict_ = verdict;
-  culprit_ = culprit;
+  pod_.exit_code = code;
+  pod_.verdict = verdict;
+  pod_.culprit = culprit;
   stop_everything({.why = Why::pod_ended, .text = verdict});
 }
 
@@ -59,12 +59,12 @@ void Engine::Machine::stop_everything(const Cause& cause) {
   Rotated services(*this);
   values_.interrupt(to_text(cause), services);
   const Nanoseconds grace = plan_->pod.grace;
-  view_.state = PodState::stopping;
-  view_.since = now_;
-  view_.cause = to_text(cause);
-  view_.stop_deadline = now_ + grace;
-  kill_at_ = now_ + grace - std::min<Nanoseconds>(kill_reserve, grace / kill_reserve_share);
-  note_pod(What::pod_stopping, "stopping: " + view_.cause);
+  pod_.state = PodState::stopping;
+  pod_.since = now();
+  pod_.cause = to_text(cause);
+  pod_.stop_deadline = now() + grace;
+  pod_.kill_at = now() + grace - std::min<Nanoseconds>(kill_reserve, grace / kill_reserve_share);
+  note_pod(What::pod_stopping, "stopping: " + pod_.cause);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     if (!is_up(state(id))) {
       if (state(id) != State::failed && state(id) != State::done)
@@ -81,17 +81,17 @@ void Engine::Machine::stop_everything(const Cause& cause) {
 // A second request: no more order, and little time.
 void Engine::Machine::hurry(const std::string& cause) {
   note_pod(What::pod_hurried, fmt::format("stopping faster: asked a second time ({})", cause));
-  if (!kill_at_) return;
-  kill_at_ = std::min(*kill_at_, now_ + hurried_grace);
+  if (!pod_.kill_at) return;
+  pod_.kill_at = std::min(*pod_.kill_at, now() + hurried_grace);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
-    if (std::optional<Instant>& due = change(id).due) due = std::min(*due, *kill_at_);
+    if (std::optional<Instant>& due = change(id).due) due = std::min(*due, *pod_.kill_at);
     touch(id);
   }
 }
 
 void Engine::Machine::kill_everything(const std::string& cause) {
   note_pod(What::pod_killing, "killing what is left: " + cause);
-  kill_at_.reset();
+  pod_.kill_at.reset();
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     const Run& run = runs_[id];
     if (!run.processes.any() || run.processes.spawn_pending) continue;
@@ -102,37 +102,34 @@ void Engine::Machine::kill_everything(const std::string& cause) {
 
 // Nothing is started any more: what has ended stays so, and need not be looked at again.
 void Engine::Machine::consider_end() {
-  while (ended_ < runs_.size() && !runs_[ended_].processes.any()) ++ended_;
-  if (ended_ == runs_.size()) finish();
+  while (pod_.ended < runs_.size() && !runs_[pod_.ended].processes.any()) ++pod_.ended;
+  if (pod_.ended == runs_.size()) finish();
 }
 
 void Engine::Machine::finish() {
-  if (view_.state == PodState::ended) return;
+  if (pod_.state == PodState::ended) return;
   std::vector<std::string> undead;
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     if (runs_[id].processes.any()) undead.push_back(service(id).name);
   }
   if (!undead.empty()) {
-    verdict_ +=
+    pod_.verdict +=
         fmt::format("; {}these still have processes: {}",
-                    exit_code_ == exit_fault ? "" : "the grace is over and ", fmt::join(undead, ", "));
+                    pod_.exit_code == exit_fault ? "" : "the grace is over and ", fmt::join(undead, ", "));
   }
-  view_.state = PodState::ended;
-  view_.since = now_;
-  view_.exit_code = exit_code_;
-  view_.verdict = verdict_;
-  note_pod(What::pod_ended, fmt::format("ended with exit code {}: {}", exit_code_, verdict_));
-  emit(Exit{exit_code_, verdict_, culprit_});
+  pod_.state = PodState::ended;
+  pod_.since = now();
+  note_pod(What::pod_ended, fmt::format("ended with exit code {}: {}", pod_.exit_code, pod_.verdict));
+  emit(Exit{pod_.exit_code, pod_.verdict, pod_.culprit});
 }
 
 // A fault of ours. Nothing that the engine still remembers can be relied on: the host ends what lives.
 void Engine::Machine::end_by_fault(const std::string& sentence) {
-  if (view_.state == PodState::ended) return;
-  touched_.clear();
-  timers_.clear();
-  exit_code_ = exit_fault;
-  verdict_ = "a fault of arizuko-init: " + sentence + ". Please report it, with `arizuko-init events`";
-  note_pod(What::fault, verdict_);
+  if (pod_.state == PodState::ended) return;
+  agenda_.clear();
+  pod_.exit_code = exit_fault;
+  pod_.verdict = "a fault of arizuko-init: " + sentence + ". Please report it, with `arizuko-init events`";
+  note_pod(What::fault, pod_.verdict);
   finish();
 }
 

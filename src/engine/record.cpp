@@ -12,11 +12,11 @@ Engine::Machine::Machine(PlanPtr plan, Bounds bounds)
       dependencies_(*plan_),
       runs_(plan_->services.size()),
       bounds_(bounds),
-      timer_(plan_->services.size()) {
+      agenda_(plan_->services.size()) {
   view_.instance = plan_->pod.instance;
-  view_.cause = "arizuko-init was started";
   view_.services.resize(runs_.size());
-  for (ServiceId id = 0; id < runs_.size(); ++id) show(id);
+  for (ServiceId id = 0; id < runs_.size(); ++id) change(id);
+  show_what_changed();
   list_tasks();
   refresh_chances();
 }
@@ -28,14 +28,13 @@ void Engine::Machine::list_tasks() {
   }
 }
 
-void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action>& actions) {
-  if (view_.state == PodState::ended) return;
-  actions_ = &actions;
-  if (view_.started == Instant{}) {
-    view_.started = view_.since = now;
-    for (ServiceId id = 0; id < runs_.size(); ++id) change(id).since = now;
+void Engine::Machine::handle(const Event& event, Instant at, std::vector<Action>& actions) {
+  if (pod_.state == PodState::ended) return;
+  if (pod_.started == Instant{}) {
+    pod_.started = pod_.since = at;
+    for (ServiceId id = 0; id < runs_.size(); ++id) change(id).since = at;
   }
-  now_ = std::max(now_, now);
+  record_.begin(at, actions);
   forgive_lateness();
   std::visit([this](const auto& each) { on(each); }, event);
   std::size_t rounds = 0;
@@ -44,9 +43,9 @@ void Engine::Machine::handle(const Event& event, Instant now, std::vector<Action
     fire_due_timers();
   } while (!too_many(rounds++, "the steps of a rotation") && advance_values());
   refresh_pod();
-  values_.show(view_, *plan_, now_);
+  values_.show(view_, *plan_, now());
   show_what_changed();
-  actions_ = nullptr;
+  record_.end();
 }
 
 void Engine::Machine::enter(ServiceId id, State to, const Cause& cause) {
@@ -56,15 +55,14 @@ void Engine::Machine::enter(ServiceId id, State to, const Cause& cause) {
   run.waits = {};
   if (from == to) return;
   if (from == State::backoff) run.due.reset();
-  run.since = now_;
-  emit(Note{.seq = ++seq_,
-            .what = What::state_changed,
-            .service = service(id).name,
-            .from = from,
-            .to = to,
-            .cause = to_text(run.cause),
-            .why = run.cause.why,
-            .origin = origin(run.cause)});
+  run.since = now();
+  record_.note({.what = What::state_changed,
+                .service = service(id).name,
+                .from = from,
+                .to = to,
+                .cause = to_text(run.cause),
+                .why = run.cause.why,
+                .origin = origin(run.cause)});
   touch(id);
   touch_neighbours(id);
   if (from == State::ready) forgive_dependents(id);
@@ -90,17 +88,17 @@ void Engine::Machine::wait_for_conditions(ServiceId id) {
 }
 
 void Engine::Machine::note(What what, ServiceId id, std::string cause) {
-  emit(Note{.seq = ++seq_, .what = what, .service = service(id).name, .cause = std::move(cause)});
+  record_.note({.what = what, .service = service(id).name, .cause = std::move(cause)});
 }
 
 void Engine::Machine::note_pod(What what, std::string cause) { note_generation(what, 0, std::move(cause)); }
 
 // A note of one generation; 0: of the pod.
 void Engine::Machine::note_generation(What what, env::Generation generation, std::string cause) {
-  emit(Note{.seq = ++seq_, .what = what, .cause = std::move(cause), .generation = generation});
+  record_.note({.what = what, .cause = std::move(cause), .generation = generation});
 }
 
-void Engine::Machine::touch(ServiceId id) { touched_.insert(dependencies_.rank(id)); }
+void Engine::Machine::touch(ServiceId id) { agenda_.touch(dependencies_.rank(id)); }
 
 // Whoever decides by this service's state: what comes after it, and what looks through it (had_its_chance);
 // and what waits for it to stop.
@@ -127,9 +125,9 @@ void Engine::Machine::touch_what_waits_to_stop(ServiceId id) {
 
 void Engine::Machine::settle() {
   std::size_t rounds = 0;
-  while (!touched_.empty() && !too_many(rounds++, "the consequences of an event")) {
-    const ServiceId id = dependencies_.at_rank(*touched_.begin());
-    touched_.erase(touched_.begin());
+  while (const std::optional<std::uint32_t> rank = agenda_.next_touched()) {
+    if (too_many(rounds++, "the consequences of an event")) return;
+    const ServiceId id = dependencies_.at_rank(*rank);
     consider(id);
     refresh_timer(id);
   }
@@ -137,7 +135,7 @@ void Engine::Machine::settle() {
 
 // Also true once the run has ended by it: then nothing more follows.
 bool Engine::Machine::too_many(std::size_t rounds, const char* what) {
-  if (view_.state == PodState::ended) return true;
+  if (pod_.state == PodState::ended) return true;
   if (rounds < bounds_.rounds_a_service * (runs_.size() + 1)) return false;
   end_by_fault(fmt::format("{} do not end: {} steps for {} services", what, rounds, runs_.size()));
   return true;
@@ -156,20 +154,13 @@ std::optional<Instant> Engine::Machine::timer_of(ServiceId id) const {
   return first;
 }
 
-void Engine::Machine::refresh_timer(ServiceId id) {
-  const std::optional<Instant> wanted = timer_of(id);
-  if (wanted == timer_[id]) return;
-  if (timer_[id]) timers_.erase({*timer_[id], id});
-  if (wanted) timers_.insert({*wanted, id});
-  timer_[id] = wanted;
-}
+void Engine::Machine::refresh_timer(ServiceId id) { agenda_.set_timer(id, timer_of(id)); }
 
 std::optional<Instant> Engine::Machine::deadline() const {
-  if (view_.state == PodState::ended) return std::nullopt;
-  std::optional<Instant> first;
-  if (!timers_.empty()) first = timers_.begin()->first;
+  if (pod_.state == PodState::ended) return std::nullopt;
+  std::optional<Instant> first = agenda_.first_timer();
   const std::optional<Instant> of_values = stopping() ? std::nullopt : values_.deadline();
-  for (const std::optional<Instant>& at : {kill_at_, view_.stop_deadline, of_values}) {
+  for (const std::optional<Instant>& at : {pod_.kill_at, pod_.stop_deadline, of_values}) {
     if (at && (!first || *at < *first)) first = at;
   }
   return first;

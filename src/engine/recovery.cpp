@@ -57,14 +57,14 @@ void Engine::Machine::recover(ServiceId id) {
   }
   const std::optional<Instant>& ready_at = run.restarts.ready_at;
   const bool was_stable =
-      ready_at && now_ - *ready_at >= policy.stable && run.restarts.failure.why != Why::never_live;
-  run.restarts.record.add(policy, now_, was_stable);
-  run.restarts.counted = run.restarts.record.within_window(policy, now_);
-  if (policy.when == plan::RestartWhen::never || run.restarts.record.exhausted(policy, now_))
+      ready_at && now() - *ready_at >= policy.stable && run.restarts.failure.why != Why::never_live;
+  run.restarts.record.add(policy, now(), was_stable);
+  run.restarts.counted = run.restarts.record.within_window(policy, now());
+  if (policy.when == plan::RestartWhen::never || run.restarts.record.exhausted(policy, now()))
     return give_up(id);
   const Nanoseconds least = run.restarts.failure.why == Why::not_spawned
                                 ? run.restarts.spawn_pause
-                                : run.restarts.record.least_pause(now_);
+                                : run.restarts.record.least_pause(now());
   back_off(id, std::max(least, run.restarts.record.delay(policy, what.name)));
 }
 
@@ -75,7 +75,7 @@ bool Engine::Machine::went_into_background(ServiceId id) const {
   const bool ended_by_itself = run.stop.next == Next::recover && run.restarts.failure.why == Why::ended;
   return service(id).kind == plan::Kind::service && ended_by_itself && !stopping() &&
          run.processes.last_exit && run.processes.last_exit->success() &&
-         (!run.restarts.ready_at || now_ - *run.restarts.ready_at < still_beginning);
+         (!run.restarts.ready_at || now() - *run.restarts.ready_at < still_beginning);
 }
 
 void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
@@ -90,7 +90,7 @@ void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
   if (policy.budget > 0 && run.restarts.counted > 0)
     cause.count = {run.restarts.counted, policy.budget, policy.window};
   enter(id, State::backoff, cause);
-  enter_phase(id, Phase::none, now_ + pause);
+  enter_phase(id, Phase::none, now() + pause);
   refresh_timer(id);
 }
 
@@ -119,7 +119,7 @@ void Engine::Machine::ended_well(ServiceId id) {
   const WatchNumbers numbers = watch_numbers(service(id));
   run.watches.forget(numbers.end);  // a new plan may ask for other files
   for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) this->watch(id, watch);
-  enter_phase(id, Phase::verifying, now_ + service(id).ready_within);
+  enter_phase(id, Phase::verifying, now() + service(id).ready_within);
   enter(id, State::starting, {.why = Why::verifies, .names = service(id).verify});
   run.waits.names = service(id).verify;
   touch(id);
@@ -129,10 +129,10 @@ void Engine::Machine::ended_well(ServiceId id) {
 void Engine::Machine::forgive_dependents(ServiceId id) {
   for (const ServiceId other : dependencies_.dependents(id)) {
     if (state(other) != State::backoff) continue;
-    if (now_ - runs_[other].since > shared_end || !gate_is_down(other)) continue;
+    if (now() - runs_[other].since > shared_end || !gate_is_down(other)) continue;
     Restarts& restarts = change(other).restarts;
-    restarts.record.forgive_since(now_ - shared_end);
-    restarts.counted = restarts.record.within_window(service(other).restart, now_);
+    restarts.record.forgive_since(now() - shared_end);
+    restarts.counted = restarts.record.within_window(service(other).restart, now());
     restarts.start_cause = restarts.failure;
     enter(other, State::waiting, restarts.failure);
   }

@@ -41,9 +41,6 @@ void Engine::Machine::Rotated::explain_start(ServiceId id, const Cause& why) {
   if (state == State::stopping || state == State::waiting) machine.change(id).restarts.start_cause = why;
 }
 
-void Engine::Machine::Rotated::note(Note note) {
-  note.seq = ++machine.seq_;
-  machine.emit(std::move(note));
-}
+void Engine::Machine::Rotated::note(Note note) { machine.record_.note(std::move(note)); }
 
 }  // namespace arizuko::engine

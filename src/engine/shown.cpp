@@ -18,7 +18,23 @@ std::vector<ConditionView> shown(const std::vector<plan::Condition>& conditions,
 
 }  // namespace
 
+void Engine::Machine::show_pod() {
+  const bool over = pod_.state == PodState::ended;
+  view_.state = pod_.state;
+  view_.started = pod_.started;
+  view_.since = pod_.since;
+  view_.cause = pod_.cause;
+  view_.start_waits_for = pod_.start_waits_for;
+  view_.seeded = pod_.seeded;
+  view_.opened = pod_.opened;
+  view_.ready = pod_.ready;
+  view_.stop_deadline = pod_.stop_deadline;
+  view_.exit_code = over ? std::optional(pod_.exit_code) : std::nullopt;
+  view_.verdict = over ? pod_.verdict : "";
+}
+
 void Engine::Machine::show_what_changed() {
+  show_pod();
   for (const ServiceId id : changed_) show(id);
   changed_.clear();
 }

@@ -155,7 +155,7 @@ void Engine::Machine::begin(ServiceId id) {
 void Engine::Machine::look_whether_done(ServiceId id) {
   Run& run = change(id);
   const WatchNumbers numbers = watch_numbers(service(id));
-  enter_phase(id, Phase::looking, now_ + service(id).ready_within);
+  enter_phase(id, Phase::looking, now() + service(id).ready_within);
   run.watches.forget(numbers.end);
   enter(id, State::starting, {.why = Why::looks_whether_done, .names = {*service(id).creates}});
   run.waits.names = {*service(id).creates};
@@ -165,9 +165,9 @@ void Engine::Machine::look_whether_done(ServiceId id) {
 void Engine::Machine::spawn(ServiceId id) {
   Run& run = change(id);
   ++run.number;
-  enter_phase(id, Phase::spawning, now_ + service(id).ready_within);
+  enter_phase(id, Phase::spawning, now() + service(id).ready_within);
   run.processes.spawn_pending = true;
-  run.processes.spawned_at = now_;
+  run.processes.spawned_at = now();
   const env::SnapshotPtr last_values = run.given.values;
   run.given = {.values = values_.snapshot(),
                .defined_by = plan_,
@@ -207,7 +207,7 @@ void Engine::Machine::drop_overdue_conditions(ServiceId id) {
   if (run.state != State::starting) return;
   const std::vector<plan::Condition>& ready = service(id).ready;
   for (std::uint32_t i = 0; i < ready.size(); ++i) {
-    if (!run.watches.open(i) || !ready[i].wait || now_ < run.processes.spawned_at + *ready[i].wait) continue;
+    if (!run.watches.open(i) || !ready[i].wait || now() < run.processes.spawned_at + *ready[i].wait) continue;
     Answer& answer = run.watches.answers[i];
     answer.is = ConditionView::Is::dropped;
     note(What::condition_dropped, id,
@@ -239,10 +239,10 @@ void Engine::Machine::become_ready(ServiceId id) {
   if (first) enter_phase(id, Phase::running);
   enter(id, State::ready, {.why = service(id).ready.empty() ? Why::no_conditions : Why::conditions_hold});
   if (!first) return look_while_ready(id);
-  run.restarts.ready_at = now_;
+  run.restarts.ready_at = now();
   Rotated services(*this);
   values_.ready(id, services);
-  run.restarts.start_time = now_ - run.processes.spawned_at;
+  run.restarts.start_time = now() - run.processes.spawned_at;
   const WatchNumbers numbers = watch_numbers(service(id));
   for (std::uint32_t watch = numbers.live; watch < numbers.creates; ++watch) this->watch(id, watch);
 }
@@ -306,7 +306,7 @@ void Engine::Machine::consider_verified(ServiceId id) {
     return recover(id);
   }
   emit(TaskDone{id});
-  enter_phase(id, Phase::rereading, now_ + read_again_within);
+  enter_phase(id, Phase::rereading, now() + read_again_within);
   enter(id, State::starting, {.why = Why::rereads_values});
 }
 

@@ -77,7 +77,7 @@ void Engine::Machine::enter_phase(ServiceId id, Phase phase, std::optional<Insta
 // Who has to be gone before this one is told to stop: the nearest ones that are being stopped as well (a new
 // plan may have bound others to it since). What is behind these is waited for by them.
 std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
-  const bool no_time_left = stopping() && (stop_requests_ > 1 || !kill_at_);
+  const bool no_time_left = stopping() && (pod_.stop_requests > 1 || !pod_.kill_at);
   if (!runs_[id].stop.ordered || no_time_left) return {};
   std::vector<ServiceId> others;
   std::vector<ServiceId> path = {id};
@@ -105,9 +105,9 @@ void Engine::Machine::advance_stop(ServiceId id) {
   const bool must_wait = !others.empty();
   wait_for_services(id, std::move(others));
   if (must_wait) return;
-  run.stop.nothing_below =
-      run.stop.ordered && stopping() && kill_at_ && stop_requests_ <= 1;  // nothing is started any more
-  if (run.processes.spawn_pending) {                                      // its answer touches it again
+  run.stop.nothing_below = run.stop.ordered && stopping() && pod_.kill_at &&
+                           pod_.stop_requests <= 1;  // nothing is started any more
+  if (run.processes.spawn_pending) {                 // its answer touches it again
     run.waits.names = {"its start, which is under way"};
     return;
   }
@@ -117,14 +117,14 @@ void Engine::Machine::advance_stop(ServiceId id) {
 
 // Of what is asked of it now, at most until SIGKILL is due to everything.
 Instant Engine::Machine::within(Nanoseconds time) const {
-  return kill_at_ ? std::min(now_ + time, *kill_at_) : now_ + time;
+  return pod_.kill_at ? std::min(now() + time, *pod_.kill_at) : now() + time;
 }
 
 void Engine::Machine::signal_main(ServiceId id) {
   Run& run = change(id);
-  if (stopping() && !kill_at_) return kill_main(id);
+  if (stopping() && !pod_.kill_at) return kill_main(id);
   enter_phase(id, Phase::told, within(service(id).stop.timeout));
-  run.stop.told_at = now_;
+  run.stop.told_at = now();
   emit(Signal{run_of(id), Target::main, service(id).stop.signal});
   note(What::signal_sent, id,
        fmt::format("{} to its main process: {}", signal_name(service(id).stop.signal), to_text(run.cause)));
@@ -133,14 +133,14 @@ void Engine::Machine::signal_main(ServiceId id) {
 
 std::string Engine::Machine::why_killed(ServiceId id) const {
   if (runs_[id].phase != Phase::told) return "no time is left to ask it";
-  return fmt::format("it did not end within {} of {}", duration_text(now_ - runs_[id].stop.told_at),
+  return fmt::format("it did not end within {} of {}", duration_text(now() - runs_[id].stop.told_at),
                      signal_name(service(id).stop.signal));
 }
 
 void Engine::Machine::kill_main(ServiceId id) {
   Run& run = change(id);
   if (run.phase != Phase::killed) note(What::killed, id, "SIGKILL to its main process: " + why_killed(id));
-  enter_phase(id, Phase::killed, now_ + kill_again);
+  enter_phase(id, Phase::killed, now() + kill_again);
   run.waits = {
       .names = {fmt::format("its main process (pid {}), which got SIGKILL", run.processes.pid.value_or(0))}};
   emit(Signal{run_of(id), Target::main, sigkill});
@@ -153,7 +153,7 @@ void Engine::Machine::main_is_gone(ServiceId id) {
   enter(id, State::stopping, run.state == State::stopping ? run.cause : run.restarts.failure);
   run.waits = {.names = {fmt::format("leftovers: {}", run.processes.leftovers_text)}};
   refresh_timer(id);
-  if (stopping() && !kill_at_) kill_leftovers(id);
+  if (stopping() && !pod_.kill_at) kill_leftovers(id);
 }
 
 void Engine::Machine::kill_leftovers(ServiceId id) {
@@ -166,7 +166,7 @@ void Engine::Machine::kill_leftovers(ServiceId id) {
     note(What::killed, id,
          fmt::format("SIGKILL to what its last run left: {}", run.processes.leftovers_text));
   }
-  enter_phase(id, Phase::leftovers_killed, now_ + kill_again);
+  enter_phase(id, Phase::leftovers_killed, now() + kill_again);
   emit(Signal{run_of(id), Target::leftovers, sigkill});
 }
 
