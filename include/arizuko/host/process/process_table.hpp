@@ -32,7 +32,7 @@ struct RunKey : engine::RunId {
   std::uint32_t check = 0;  // counts from 1; 0: the run itself
   bool is_check() const { return check != 0; }
   /// The run that this is part of.
-  RunKey run() const { return {*this}; }
+  RunKey run() const { return RunKey{static_cast<const engine::RunId&>(*this)}; }
   auto operator<=>(const RunKey&) const = default;
 };
 
