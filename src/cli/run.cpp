@@ -167,14 +167,15 @@ class Run {
 
   int supervise() {
     boost::asio::io_context io{1};
-    host::Supervisor::Options options{plan_,
-                                      snapshot_,
-                                      formatter_for(format_, *plan_, console_),
-                                      STDOUT_FILENO,
-                                      *state_,
-                                      [this] { return read_again(); },
-                                      [this](const plan::Plan& plan) { return read_values(plan); },
-                                      accepted_by_variable()};
+    host::Supervisor::Options options{
+        plan_,
+        snapshot_,
+        formatter_for(format_, *plan_, console_),
+        STDOUT_FILENO,
+        *state_,
+        {.reload = [this] { return read_again(); },
+         .values = [this](const plan::Plan& plan) { return read_values(plan); }},
+        accepted_by_variable()};
     host::Supervisor supervisor(io, std::move(options));
     supervisor_ = &supervisor;
     told_ = {notices_.begin(), notices_.end()};

@@ -23,7 +23,7 @@ struct Notification {
   uid_t uid = 0;
   bool ready = false;        // READY=1
   bool stopping = false;     // STOPPING=1
-  std::string status;        // STATUS=..., at most 256 bytes, control characters removed
+  std::string status{};      // STATUS=..., at most 256 bytes, control characters removed
   std::size_t left_out = 0;  // bytes that were not read, with the line that they cut
 };
 

@@ -1,9 +1,8 @@
+// Puts the parts together: what the engine decides goes to the part that can do it, and what is asked from
+// outside to the one that knows.
 #include "arizuko/host/supervisor/supervisor.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -12,93 +11,128 @@
 #include <poll.h>
 #include <boost/asio/post.hpp>
 
+#include "arizuko/engine/exit_codes.hpp"
+#include "arizuko/host/process/take_along.hpp"
 #include "arizuko/host/state/made_dirs.hpp"
 #include "arizuko/posix/memory_reserve.hpp"
+#include "children.hpp"
 #include "clock.hpp"
-#include "launcher.hpp"
-#include "supervisor_impl.hpp"
+#include "pump.hpp"
+#include "saved_logins.hpp"
+#include "service_groups.hpp"
+#include "signals.hpp"
+#include "values.hpp"
+#include "watches.hpp"
 
 namespace arizuko::host {
 
 namespace {
 
-// Nothing but what is handled may end us: on a bare host a stray SIGUSR1 would. Children start with
-// the default dispositions again (spawn).
-void ignore_other_signals() {
-  constexpr std::array handled = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
-  // What the kernel sends for a fault of ours must keep its meaning.
-  constexpr std::array faults = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,  SIGABRT, SIGSYS,
-                                 SIGTRAP, SIGKILL, SIGSTOP, SIGCONT, SIGTSTP};
-  const auto is_one_of = [](const auto& list, int number) {
-    return std::find(list.begin(), list.end(), number) != list.end();
-  };
-  for (int number = 1; number <= SIGRTMAX; ++number) {
-    // Those between the standard and the first real-time signal belong to the C library.
-    const bool of_libc = number >= 32 && number < SIGRTMIN;
-    if (of_libc || is_one_of(handled, number) || is_one_of(faults, number)) continue;
-    std::signal(number, SIG_IGN);
-  }
-}
+// What our children are given when we end by a fault of ours.
+constexpr std::chrono::milliseconds patience_after_a_fault{200};
 
 }  // namespace
 
-Supervisor::Impl::Impl(boost::asio::io_context& loop, Options given)
-    : io(loop),
-      options(std::move(given)),
-      engine(options.plan),
-      timer(loop),
-      signals(loop, SIGCHLD, SIGTERM, SIGINT),
-      watcher(loop, watcher_hooks()),
-      marks(options.state),
-      guarded_timer(loop),
-      log_reader(std::make_shared<LogReader>(loop)),
-      output(loop, options.log_descriptor, options.formatter),
-      termination(options.plan->pod.termination_log),
-      termination_timer(loop) {
-  signals.add(SIGHUP);
-  ignore_other_signals();
-  changed_by_us = changed_signals();
-  sources_plan = options.plan;
-  newest = options.snapshot;
-  keep_out_of_swap(*newest);
-  learn_secrets();  // before the first line of our own
-  log_reader->when_read([this] { input_was_read(); });
-}
+struct Supervisor::Impl {
+  Impl(boost::asio::io_context& loop, Options options);
 
-Supervisor::Impl::~Impl() {
-  log_reader->close();
-  for (const auto& [run, pipe] : pipes) pipe->close();
+  void attend(std::function<void(int)> when_ended);
+  void start();
+  void make_dirs();
+  void memory_was_short();
+  Pump::Hooks pump_hooks();
+
+  void carry_out(const engine::Spawn& action) { children.spawn(action); }
+  void carry_out(const engine::Signal& action) { children.signal(action); }
+  void carry_out(const engine::Watch& action) { watches.watch(action); }
+  void carry_out(const engine::Unwatch& action) { watches.unwatch(action); }
+  void carry_out(const engine::TaskDone& action);
+  void carry_out(const engine::ReadSources& action) { values.read(action.what); }
+  void carry_out(const engine::LoginFiles& action);
+  void carry_out(const engine::Remember& action) { values.remember(action); }
+  void carry_out(const engine::Note& action) { reporter.note(action); }
+  void carry_out(const engine::Exit& action);
+
+  boost::asio::io_context& io;
+  StateDir state;
+  std::string accepted;  // ARIZUKO_ACCEPT_GUARDED
+  engine::Engine engine;
+  Signals signals;  // first of those that do something: no other signal ends us from here on
+  Reporter reporter;
+  Pump pump;
+  TaskMarks marks;
+  Context context;
+  ServiceGroups groups;
+  Children children;
+  Watches watches;
+  Values values;
+  std::function<void(int)> ended;
+  std::function<void()> stop_begins;
+  std::optional<engine::Instant> shortage_told;
+};
+
+Supervisor::Impl::Impl(boost::asio::io_context& loop, Options options)
+    : io(loop),
+      state(options.state),
+      accepted(std::move(options.accept_guarded)),
+      engine(options.plan),
+      signals(loop),
+      reporter(loop, engine, options.log_descriptor, std::move(options.formatter)),
+      pump(loop, engine, pump_hooks()),
+      marks(state),
+      context{loop, engine, pump, reporter, marks, state},
+      groups(context, std::move(options.groups)),
+      children(context, groups, [this] { pump.input_was_read(); }),
+      watches(context, children),
+      values(context, std::move(options.reading), std::move(options.snapshot),
+             [this](const plan::Plan& plan) { groups.tell_idle_limits(plan); }) {}
+
+Pump::Hooks Supervisor::Impl::pump_hooks() {
+  return {
+      .carry_out =
+          [this](const engine::Action& action) {
+            std::visit([this](const auto& each) { carry_out(each); }, action);
+          },
+      .stopping =
+          [this] {
+            values.let_go();
+            if (const auto call = std::exchange(stop_begins, nullptr)) call();
+          },
+      .turn_is_over = [this] { values.note_ages(); },
+      .begin_to_read = [this] { return children.begin_to_read(); },
+      .reap = [this] { children.reap(); },
+  };
 }
 
 void Supervisor::Impl::attend(std::function<void(int)> when_ended) {
   ended = std::move(when_ended);
-  wait_for_signals();
+  signals.hear({
+      .child_ended = [this] { children.reap(); },
+      .reload = [this] { values.reload("signal SIGHUP"); },
+      .stop = [this](std::string cause) { pump.push(engine::StopRequested{std::move(cause)}); },
+      .memory_was_short = [this] { memory_was_short(); },
+  });
 }
 
 void Supervisor::Impl::start() {
-  push(engine::StartWaits{});
-  instance = instance_mark(options.plan->pod.data_dir);
-  guarded.emplace(options.state, options.accept_guarded);
-  begin_groups();
-  generation = options.snapshot->generation;
-  sources = std::make_unique<SourceWatcher>(io, options.plan->env.sources, [this](const std::string& cause) {
-    if (!over)
-      read_values_again(Answer::when_changed, cause,
-                        engine::Instant(sources->first_event().time_since_epoch()));
-  });
-  if (!sources->trouble().empty()) log(Level::warn, sources->trouble());
-  report_limits(*options.plan);
-  const auto owner = owner_of_made_dirs(*options.plan);
-  for (const std::string& directory : options.plan->pod.make_dirs) {
-    if (make_directory_below(options.state.data(), options.plan->pod.data_dir, directory, owner)) continue;
-    log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail", directory,
-                                  ::strerrordesc_np(errno)));
+  pump.push(engine::StartWaits{});
+  children.begin(watches);
+  groups.begin(children.table());
+  values.watch(accepted);
+  groups.tell_idle_limits(*engine.plan());
+  make_dirs();
+  forget_old_logins(*engine.plan());
+  values.start();
+}
+
+void Supervisor::Impl::make_dirs() {
+  const plan::Plan& plan = *engine.plan();
+  const auto owner = owner_of_made_dirs(plan);
+  for (const std::string& directory : plan.pod.make_dirs) {
+    if (make_directory_below(state.data(), plan.pod.data_dir, directory, owner)) continue;
+    reporter.log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail",
+                                           directory, ::strerrordesc_np(errno)));
   }
-  forget_old_logins();
-  report_guarded_store();
-  offer_values(Offer::followed, std::nullopt);
-  // What changed between the first reading and the watch is told by nobody.
-  if (!over) read_values_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
 }
 
 void Supervisor::Impl::memory_was_short() {
@@ -110,51 +144,41 @@ void Supervisor::Impl::memory_was_short() {
     const engine::Instant now = Clock::now();
     if (!shortage_told || now - *shortage_told >= between_notices) {
       shortage_told = now;
-      log(Level::error,
+      reporter.log(
+          Level::error,
           "no memory was left for one step of arizuko-init: a connection or a log line was dropped, the pod "
           "goes on (a limit of memory or address space is too small)");
     }
-    pump();
+    pump.go_on();
   } catch (const std::bad_alloc&) {
     // Still none: the next event finds us again.
   }
 }
 
-// Nothing follows a changed value or plan any more.
-void Supervisor::Impl::let_go_of_sources() {
-  if (std::exchange(sources_released, true)) return;
-  if (sources) sources->release();
-  if (stop_begins) stop_begins();
+void Supervisor::Impl::carry_out(const engine::TaskDone& action) {
+  const std::string& task = context.service(action.service).name;
+  marks.finish(task);
+  values.task_has_ended(task);
 }
 
-void Supervisor::Impl::wait_for_signals() {
-  signals.async_wait([this](const boost::system::error_code& error, int number) {
-    if (error || over) return;
-    try {
-      on_signal(number);
-    } catch (const std::bad_alloc&) {
-      memory_was_short();
-    }
-    if (!over) wait_for_signals();
-  });
+void Supervisor::Impl::carry_out(const engine::LoginFiles& action) {
+  for (std::string& trouble : move_logins(*engine.plan(), action))
+    reporter.log(Level::warn, std::move(trouble));
 }
 
-void Supervisor::Impl::on_signal(int number) {
-  switch (number) {
-    case SIGCHLD: return reap();
-    case SIGHUP: return on_hangup();
-    default: return push(engine::StopRequested{engine::signal_name(number)});
-  }
-}
-
-// The kernel and the shell may both tell of a lost terminal: it is one request to stop.
-void Supervisor::Impl::on_hangup() {
-  if (hung_up) return;
-  hung_up = terminal.is_lost();
-  if (hung_up)
-    push(engine::StopRequested{"the terminal was closed: SIGHUP"});
-  else
-    reload("signal SIGHUP");
+void Supervisor::Impl::carry_out(const engine::Exit& action) {
+  // After a fault of ours nobody else will: a daemon that lived on would hold ports and database of the next
+  // run.
+  if (action.code == engine::exit_fault) end_all_children(patience_after_a_fault);
+  children.end_strays();
+  pump.end();
+  signals.end();
+  values.end();
+  children.end();
+  groups.remove();
+  reporter.end(action.culprit);
+  // The owner may destroy us: not from inside our own call.
+  boost::asio::post(io, [ended = std::move(ended), code = action.code] { ended(code); });
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -165,30 +189,27 @@ Supervisor::~Supervisor() = default;
 
 void Supervisor::attend(std::function<void(int exit_code)> ended) { impl_->attend(std::move(ended)); }
 
-void Supervisor::start_waits(std::string cause) { impl_->push(engine::StartWaits{std::move(cause)}); }
+void Supervisor::start_waits(std::string cause) { impl_->pump.push(engine::StartWaits{std::move(cause)}); }
 
 void Supervisor::remark(engine::Remark::Tone tone, std::string cause) {
-  impl_->push(engine::Remark{tone, std::move(cause)});
+  impl_->pump.push(engine::Remark{tone, std::move(cause)});
 }
 
 void Supervisor::use(std::expected<ControlGroups, std::string> groups) {
-  auto& place = impl_->options.groups;
-  if (groups) {
-    place.emplace(std::move(*groups));
-  } else {
-    place = std::unexpected(std::move(groups.error()));
-  }
+  impl_->groups.use(std::move(groups));
 }
 
 void Supervisor::start() { impl_->start(); }
 
-void Supervisor::request_stop(std::string cause) { impl_->push(engine::StopRequested{std::move(cause)}); }
+void Supervisor::request_stop(std::string cause) {
+  impl_->pump.push(engine::StopRequested{std::move(cause)});
+}
 
 void Supervisor::when_stopping(std::function<void()> call) { impl_->stop_begins = std::move(call); }
 
 void Supervisor::memory_was_short() { impl_->memory_was_short(); }
 
-void Supervisor::log(Level level, const std::string& text) { impl_->log(level, text); }
+void Supervisor::log(Level level, const std::string& text) { impl_->reporter.log(level, text); }
 
 const plan::Plan& Supervisor::plan() const { return *impl_->engine.plan(); }
 const engine::View& Supervisor::view() const { return impl_->engine.view(); }
@@ -199,17 +220,15 @@ std::int64_t Supervisor::unix_nanoseconds(engine::Instant instant) const {
 }
 
 std::vector<HistoryEvent> Supervisor::events(std::uint64_t after, std::size_t limit) const {
-  return impl_->history.since(after, limit);
+  return impl_->reporter.events(after, limit);
 }
 
-const LogHistory& Supervisor::logs() const { return impl_->logs; }
+const LogHistory& Supervisor::logs() const { return impl_->reporter.lines().history(); }
 
 Counters Supervisor::counters() const {
-  Counters counters = impl_->counted;
-  counters.orphans_reaped = impl_->table.orphans_reaped();
-  counters.log_lines_dropped += impl_->output.dropped_lines();
-  counters.log_bytes_written = impl_->output.written_bytes();
-  counters.redactions = impl_->redactor.hits();
+  Counters counters = impl_->reporter.lines().counters();
+  counters.orphans_reaped = impl_->children.table().orphans_reaped();
+  counters.redactions = impl_->reporter.washer().hits();
   return counters;
 }
 
@@ -220,20 +239,41 @@ CommandResult Supervisor::command(engine::Command::Verb verb, std::string_view s
     return {false,
             fmt::format("the pod is stopping ({}): nothing is started or restarted any more", view().cause)};
   }
-  impl_->push(engine::Command{verb, *id, std::move(by)});
-  if (!impl_->all_is_done())
+  impl_->pump.push(engine::Command{verb, *id, std::move(by)});
+  if (!impl_->pump.all_is_done())
     return {true, fmt::format("{}: asked for; what happened before is carried out first", service)};
   const engine::ServiceView& shown = view().services[*id];
   return {true, fmt::format("{}: {}, because {}", service, engine::to_text(shown.state), shown.cause)};
 }
 
-CommandResult Supervisor::reload(std::string by) { return impl_->reload(by); }
+CommandResult Supervisor::reload(std::string by) { return impl_->values.reload(by); }
 
-std::uint64_t Supervisor::subscribe(std::function<void()> changed) {
-  impl_->subscribers[++impl_->last_subscription] = std::move(changed);
-  return impl_->last_subscription;
+CommandResult Supervisor::accept(std::string_view key, std::string by) {
+  return impl_->values.accept(key, std::move(by));
 }
 
-void Supervisor::unsubscribe(std::uint64_t subscription) { impl_->subscribers.erase(subscription); }
+CommandResult Supervisor::retry(std::optional<std::string> key, std::string by) {
+  return impl_->values.retry(std::move(key), std::move(by));
+}
+
+std::vector<KeyFacts> Supervisor::keys() const { return impl_->values.keys(); }
+
+GroupFacts Supervisor::control_groups() const { return impl_->groups.facts(); }
+
+std::optional<AgentsFacts> Supervisor::agents() const { return read_agents_facts(plan().pod.data_dir); }
+
+std::optional<GroupUsage> Supervisor::usage(plan::ServiceId service) const {
+  return impl_->groups.usage(plan().services[service].name);
+}
+
+std::uint64_t Supervisor::subscribe(std::function<void()> changed) {
+  return impl_->reporter.subscribers().add(std::move(changed));
+}
+
+void Supervisor::unsubscribe(std::uint64_t subscription) {
+  impl_->reporter.subscribers().remove(subscription);
+}
+
+void Supervisor::redact(std::string& text) const { impl_->reporter.washer().wash(text); }
 
 }  // namespace arizuko::host

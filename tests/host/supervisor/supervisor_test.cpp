@@ -45,10 +45,15 @@ class TestPod {
   int run(const std::function<void(Supervisor&)>& watch = {}) {
     boost::asio::io_context io{1};
     Supervisor supervisor(
-        io, {plan, std::make_shared<const env::Snapshot>(snapshot),
-             LogFormatter(plan::LogFormat::console, false, 12), log, StateDir::make(scratch.path()).value(),
-             [this] { return std::pair{plan, std::make_shared<const env::Snapshot>(snapshot)}; },
-             [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }, ""});
+        io,
+        {plan,
+         std::make_shared<const env::Snapshot>(snapshot),
+         LogFormatter(plan::LogFormat::console, false, 12),
+         log,
+         StateDir::make(scratch.path()).value(),
+         {.reload = [this] { return std::pair{plan, std::make_shared<const env::Snapshot>(snapshot)}; },
+          .values = [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }},
+         ""});
     int code = -1;
     if (watch) supervisor.subscribe([&] { watch(supervisor); });
     supervisor.attend([&](int exit_code) {

@@ -26,16 +26,20 @@ namespace arizuko::host {
 
 class Supervisor final : public Instance {
  public:
+  /// How plan and values are read; errors are text for people.
+  struct Reading {
+    /// Both anew: for SIGHUP and `reload`.
+    std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
+    /// The sources of this plan: when one of them changed, and after a task.
+    std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> values;
+  };
   struct Options {
     engine::PlanPtr plan;
     env::SnapshotPtr snapshot;
     LogFormatter formatter;
     int log_descriptor = 1;
     StateDir state;  // <data_dir>/.arizuko-init
-    /// Reads plan and environment anew: for SIGHUP and `reload`. The error is text for people.
-    std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
-    /// Reads the sources of this plan: when one of them changed, and after a task.
-    std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> read_values;
+    Reading reading;
     std::string accept_guarded;  // ARIZUKO_ACCEPT_GUARDED, see guarded_store.hpp
     /// The error is a clause that says why there are none. May be given later: use().
     std::expected<ControlGroups, std::string> groups = std::unexpected("nobody asked for them");
