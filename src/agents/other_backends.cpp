@@ -12,14 +12,18 @@
 #include <cstdio>
 #include <cstring>
 
+#include "arizuko/posix/find_program.hpp"
+
 namespace arizuko::agents {
 namespace {
 
 constexpr int exit_not_found = 127;
 
-bool is_this_program(const struct stat& other) {
+bool is_this_program(const std::string& path) {
   struct stat own{};
-  return ::stat("/proc/self/exe", &own) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+  struct stat other{};
+  return ::stat("/proc/self/exe", &own) == 0 && ::stat(path.c_str(), &other) == 0 &&
+         own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
 }  // namespace
@@ -32,16 +36,11 @@ Failure exec_docker(std::span<const std::string> words, const Environment& envir
   arguments.push_back(nullptr);
   std::string error;
   const auto path = environment("PATH").value_or("/usr/local/bin:/usr/bin:/bin");
-  for (std::string_view rest = path; !rest.empty();) {
-    const auto end = rest.find(':');
-    const auto directory = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-    if (!directory.starts_with('/')) continue;
-    const auto candidate = fmt::format("{}/docker", directory);
-    struct stat found{};
-    if (::stat(candidate.c_str(), &found) != 0 || !S_ISREG(found.st_mode) || is_this_program(found)) continue;
-    ::execv(candidate.c_str(), arguments.data());
-    error = fmt::format("; {}: {}", candidate, std::strerror(errno));
+  const auto other = posix::find_program("docker", path, posix::Directories::absolute,
+                                         [](const std::string& found) { return !is_this_program(found); });
+  if (other) {
+    ::execv(other->c_str(), arguments.data());
+    error = fmt::format("; {}: {}", *other, std::strerror(errno));
   }
   return {exit_not_found,
           fmt::format("there is no other docker in PATH ({}){}; install the docker command, or set "

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "arizuko/env/scope.hpp"
+#include "arizuko/posix/find_program.hpp"
 #include "paths.hpp"
 
 namespace arizuko::cli {
@@ -55,14 +56,8 @@ std::expected<std::string, std::string> find_rehearsal_program(const std::string
                                                                const std::string& path) {
   const std::string beside = parent_of(executable) + "/arizuko-rehearsal";
   if (!executable.empty() && is_program(beside)) return beside;
-  std::string_view rest = path;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find(':');
-    const std::string_view directory = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-    std::string candidate = std::string(directory) + "/arizuko-rehearsal";
-    if (directory.starts_with('/') && is_program(candidate)) return candidate;
-  }
+  if (auto found = posix::find_program("arizuko-rehearsal", path, posix::Directories::absolute))
+    return *std::move(found);
   return std::unexpected(
       fmt::format("cannot rehearse: the program arizuko-rehearsal is neither {} nor in PATH; it is built "
                   "beside arizuko-init "
