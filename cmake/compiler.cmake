@@ -35,10 +35,13 @@ add_library(arizuko_fmt STATIC ${PROJECT_SOURCE_DIR}/src/libraries/fmt.cpp)
 target_link_libraries(arizuko_fmt PUBLIC arizuko_compiler)
 target_compile_options(arizuko_fmt PRIVATE -w)
 
-# Asio, Beast and JSON are compiled once, in src/libraries/; whoever includes them only declares.
+# Asio, Beast, JSON and Process are compiled once, in src/libraries/; whoever includes them only declares.
 add_library(arizuko_boost INTERFACE)
 target_compile_definitions(arizuko_boost INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  BOOST_PROCESS_V2_SEPARATE_COMPILATION BOOST_PROCESS_USE_STD_FS
+  # A pidfd that is refused after the fork would be thrown about, and the child left to itself.
+  BOOST_PROCESS_V2_DISABLE_PIDFD_OPEN
   BOOST_ASIO_DISABLE_THREADS
   # Asio allocates by operator new, which knows of the memory that is put by (posix/memory_reserve.hpp).
   BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)

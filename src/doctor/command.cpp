@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "arizuko/host/process/process_table.hpp"
+#include "arizuko/host/process/spawner.hpp"
 #include "files.hpp"
 
 namespace arizuko::doctor {
@@ -40,6 +41,7 @@ class Tree {
   Tree() : was_reaper_(is_reaper()) {
     host::ProcessTable::become_reaper();
     std::signal(SIGCHLD, SIG_DFL);  // ignored, as some parents leave it, no end would be told: waitpid(2)
+    spawner_.dispositions_changed();
   }
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
@@ -52,7 +54,7 @@ class Tree {
     const std::string mark = fmt::format("doctor/{}.{}", ::getpid(), ++number);
     spec.environment.push_back(fmt::format("{}={}", host::mark_variable, mark));
     spec.limit_mark = host::limit_mark(mark);
-    auto pid = host::spawn(spec);
+    auto pid = spawner_.spawn(spec);
     if (pid) table_.add(key, *pid, mark);
     return pid;
   }
@@ -83,6 +85,8 @@ class Tree {
     return ::prctl(PR_GET_CHILD_SUBREAPER, &is, 0, 0, 0) == 0 && is != 0;
   }
   static constexpr host::RunKey key{{0, 1}};
+  boost::asio::io_context io_{1};  // never run: nothing is waited for on it
+  host::Spawner spawner_{io_};
   bool was_reaper_;
   host::ProcessTable table_;
   std::optional<int> status_;

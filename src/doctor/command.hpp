@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/spawn_error.hpp"
 
 namespace arizuko::doctor {
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "arizuko/env/redaction.hpp"
+#include "arizuko/host/process/find_executable.hpp"
 #include "arizuko/host/state/agents_facts.hpp"
 #include "arizuko/posix/files.hpp"
 #include "command.hpp"

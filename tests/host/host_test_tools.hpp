@@ -13,7 +13,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/spawner.hpp"
 
 namespace arizuko::host::testing {
 
@@ -55,6 +55,12 @@ inline std::string read_text(const std::string& path) {
 
 inline void write_text(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::trunc) << text;
+}
+
+/// By a spawner of its own, which knows the dispositions of this moment.
+inline std::expected<pid_t, SpawnError> spawn(const ChildSpec& spec) {
+  boost::asio::io_context io{1};
+  return Spawner(io).spawn(spec);
 }
 
 /// A child that runs a shell script.

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/spawn_error.hpp"
 #include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {

@@ -55,9 +55,10 @@ bool wants_notify(const plan::Service& service) {
 
 }  // namespace
 
-Children::Children(const Context& context, ServiceGroups& groups, std::function<void()> when_read)
+Children::Children(const Context& context, Spawner& spawner, ServiceGroups& groups,
+                   std::function<void()> when_read)
     : context_(context),
-      starter_(groups),
+      starter_(spawner, groups),
       when_read_(std::move(when_read)),
       reader_(std::make_shared<LogReader>(context.io)) {
   reader_->when_read([this] { input_was_read(); });

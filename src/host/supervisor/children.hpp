@@ -23,8 +23,8 @@ namespace arizuko::host {
 
 class Children {
  public:
-  /// Both outlive this. `when_read`: a slice of the outputs was read.
-  Children(const Context& context, ServiceGroups& groups, std::function<void()> when_read);
+  /// All three outlive this. `when_read`: a slice of the outputs was read.
+  Children(const Context& context, Spawner& spawner, ServiceGroups& groups, std::function<void()> when_read);
   ~Children();
   Children(const Children&) = delete;
   Children& operator=(const Children&) = delete;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "arizuko/host/process/find_executable.hpp"
 #include "arizuko/host/process/listeners.hpp"
 #include "arizuko/host/process/process_table.hpp"
 #include "arizuko/host/state/made_dirs.hpp"

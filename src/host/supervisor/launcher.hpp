@@ -1,11 +1,12 @@
-// From a service and a snapshot to everything spawn() needs; and what must be in place before.
+// From a service and a snapshot to everything that a Spawner needs; and what must be in place before.
 #pragma once
 
 #include <expected>
 #include <string>
 
 #include "arizuko/env/scope.hpp"
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/child_spec.hpp"
+#include "arizuko/host/process/spawn_error.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::host {

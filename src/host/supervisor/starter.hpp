@@ -1,20 +1,21 @@
 // Starts a child in the control group of its service, or without where that fails.
 #pragma once
 
-#include <cstdint>
 #include <expected>
 
 #include <sys/types.h>
 
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/spawner.hpp"
 #include "service_groups.hpp"
 
 namespace arizuko::host {
 
 class Starter {
  public:
-  /// When the signals are handled that we handle (signals.hpp). `groups` outlives this.
-  explicit Starter(ServiceGroups& groups) : groups_(groups) {}
+  /// When the signals are handled that we handle (signals.hpp). Both outlive this.
+  Starter(Spawner& spawner, ServiceGroups& groups) : spawner_(spawner), groups_(groups) {
+    spawner_.dispositions_changed();
+  }
 
   std::expected<GroupDirectory, SpawnError> group_of(const plan::Service& service) {
     return groups_.open(service);
@@ -27,8 +28,8 @@ class Starter {
                                          std::expected<ChildSpec, SpawnError> spec);
 
  private:
+  Spawner& spawner_;
   ServiceGroups& groups_;
-  std::uint64_t changed_by_us_ = changed_signals();  // what each child sets back
 };
 
 }  // namespace arizuko::host

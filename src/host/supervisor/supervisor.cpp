@@ -54,6 +54,7 @@ struct Supervisor::Impl {
   void carry_out(const engine::Exit& action);
 
   boost::asio::io_context& io;
+  Spawner spawner;  // before whatever opens descriptors
   StateDir state;
   std::string accepted;  // ARIZUKO_ACCEPT_GUARDED
   engine::Engine engine;
@@ -73,6 +74,7 @@ struct Supervisor::Impl {
 
 Supervisor::Impl::Impl(boost::asio::io_context& loop, Options options)
     : io(loop),
+      spawner(loop),
       state(options.state),
       accepted(std::move(options.accept_guarded)),
       engine(options.plan),
@@ -82,7 +84,7 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options options)
       marks(state),
       context{loop, engine, pump, reporter, marks, state},
       groups(context, std::move(options.groups)),
-      children(context, groups, [this] { pump.input_was_read(); }),
+      children(context, spawner, groups, [this] { pump.input_was_read(); }),
       watches(context, children),
       values(context, std::move(options.reading), std::move(options.snapshot),
              [this](const plan::Plan& plan) { groups.tell_idle_limits(plan); }) {}

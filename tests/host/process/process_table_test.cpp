@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/spawner.hpp"
 #include "host/host_test_tools.hpp"
 #include "host/process/proc_fs.hpp"
 

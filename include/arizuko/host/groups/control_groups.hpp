@@ -23,7 +23,7 @@
 
 #include <sys/types.h>
 
-#include "arizuko/host/process/spawn.hpp"
+#include "arizuko/host/process/spawn_error.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::host {
