@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arizuko/host/groups/control_groups.hpp"
 #include "proc_fs.hpp"
 
 namespace arizuko::host {
@@ -91,7 +90,7 @@ void ProcessTable::add(RunKey run, pid_t main, std::string mark) {
   sessions_[main] = run;  // spawn() makes it the leader of a session of its own
   limit_marks_[limit_mark(mark)] = run;
   marks_[mark] = run;
-  if (groups_ != nullptr && !run.is_check()) services_[service_in(mark)] = run;
+  if (groups_ && !run.is_check()) services_[service_in(mark)] = run;
   runs_[run] = Run{main, main, std::move(mark), {}};
   std::erase(orphans_, main);
 }
@@ -107,7 +106,7 @@ void ProcessTable::forget(RunKey run) {
   drop(sessions_, gone.session);
   drop(limit_marks_, limit_mark(gone.mark));
   drop(marks_, gone.mark);
-  if (groups_ != nullptr) drop(services_, service_in(gone.mark));
+  if (groups_) drop(services_, service_in(gone.mark));
   std::erase_if(attributed_, [run](const auto& entry) { return entry.second.run == run; });
   runs_.erase(found);
 }
@@ -169,7 +168,7 @@ std::optional<RunKey> ProcessTable::find_by_session_or_limit(pid_t pid) const {
 }
 
 ProcessTable::Orphan ProcessTable::find_run(pid_t pid) const {
-  if (const auto service = groups_ != nullptr ? groups_->service_of(pid) : std::nullopt) {
+  if (const auto service = groups_ ? groups_.service_of(pid) : std::nullopt) {
     if (const auto found = services_.find(*service); found != services_.end()) {
       // A check runs in the group of its service: what it was born with tells it from that.
       const auto born = find_by_session_or_limit(pid);
@@ -317,8 +316,8 @@ int ProcessTable::signal_leftovers(RunKey run, int signal_number) {
   // In one stroke, so that nothing escapes by forking. What has left its group is found by the walk.
   const auto found = runs_.find(run);
   const bool whole_group = !run.is_check() && found != runs_.end() && found->second.main == 0;
-  if (groups_ != nullptr && signal_number == SIGKILL && whole_group) {
-    groups_->kill(service_in(found->second.mark));
+  if (groups_ && signal_number == SIGKILL && whole_group) {
+    groups_.kill(service_in(found->second.mark));
   }
   return signal_tree(signal_number, [&] {
     orphans_known_ = false;

@@ -17,7 +17,10 @@ void ServiceGroups::use(std::expected<ControlGroups, std::string> groups) {
 }
 
 void ServiceGroups::begin(ProcessTable& table) {
-  if (groups_) table.use(*groups_);
+  if (groups_) {
+    table.use({.service_of = [this](pid_t pid) { return groups_->service_of(pid); },
+               .kill = [this](const std::string& service) { groups_->kill(service); }});
+  }
   kills_.emplace(context_.io, facts().has("memory") ? &*groups_ : nullptr,
                  [this](const std::string& service, std::uint64_t killed) { tell_kills(service, killed); });
 }

@@ -305,3 +305,29 @@ TEST_CASE("proc_fs: scanning all processes finds the same tree as the kernel's l
   CHECK(descendants(roots, ChildrenBy::scan).size() == 4);
   CHECK(own_children(ChildrenBy::scan) == own_children(ChildrenBy::file));
 }
+
+TEST_CASE(
+    "process table: whose group a leftover is in is whose it is, and a whole group is killed in one stroke") {
+  World world;
+  Scratch scratch;
+  pid_t sleeper = 0;
+  std::vector<std::string> killed;
+  world.table.use({.service_of = [&](pid_t pid) -> std::optional<std::string> {
+                     if (pid == sleeper) return "1";
+                     return std::nullopt;
+                   },
+                   .kill = [&](const std::string& service) { killed.push_back(service); }});
+  // Its session and its environment are its own: nothing else tells whose it is.
+  world.start(one, "env -i setsid sleep 1000 & echo $! > " + (scratch / "pid"));
+  sleeper = await_pid(scratch / "pid");
+  CHECK(eventually([&] { return read_stat(sleeper)->name == "sleep"; }));
+  world.await_main(one);
+  const auto leftovers = world.table.leftovers(one);
+  REQUIRE(leftovers.size() == 1);
+  CHECK(leftovers[0].pid == sleeper);
+  CHECK(world.table.signal_leftovers(one, SIGTERM) == 1);
+  CHECK(killed.empty());
+  world.table.signal_leftovers(one, SIGKILL);
+  CHECK(killed == std::vector<std::string>{"1"});
+  CHECK(world.empties(one));
+}

@@ -3,13 +3,14 @@
 // The one place that calls waitpid. We are PID 1 or a child subreaper, so a process whose parent died
 // becomes our child: the leftovers of a service are our children that are no main process, and what
 // descends from them. A leftover is attributed by its control group where there are some
-// (control_groups.hpp), else by its session (each main process leads one), else by
+// (GroupHooks), else by its session (each main process leads one), else by
 // the mark among its resource limits (survives fork, setsid and exec, with whatever environment), else
 // by the mark MARK_VARIABLE in its environment (/proc/PID/environ), else by the parent it was seen with.
 // What cannot be attributed is a stray: counted, ended at the very end.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,8 +24,6 @@
 #include "arizuko/host/process/run_mark.hpp"
 
 namespace arizuko::host {
-
-class ControlGroups;
 
 /// One run of one service, or one command that was started for it (an exec condition): its own tree of
 /// processes, with a session and a mark of its own.
@@ -47,6 +46,15 @@ struct ProcessInfo {
   std::string name;  // comm
 };
 
+/// What control groups tell and do, where services have some.
+struct GroupHooks {
+  /// The service in whose group the process is; nullopt: in none, or it is gone.
+  std::function<std::optional<std::string>(pid_t pid)> service_of;
+  /// SIGKILL to every process in the group of the service, in one stroke.
+  std::function<void(const std::string& service)> kill;
+  explicit operator bool() const { return service_of && kill; }
+};
+
 class ProcessTable {
  public:
   ProcessTable();
@@ -56,8 +64,8 @@ class ProcessTable {
   static bool become_reaper();
 
   /// From now on a process's control group says first whose it is, and a whole group is killed at once.
-  /// `groups` outlives this.
-  void use(ControlGroups& groups) { groups_ = &groups; }
+  /// Both hooks are there.
+  void use(GroupHooks groups) { groups_ = std::move(groups); }
 
   /// A main process was started for this run or check; `mark` is what its environment carries.
   void add(RunKey run, pid_t main, std::string mark);
@@ -117,7 +125,7 @@ class ProcessTable {
   std::unordered_map<pid_t, RunKey> mains_;
   std::unordered_map<pid_t, RunKey> sessions_;
   std::unordered_map<std::string, RunKey> marks_;
-  ControlGroups* groups_ = nullptr;
+  GroupHooks groups_;
   std::unordered_map<std::string, RunKey> services_;  // the present run of each, by whose group it is
   std::unordered_map<std::uint64_t, RunKey> limit_marks_;
   std::unordered_map<pid_t, Orphan> attributed_;  // until it is reaped: its number is not given away before
