@@ -29,7 +29,7 @@ constexpr std::array<CheckEntry, 21> entries = {{
     {"assistant-name", "ASSISTANT_NAME is one that the daemons can take", check_assistant},
     {"whisper", "voice goes to a server of ours", check_whisper},
     {"socket-paths", "the agents' sockets fit in 107 bytes", check_socket_paths},
-    {"routes-table", "proxyd's stored routes are the plan's", check_routes_table},
+    {"database", "messages.db is a database of SQLite", check_database},
 }};
 
 }  // namespace

@@ -3,7 +3,6 @@ import json
 import os
 import shlex
 import shutil
-import sqlite3
 import subprocess
 
 import pytest
@@ -55,18 +54,6 @@ def test_doctor_that_is_asked_of_another_data_directory_says_so_once(a_pod):
     assert [each["severity"] for each in found] == ["error"], found
     assert "held by an instance that runs on another data directory" in found[0]["what"]
     assert "--rehearse, --plan and --set" in found[0]["fix"]
-
-
-def test_doctor_finds_routes_that_compose_left_behind(a_pod):
-    pod = a_pod()
-    pod.wait_ready()
-    assert of(doctor(pod), "routes-table") == []
-    with sqlite3.connect(pod.data / "store" / "messages.db", timeout=10) as database:
-        database.execute("UPDATE proxyd_routes SET backend = 'http://webd:8080' WHERE path = '/chat/'")
-    database.close()
-    found = of(doctor(pod), "routes-table")
-    assert [each["severity"] for each in found] == ["error"], found
-    assert found[0]["what"].startswith("/chat/ goes to http://webd:8080")
 
 
 def test_doctor_says_that_docker_and_the_programs_are_missing_without_the_arizuko_image(a_pod):

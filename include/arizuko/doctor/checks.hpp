@@ -74,7 +74,7 @@ Findings check_development(const Context& context);     // ARIZUKO_DEV (T18)
 Findings check_assistant(const Context& context);       // ASSISTANT_NAME (T33)
 Findings check_whisper(const Context& context);         // WHISPER_BASE_URL (T31)
 Findings check_socket_paths(const Context& context);    // 107 bytes (T38)
-Findings check_routes_table(const Context& context);    // leftover proxyd_routes (T10)
+Findings check_database(const Context& context);        // not empty, and SQLite's (T13)
 
 // What some of them judge by, as plain facts: for tests.
 
