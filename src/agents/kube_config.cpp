@@ -7,8 +7,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "arizuko/posix/files.hpp"
-#include "json.hpp"
-#include "yaml.hpp"
+#include "arizuko/yaml/tree.hpp"
 
 namespace arizuko::agents {
 namespace {
@@ -37,10 +36,10 @@ Result<std::string> decoded(const std::string& base64, std::string_view what) {
 }
 
 /// `name-data` as base64, or the file called `name`.
-Result<std::string> material(const json::value& entry, std::string_view name, const std::string& directory) {
+Result<std::string> material(yaml::Value entry, std::string_view name, const std::string& directory) {
   const auto key = fmt::format("{}-data", name);
-  if (const auto data = text_at(entry, {key}); !data.empty()) return decoded(data, key);
-  auto path = text_at(entry, {name});
+  if (const auto data = entry[key].text(); !data.empty()) return decoded(data, key);
+  auto path = entry[name].text();
   if (path.empty()) return std::string{};
   return read_small_file(path.starts_with('/') ? path : directory + "/" + path);
 }
@@ -70,28 +69,25 @@ Result<void> read_server(std::string_view url, Cluster& cluster) {
   return {};
 }
 
-/// The entry called `name` of the list `list`, below `inner`.
-const json::value* entry(const json::value& root, std::string_view list, const std::string& name,
-                         std::string_view inner) {
-  const auto* entries = list_at(root, {list});
-  if (entries == nullptr) return nullptr;
-  for (const json::value& each : *entries) {
-    if (text_at(each, {"name"}) == name) return value_at(each, {inner});
+/// What stands below `inner` in the entry called `name` of the list `list`.
+yaml::Value entry(yaml::Value root, std::string_view list, const std::string& name, std::string_view inner) {
+  for (const yaml::Value each : root[list].items()) {
+    if (each["name"].text() == name) return each[inner];
   }
-  return nullptr;
+  return {};
 }
 
-Result<void> read_user(const json::value& user, const std::string& directory, Cluster& cluster) {
+Result<void> read_user(yaml::Value user, const std::string& directory, Cluster& cluster) {
   for (const auto name : {"exec", "auth-provider", "username"}) {
-    if (value_at(user, {name}) != nullptr) {
+    if (user.key(name)) {
       return fail(
           fmt::format("KUBECONFIG logs in by '{}', which is not supported; use a token or a client "
                       "certificate",
                       name));
     }
   }
-  cluster.token = text_at(user, {"token"});
-  cluster.token_path = text_at(user, {"tokenFile"});
+  cluster.token = user["token"].text();
+  cluster.token_path = user["tokenFile"].text();
   auto certificate = material(user, "client-certificate", directory);
   if (!certificate) return std::unexpected(certificate.error());
   auto key = material(user, "client-key", directory);
@@ -141,29 +137,30 @@ bool has_service_account(const Environment& environment) {
 }
 
 Result<Cluster> read_kubeconfig(const std::string& text, const std::string& directory) {
-  auto root = parse_yaml(text);
-  if (!root) return fail("cannot read KUBECONFIG: " + root.error());
-  const auto context_name = text_at(*root, {"current-context"});
-  const auto* context = entry(*root, "contexts", context_name, "context");
-  if (context == nullptr) {
+  const auto parsed = yaml::parse(text);
+  if (!parsed)
+    return fail(fmt::format("cannot read KUBECONFIG: line {}: {}", parsed.error().line, parsed.error().what));
+  const yaml::Value root = parsed->documents.empty() ? yaml::Value{} : parsed->documents.front();
+  const auto context_name = root["current-context"].text();
+  const auto context = entry(root, "contexts", context_name, "context");
+  if (!context) {
     return fail(fmt::format("KUBECONFIG has no context '{}'; choose one by kubectl config use-context",
                             context_name));
   }
-  const auto* server = entry(*root, "clusters", text_at(*context, {"cluster"}), "cluster");
-  if (server == nullptr) return fail("the current context of KUBECONFIG names no cluster");
+  const auto server = entry(root, "clusters", context["cluster"].text(), "cluster");
+  if (!server) return fail("the current context of KUBECONFIG names no cluster");
   Cluster cluster;
-  if (auto read = read_server(text_at(*server, {"server"}), cluster); !read)
-    return std::unexpected(read.error());
-  if (true_at(*server, {"insecure-skip-tls-verify"}))
+  if (auto read = read_server(server["server"].text(), cluster); !read) return std::unexpected(read.error());
+  if (server["insecure-skip-tls-verify"].is_true())
     return fail("KUBECONFIG says insecure-skip-tls-verify; give it the certificate authority instead");
-  if (auto name = text_at(*server, {"tls-server-name"}); !name.empty()) cluster.tls_name = std::move(name);
-  auto ca = material(*server, "certificate-authority", directory);
+  if (auto name = server["tls-server-name"].text(); !name.empty()) cluster.tls_name = std::move(name);
+  auto ca = material(server, "certificate-authority", directory);
   if (!ca) return std::unexpected(ca.error());
   cluster.ca_pem = std::move(*ca);
-  cluster.name_space = text_at(*context, {"namespace"});
+  cluster.name_space = context["namespace"].text();
   if (cluster.name_space.empty()) cluster.name_space = "default";
-  if (const auto* user = entry(*root, "users", text_at(*context, {"user"}), "user")) {
-    if (auto read = read_user(*user, directory, cluster); !read) return std::unexpected(read.error());
+  if (const auto user = entry(root, "users", context["user"].text(), "user")) {
+    if (auto read = read_user(user, directory, cluster); !read) return std::unexpected(read.error());
   }
   return cluster;
 }

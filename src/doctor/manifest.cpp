@@ -12,10 +12,11 @@ namespace {
 constexpr std::size_t most_resources = 10'000;
 
 /// False when there are too many: Lists that name each other by aliases hold any number.
-bool add_resources(Yaml root, std::vector<Resource>& all) {
+bool add_resources(yaml::Value root, std::vector<Resource>& all) {
   if (root["kind"].text() == "List")
-    return std::ranges::all_of(root["items"].items(), [&](Yaml each) { return add_resources(each, all); });
-  const Yaml about = root["metadata"];
+    return std::ranges::all_of(root["items"].items(),
+                               [&](yaml::Value each) { return add_resources(each, all); });
+  const yaml::Value about = root["metadata"];
   if (root["kind"])
     all.push_back({root["kind"].text(), about["name"].text(), about["namespace"].text(), root});
   return all.size() <= most_resources;
@@ -37,9 +38,9 @@ bool is_our_image(std::string_view image, const plan::Plan* plan) {
 }
 
 /// For an image of any name: the plan's probe port alone is not enough, Prometheus has the same.
-bool answers_probes(Yaml container, const plan::Plan* plan) {
+bool answers_probes(yaml::Value container, const plan::Plan* plan) {
   if (plan == nullptr || !plan->pod.probes) return false;
-  const bool has_port = std::ranges::any_of(container["ports"].items(), [&](Yaml port) {
+  const bool has_port = std::ranges::any_of(container["ports"].items(), [&](yaml::Value port) {
     return port["containerPort"].number(0) == plan->pod.probes->port;
   });
   constexpr std::array<std::string_view, 3> ours = {"/startupz", "/livez", "/readyz"};
@@ -73,26 +74,26 @@ std::optional<std::vector<std::string>> behind_our_name(const std::vector<std::s
 std::optional<Workload> workload_of(const Resource& resource) {
   constexpr std::array<std::string_view, 6> with_template = {
       "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "ReplicationController"};
-  const Yaml spec = resource.root["spec"];
+  const yaml::Value spec = resource.root["spec"];
   if (resource.kind == "Pod") return Workload{resource, spec, resource.root["metadata"]["labels"], {}};
   if (std::ranges::find(with_template, resource.kind) == with_template.end()) return std::nullopt;
-  const Yaml pod = spec["template"];
+  const yaml::Value pod = spec["template"];
   return Workload{resource, pod["spec"], pod["metadata"]["labels"], {}};
 }
 
 }  // namespace
 
-bool is_ours(Yaml container, const plan::Plan* plan) {
+bool is_ours(yaml::Value container, const plan::Plan* plan) {
   const std::vector<std::string> words = words_of(container);
   if (const auto more = behind_our_name(words)) return runs(*more);
   const bool by_image = is_our_image(container["image"].text(), plan) && !container["command"];
   return by_image ? runs(words) : answers_probes(container, plan);
 }
 
-std::vector<std::string> words_of(Yaml container) {
+std::vector<std::string> words_of(yaml::Value container) {
   std::vector<std::string> words;
   for (const char* key : {"command", "args"}) {
-    for (const Yaml each : container[key].items()) words.push_back(each.text());
+    for (const yaml::Value each : container[key].items()) words.push_back(each.text());
   }
   return words;
 }
@@ -108,13 +109,25 @@ const Resource* Manifest::find(std::string_view kind, std::string_view name, std
   return found == resources.end() ? nullptr : &*found;
 }
 
+namespace {
+
+plan::Problem problem_of(const std::string& file, std::string_view text, yaml::Refused refused) {
+  return {plan::Severity::error,
+          {file, refused.line, refused.column},
+          "",
+          std::move(refused.what),
+          text.contains("{{") ? "give the rendered manifest, not a template: helm template CHART" : ""};
+}
+
+}  // namespace
+
 std::expected<Manifest, plan::Problem> read_manifest(const std::string& file, std::string_view text) {
   Manifest manifest;
   manifest.file = file == "-" ? "<stdin>" : file;
-  std::expected<YamlFile, plan::Problem> parsed = parse_yaml(manifest.file, text);
-  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  auto parsed = yaml::parse(text);
+  if (!parsed) return std::unexpected(problem_of(manifest.file, text, std::move(parsed.error())));
   manifest.yaml = std::move(*parsed);
-  for (const Yaml document : manifest.yaml.documents) {
+  for (const yaml::Value document : manifest.yaml.documents) {
     if (add_resources(document, manifest.resources)) continue;
     return std::unexpected(plan::Problem{plan::Severity::error,
                                          {manifest.file, document.line(), document.column()},
@@ -131,7 +144,7 @@ std::vector<Workload> find_workloads(const Manifest& manifest, const plan::Plan*
     std::optional<Workload> workload = workload_of(resource);
     if (!workload) continue;
     for (const char* key : {"containers", "initContainers"}) {
-      for (const Yaml container : workload->pod[key].items()) {
+      for (const yaml::Value container : workload->pod[key].items()) {
         if (!is_ours(container, plan)) continue;
         workload->container = container;
         found.push_back(*workload);
@@ -169,20 +182,20 @@ Finding no_workload(const Manifest& manifest) {
 
 namespace {
 
-std::vector<Yaml> config_maps_of(const Mount& mount) {
+std::vector<yaml::Value> config_maps_of(const Mount& mount) {
   if (mount.kind == Mount::Kind::config_map) return {mount.source};
-  std::vector<Yaml> maps;
+  std::vector<yaml::Value> maps;
   if (mount.kind != Mount::Kind::projected) return maps;
-  for (const Yaml each : mount.source["sources"].items()) {
+  for (const yaml::Value each : mount.source["sources"].items()) {
     if (each["configMap"]) maps.push_back(each["configMap"]);
   }
   return maps;
 }
 
 /// The name of a key's file: by `items` only those that are listed, under their `path`.
-std::string file_name(Yaml map, const std::string& key) {
+std::string file_name(yaml::Value map, const std::string& key) {
   if (!map["items"]) return key;
-  for (const Yaml each : map["items"].items()) {
+  for (const yaml::Value each : map["items"].items()) {
     if (each["key"].text() == key) return each["path"].text();
   }
   return {};
@@ -211,14 +224,14 @@ std::string expanded(std::string_view text, const std::map<std::string, std::str
 /// envFrom first, then env, of which a later one wins and may name what came before.
 std::map<std::string, std::string> variables_of(const Manifest& manifest, const Workload& workload) {
   std::map<std::string, std::string> values;
-  for (const Yaml each : workload.container["envFrom"].items()) {
+  for (const yaml::Value each : workload.container["envFrom"].items()) {
     const Resource* map =
         manifest.find("ConfigMap", each["configMapRef"]["name"].text(), workload.resource.space);
     if (map == nullptr) continue;
     for (const auto& [key, value] : map->root["data"].entries())
       values[each["prefix"].text() + key] = value.text();
   }
-  for (const Yaml each : workload.container["env"].items()) {
+  for (const yaml::Value each : workload.container["env"].items()) {
     const std::string name = each["name"].text();
     if (each["value"].is_text()) values[name] = expanded(each["value"].text(), values);
     if (each["valueFrom"]) values.erase(name);  // not known, but not the earlier one
@@ -231,7 +244,7 @@ std::map<std::string, std::string> variables_of(const Manifest& manifest, const 
 std::vector<ConfigFile> config_files(const Manifest& manifest, const Workload& workload) {
   std::vector<ConfigFile> files;
   for (const Mount& mount : mounts_of(workload)) {
-    for (const Yaml map : config_maps_of(mount)) {
+    for (const yaml::Value map : config_maps_of(mount)) {
       const Resource* resource = manifest.find("ConfigMap", map["name"].text(), workload.resource.space);
       if (resource == nullptr) continue;
       for (const auto& [key, value] : resource->root["data"].entries()) {
@@ -281,9 +294,9 @@ std::vector<plan::Override> overrides_of(const Manifest& manifest, const Workloa
 
 // ---------------------------------------------------------------------------------------------
 
-std::optional<std::int64_t> port_number(Yaml container, Yaml port) {
+std::optional<std::int64_t> port_number(yaml::Value container, yaml::Value port) {
   if (port.is_number()) return port.number(0);
-  for (const Yaml each : container["ports"].items()) {
+  for (const yaml::Value each : container["ports"].items()) {
     if (each["name"].is_text() && each["name"].text() == port.text()) return each["containerPort"].number(0);
   }
   return std::nullopt;
@@ -304,7 +317,7 @@ void find_volume(const Workload& workload, Mount& mount) {
                                           {"projected", projected},
                                           {"emptyDir", empty},
                                           {"hostPath", host}}};
-  for (const Yaml volume : workload.pod["volumes"].items()) {
+  for (const yaml::Value volume : workload.pod["volumes"].items()) {
     if (volume["name"].text() != mount.volume) continue;
     mount.kind = other;
     for (const Word& word : words) {
@@ -314,7 +327,7 @@ void find_volume(const Workload& workload, Mount& mount) {
     }
     return;
   }
-  for (const Yaml claimed : workload.resource.root["spec"]["volumeClaimTemplates"].items()) {
+  for (const yaml::Value claimed : workload.resource.root["spec"]["volumeClaimTemplates"].items()) {
     if (claimed["metadata"]["name"].text() != mount.volume) continue;
     mount.kind = claim;
     mount.source = claimed;
@@ -325,7 +338,7 @@ void find_volume(const Workload& workload, Mount& mount) {
 
 std::vector<Mount> mounts_of(const Workload& workload) {
   std::vector<Mount> mounts;
-  for (const Yaml each : workload.container["volumeMounts"].items()) {
+  for (const yaml::Value each : workload.container["volumeMounts"].items()) {
     Mount mount;
     mount.node = each;
     mount.path = each["mountPath"].text();

@@ -34,13 +34,14 @@ double seconds(plan::Duration duration) { return static_cast<double>(duration.co
 
 std::span<const PodCheckEntry> all_pod_checks() { return entries; }
 
-void PodView::add(Findings& all, Severity severity, std::string_view check, Yaml place, std::string_view key,
-                  std::string_view what, std::string_view why, std::string_view fix) const {
+void PodView::add(Findings& all, Severity severity, std::string_view check, yaml::Value place,
+                  std::string_view key, std::string_view what, std::string_view why,
+                  std::string_view fix) const {
   const std::string whole = fmt::format("{}/{} {}", workload.resource.kind, workload.resource.name, key);
   doctor::add(all, severity, check, {manifest.file, place.line(), place.column()}, whole, what, why, fix);
 }
 
-Findings PodView::one(Severity severity, std::string_view check, Yaml place, std::string_view key,
+Findings PodView::one(Severity severity, std::string_view check, yaml::Value place, std::string_view key,
                       std::string_view what, std::string_view why, std::string_view fix) const {
   Findings all;
   add(all, severity, check, place, key, what, why, fix);
@@ -64,13 +65,13 @@ Findings check_pod(const Manifest& manifest, const Workload& workload, const pla
 
 Findings check_update(const PodView& pod) {
   const Resource& resource = pod.workload.resource;
-  const Yaml spec = resource.root["spec"];
+  const yaml::Value spec = resource.root["spec"];
   constexpr const char* why =
       "two pods on one data directory: the second ends with exit 77, and the update hangs (T25)";
   Findings found;
   if (resource.kind == "Deployment" && spec["strategy"]["type"].text() != "Recreate") {
-    const Yaml strategy = spec["strategy"];
-    const Yaml place = strategy["type"] ? strategy["type"] : place_of(spec, "strategy");
+    const yaml::Value strategy = spec["strategy"];
+    const yaml::Value place = strategy["type"] ? strategy["type"] : place_of(spec, "strategy");
     pod.add(found, Severity::error, "update-strategy", place, "spec.strategy.type",
             strategy["type"] ? fmt::format("it is {}", strategy["type"].text())
                              : "it is not set, which means RollingUpdate",
@@ -92,7 +93,7 @@ Findings check_update(const PodView& pod) {
             "use a Deployment with strategy Recreate, or a StatefulSet");
   }
   for (const Resource& each : pod.manifest.resources) {
-    const Yaml target = each.root["spec"]["scaleTargetRef"];
+    const yaml::Value target = each.root["spec"]["scaleTargetRef"];
     if (each.kind != "HorizontalPodAutoscaler" || target["name"].text() != resource.name ||
         target["kind"].text() != resource.kind || !same_namespace(each.space, resource.space) ||
         each.root["spec"]["maxReplicas"].number(2) <= 1)
@@ -106,10 +107,10 @@ Findings check_update(const PodView& pod) {
 namespace {
 
 /// How long preStop sleeps: it runs first, and its time is taken off the grace.
-std::int64_t pre_stop_seconds(Yaml container) {
-  const Yaml hook = container["lifecycle"]["preStop"];
+std::int64_t pre_stop_seconds(yaml::Value container) {
+  const yaml::Value hook = container["lifecycle"]["preStop"];
   std::string said;  // "/bin/sh -c sleep 20 && ..."
-  for (const Yaml each : hook["exec"]["command"].items()) said += each.text() + ' ';
+  for (const yaml::Value each : hook["exec"]["command"].items()) said += each.text() + ' ';
   constexpr std::string_view word = "sleep ";
   const std::size_t at = said.find(word);
   std::int64_t seconds = 0;
@@ -125,8 +126,8 @@ Findings check_grace_of_probes(const PodView& pod) {
   constexpr std::int64_t enough_for_a_hang = 10;
   Findings found;
   for (const char* key : {"livenessProbe", "startupProbe"}) {
-    const Yaml probe = pod.workload.container[key];
-    const Yaml grace = probe["terminationGracePeriodSeconds"];
+    const yaml::Value probe = pod.workload.container[key];
+    const yaml::Value grace = probe["terminationGracePeriodSeconds"];
     if (!grace || std::chrono::seconds(grace.number(0)) > pod.plan.pod.grace) continue;
     const bool by_livez =
         std::string_view(key) == "livenessProbe" && probe["httpGet"]["path"].text() == "/livez";
@@ -143,8 +144,8 @@ Findings check_grace_of_probes(const PodView& pod) {
 
 Findings check_grace(const PodView& pod) {
   Findings found = check_grace_of_probes(pod);
-  const Yaml spec = pod.workload.pod;
-  const Yaml grace = spec["terminationGracePeriodSeconds"];
+  const yaml::Value spec = pod.workload.pod;
+  const yaml::Value grace = spec["terminationGracePeriodSeconds"];
   constexpr std::int64_t kubernetes_default = 30;
   const std::int64_t given = grace.number(kubernetes_default);
   const std::int64_t before = pre_stop_seconds(pod.workload.container);
@@ -163,7 +164,7 @@ namespace {
 
 void check_host_ports(const PodView& pod, Findings& found) {
   const auto proxyd = pod.plan.find("proxyd");
-  for (const Yaml each : pod.workload.container["ports"].items()) {
+  for (const yaml::Value each : pod.workload.container["ports"].items()) {
     if (!each["hostPort"] || (proxyd && each["containerPort"].number(0) == pod.plan.services[*proxyd].port))
       continue;
     pod.add(found, Severity::error, "namespaces", each.key("hostPort"), "ports.hostPort",
@@ -176,7 +177,7 @@ void check_host_ports(const PodView& pod, Findings& found) {
 }  // namespace
 
 Findings check_isolation(const PodView& pod) {
-  const Yaml spec = pod.workload.pod;
+  const yaml::Value spec = pod.workload.pod;
   Findings found;
   if (!spec["enableServiceLinks"].is_false()) {
     pod.add(found, Severity::warning, "service-links", place_of(spec, "enableServiceLinks"),
@@ -205,8 +206,8 @@ Findings check_isolation(const PodView& pod) {
 
 namespace {
 
-Yaml security(const PodView& pod, std::string_view key) {
-  const Yaml own = pod.workload.container["securityContext"][key];
+yaml::Value security(const PodView& pod, std::string_view key) {
+  const yaml::Value own = pod.workload.container["securityContext"][key];
   return own ? own : pod.workload.pod["securityContext"][key];
 }
 
@@ -220,9 +221,9 @@ bool mounts_claim(const Workload& workload) {
 }  // namespace
 
 Findings check_user(const PodView& pod) {
-  const Yaml user = security(pod, "runAsUser");
-  const Yaml group = pod.workload.pod["securityContext"]["fsGroup"];
-  const Yaml place = place_of(pod.workload.pod, "securityContext");
+  const yaml::Value user = security(pod, "runAsUser");
+  const yaml::Value group = pod.workload.pod["securityContext"]["fsGroup"];
+  const yaml::Value place = place_of(pod.workload.pod, "securityContext");
   const bool not_root = security(pod, "runAsNonRoot").is_true();
   Findings found;
   if (user && user.number(0) == 0) {
@@ -238,7 +239,7 @@ Findings check_user(const PodView& pod) {
   }
   const bool no_root = user ? user.number(0) > 0 : not_root;
   if (no_root && !group && mounts_claim(pod.workload)) {
-    const Yaml misplaced = pod.workload.container["securityContext"].key("fsGroup");
+    const yaml::Value misplaced = pod.workload.container["securityContext"].key("fsGroup");
     pod.add(found, Severity::error, "user", misplaced ? misplaced : place, "securityContext.fsGroup",
             misplaced ? "a container has none: it belongs to the pod's securityContext"
             : user    ? fmt::format("it is not set, and uid {} does not own a new volume", user.number(0))
@@ -257,8 +258,8 @@ Findings check_user(const PodView& pod) {
 }
 
 Findings check_resources(const PodView& pod) {
-  const Yaml container = pod.workload.container;
-  const Yaml place = place_of(container, "resources");
+  const yaml::Value container = pod.workload.container;
+  const yaml::Value place = place_of(container, "resources");
   Findings found;
   if (!container["resources"]["limits"]["memory"] && !pod.workload.pod["resources"]["limits"]["memory"]) {
     pod.add(found, Severity::note, "resources", place, "resources.limits.memory",

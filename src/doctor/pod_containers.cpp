@@ -8,10 +8,12 @@ namespace arizuko::doctor {
 
 namespace {
 
-bool same(Yaml one, Yaml other) { return one.line() == other.line() && one.column() == other.column(); }
+bool same(yaml::Value one, yaml::Value other) {
+  return one.line() == other.line() && one.column() == other.column();
+}
 
 /// Of an init container: the next one waits for its end. With restartPolicy Always it is a sidecar.
-bool must_end(Yaml init_container) { return init_container["restartPolicy"].text() != "Always"; }
+bool must_end(yaml::Value init_container) { return init_container["restartPolicy"].text() != "Always"; }
 
 bool is_shell(std::string_view word) {
   const std::string_view name = program_of(word);
@@ -19,7 +21,7 @@ bool is_shell(std::string_view word) {
 }
 
 /// The daemon that a container runs alone: by its command, or by an image called arizuko-<daemon>.
-const plan::Service* daemon_of(const PodView& pod, Yaml container) {
+const plan::Service* daemon_of(const PodView& pod, yaml::Value container) {
   const std::vector<std::string> words = words_of(container);
   const std::string image = container["image"].text();
   const std::string name = fmt::format("{}:", program_of(image.substr(0, image.find('@'))));
@@ -33,7 +35,7 @@ const plan::Service* daemon_of(const PodView& pod, Yaml container) {
 }
 
 /// `arizuko create` before each start: the guide's init container.
-bool seeds(Yaml container) {
+bool seeds(yaml::Value container) {
   const std::vector<std::string> words = words_of(container);
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     if (program_of(words[i]) == "arizuko" && words[i + 1] == "create") return true;
@@ -41,7 +43,7 @@ bool seeds(Yaml container) {
   return std::ranges::any_of(words, [](const std::string& each) { return each.contains("arizuko create "); });
 }
 
-void look_at_other(const PodView& pod, Yaml other, std::string_view key, Findings& found) {
+void look_at_other(const PodView& pod, yaml::Value other, std::string_view key, Findings& found) {
   const std::string name = other["name"].text();
   const auto add = [&](std::string_view what, std::string_view why, std::string_view fix) {
     pod.add(found, Severity::error, "containers", other, fmt::format("{}.{}", key, name), what, why, fix);
@@ -66,10 +68,10 @@ void look_at_other(const PodView& pod, Yaml other, std::string_view key, Finding
 
 /// How ours is started: as PID 1, by its own name, once.
 void look_at_ours(const PodView& pod, Findings& found) {
-  const Yaml container = pod.workload.container;
-  const std::vector<Yaml> command = container["command"].items();
-  const std::vector<Yaml> args = container["args"].items();
-  const auto add = [&](Severity severity, Yaml place, std::string_view key, std::string_view what,
+  const yaml::Value container = pod.workload.container;
+  const std::vector<yaml::Value> command = container["command"].items();
+  const std::vector<yaml::Value> args = container["args"].items();
+  const auto add = [&](Severity severity, yaml::Value place, std::string_view key, std::string_view what,
                        std::string_view why, std::string_view fix) {
     pod.add(found, severity, "containers", place, key, what, why, fix);
   };
@@ -96,8 +98,9 @@ void look_at_ours(const PodView& pod, Findings& found) {
 }  // namespace
 
 bool holds_up_the_pod(const PodView& pod) {
-  return std::ranges::any_of(pod.workload.pod["initContainers"].items(),
-                             [&](Yaml each) { return same(each, pod.workload.container) && must_end(each); });
+  return std::ranges::any_of(pod.workload.pod["initContainers"].items(), [&](yaml::Value each) {
+    return same(each, pod.workload.container) && must_end(each);
+  });
 }
 
 Findings check_containers(const PodView& pod) {
@@ -111,7 +114,7 @@ Findings check_containers(const PodView& pod) {
   }
   look_at_ours(pod, found);
   for (const char* key : {"containers", "initContainers"}) {
-    for (const Yaml other : pod.workload.pod[key].items()) {
+    for (const yaml::Value other : pod.workload.pod[key].items()) {
       if (!same(other, pod.workload.container)) look_at_other(pod, other, key, found);
     }
   }

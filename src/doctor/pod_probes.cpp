@@ -20,7 +20,7 @@ constexpr std::array<ProbeKind, 3> kinds = {{{Ask::startup, "startupProbe", "/st
                                              {Ask::live, "livenessProbe", "/livez"},
                                              {Ask::ready, "readinessProbe", "/readyz"}}};
 
-std::chrono::seconds patience(Yaml probe) {
+std::chrono::seconds patience(yaml::Value probe) {
   // Kubernetes: period 10 s, 3 failures, no delay.
   return std::chrono::seconds(probe["initialDelaySeconds"].number(0) +
                               probe["periodSeconds"].number(10) * probe["failureThreshold"].number(3));
@@ -31,7 +31,7 @@ std::string key_of(const ProbeKind& kind, std::string_view rest) {
 }
 
 Findings check_missing(const PodView& pod, const ProbeKind& kind) {
-  const Yaml container = pod.workload.container;
+  const yaml::Value container = pod.workload.container;
   switch (kind.ask) {
     case Ask::startup: return {};  // liveness by /livez does not need one
     case Ask::live:
@@ -45,11 +45,11 @@ Findings check_missing(const PodView& pod, const ProbeKind& kind) {
   return {};
 }
 
-Findings check_port(const PodView& pod, const ProbeKind& kind, Yaml action, std::string_view name) {
+Findings check_port(const PodView& pod, const ProbeKind& kind, yaml::Value action, std::string_view name) {
   const auto wrong = [&](std::string_view what, std::string_view why) {
     const std::string fix = pod.plan.pod.probes ? fmt::format("use port {}", pod.plan.pod.probes->port)
                                                 : "set pod.probes in the plan, as 0.0.0.0:9090";
-    const Yaml place = action["port"] ? action["port"] : action;
+    const yaml::Value place = action["port"] ? action["port"] : action;
     return pod.one(Severity::error, "probes", place, key_of(kind, fmt::format("{}.port", name)), what, why,
                    fix);
   };
@@ -75,7 +75,7 @@ Findings check_port(const PodView& pod, const ProbeKind& kind, Yaml action, std:
   return {};
 }
 
-Findings check_path(const PodView& pod, const ProbeKind& kind, Yaml get) {
+Findings check_path(const PodView& pod, const ProbeKind& kind, yaml::Value get) {
   constexpr std::array<std::string_view, 5> known = {"/livez", "/readyz", "/startupz", "/health", "/metrics"};
   const std::string path = get["path"].is_text() ? get["path"].text() : "/";
   const auto found = [&](Severity severity, std::string_view what, std::string_view why) {
@@ -104,9 +104,9 @@ Findings check_path(const PodView& pod, const ProbeKind& kind, Yaml get) {
   return {};
 }
 
-Findings check_patience(const PodView& pod, const ProbeKind& kind, Yaml probe) {
+Findings check_patience(const PodView& pod, const ProbeKind& kind, yaml::Value probe) {
   const std::chrono::seconds given = patience(probe);
-  const Yaml place = place_of(probe, probe["failureThreshold"] ? "failureThreshold" : "periodSeconds");
+  const yaml::Value place = place_of(probe, probe["failureThreshold"] ? "failureThreshold" : "periodSeconds");
   const plan::Duration start = longest_start(pod.plan, pod.snapshot);
   if (kind.ask == Ask::startup && given < start) {
     return pod.one(Severity::warning, "probes", place, key_of(kind, "failureThreshold"),
@@ -128,8 +128,8 @@ Findings check_patience(const PodView& pod, const ProbeKind& kind, Yaml probe) {
   return {};
 }
 
-Findings check_exec(const PodView& pod, const ProbeKind& kind, Yaml exec) {
-  const std::vector<Yaml> command = exec["command"].items();
+Findings check_exec(const PodView& pod, const ProbeKind& kind, yaml::Value exec) {
+  const std::vector<yaml::Value> command = exec["command"].items();
   const bool ours = command.size() >= 2 && command[0].text().ends_with("arizuko-init") &&
                     command[1].text() == "healthcheck";
   if (ours) return {};
@@ -138,9 +138,9 @@ Findings check_exec(const PodView& pod, const ProbeKind& kind, Yaml exec) {
                  fmt::format("use httpGet, path {}", kind.path));
 }
 
-Findings check_probe(const PodView& pod, const ProbeKind& kind, Yaml probe) {
+Findings check_probe(const PodView& pod, const ProbeKind& kind, yaml::Value probe) {
   Findings found = check_patience(pod, kind, probe);
-  if (const Yaml get = probe["httpGet"]) {
+  if (const yaml::Value get = probe["httpGet"]) {
     append(found, check_port(pod, kind, get, "httpGet"));
     append(found, check_path(pod, kind, get));
     if (get["host"]) {
@@ -154,7 +154,7 @@ Findings check_probe(const PodView& pod, const ProbeKind& kind, Yaml probe) {
               "it asks by HTTPS", "the probe port speaks HTTP only: the probe never succeeds",
               "leave it out");
     }
-  } else if (const Yaml tcp = probe["tcpSocket"]) {
+  } else if (const yaml::Value tcp = probe["tcpSocket"]) {
     append(found, check_port(pod, kind, tcp, "tcpSocket"));
     if (kind.ask == Ask::ready) {
       pod.add(found, Severity::warning, "probes", tcp, key_of(kind, "tcpSocket"),
@@ -162,7 +162,7 @@ Findings check_probe(const PodView& pod, const ProbeKind& kind, Yaml probe) {
               "the probe port takes one at once: people are sent to a pod that does not serve",
               "use httpGet, path /readyz");
     }
-  } else if (const Yaml exec = probe["exec"]) {
+  } else if (const yaml::Value exec = probe["exec"]) {
     append(found, check_exec(pod, kind, exec));
   } else {
     pod.add(found, Severity::error, "probes", probe, kind.key,
@@ -177,7 +177,7 @@ Findings check_probe(const PodView& pod, const ProbeKind& kind, Yaml probe) {
 Findings check_probes(const PodView& pod) {
   Findings found;
   for (const ProbeKind& kind : kinds) {
-    const Yaml probe = pod.workload.container[kind.key];
+    const yaml::Value probe = pod.workload.container[kind.key];
     append(found, probe ? check_probe(pod, kind, probe) : check_missing(pod, kind));
   }
   return found;

@@ -8,7 +8,7 @@ namespace arizuko::doctor {
 namespace {
 
 /// Every label that the Service asks for is the pod's.
-bool selects(Yaml selector, Yaml labels) {
+bool selects(yaml::Value selector, yaml::Value labels) {
   const auto wanted = selector.entries();
   return !wanted.empty() && std::ranges::all_of(wanted, [&](const auto& each) {
     return labels[each.first].is_text() && labels[each.first].text() == each.second.text();
@@ -27,9 +27,9 @@ std::string why_not(const PodView& pod, std::int64_t port, std::string_view hold
 }
 
 /// A port that another container of the pod says is its own: a sign-in proxy, a metrics exporter.
-bool is_of_another(const PodView& pod, Yaml target) {
-  const auto has = [&](Yaml container) {
-    return std::ranges::any_of(container["ports"].items(), [&](Yaml port) {
+bool is_of_another(const PodView& pod, yaml::Value target) {
+  const auto has = [&](yaml::Value container) {
+    return std::ranges::any_of(container["ports"].items(), [&](yaml::Value port) {
       return target.is_number() ? port["containerPort"].number(0) == target.number(0)
                                 : port["name"].is_text() && port["name"].text() == target.text();
     });
@@ -41,9 +41,9 @@ bool is_of_another(const PodView& pod, Yaml target) {
   return false;
 }
 
-void check_port(const PodView& pod, const Resource& service, Yaml entry, std::int64_t proxy,
+void check_port(const PodView& pod, const Resource& service, yaml::Value entry, std::int64_t proxy,
                 Findings& found) {
-  const Yaml target = entry["targetPort"] ? entry["targetPort"] : entry["port"];
+  const yaml::Value target = entry["targetPort"] ? entry["targetPort"] : entry["port"];
   const std::string key = fmt::format("<- Service/{} targetPort", service.name);
   const auto add = [&](Severity severity, std::string_view what, std::string_view why) {
     pod.add(found, severity, "service", target, key, what, why,
@@ -76,11 +76,11 @@ Findings check_services(const PodView& pod) {
   if (!proxyd) return {};
   Findings found;
   for (const Resource& each : pod.manifest.resources) {
-    const Yaml spec = each.root["spec"];
+    const yaml::Value spec = each.root["spec"];
     if (each.kind != "Service" || !same_namespace(each.space, pod.workload.resource.space) ||
         !selects(spec["selector"], pod.workload.labels))
       continue;
-    for (const Yaml port : spec["ports"].items())
+    for (const yaml::Value port : spec["ports"].items())
       check_port(pod, each, port, pod.plan.services[*proxyd].port, found);
   }
   return found;

@@ -28,9 +28,9 @@ bool plan_reads(const plan::Plan& plan, std::string_view directory) {
 }
 
 void check_env(const PodView& pod, Findings& found) {
-  for (const Yaml each : pod.workload.container["env"].items()) {
+  for (const yaml::Value each : pod.workload.container["env"].items()) {
     const std::string name = each["name"].text();
-    const Yaml from = each["valueFrom"];
+    const yaml::Value from = each["valueFrom"];
     if (from["secretKeyRef"]) {
       pod.add(found, Severity::warning, "secrets", each, "env",
               fmt::format("{} is a variable made of a Secret", name),
@@ -42,7 +42,7 @@ void check_env(const PodView& pod, Findings& found) {
               "mount the ConfigMap as a directory that the plan reads");
     }
   }
-  for (const Yaml each : pod.workload.container["envFrom"].items()) {
+  for (const yaml::Value each : pod.workload.container["envFrom"].items()) {
     if (each["secretRef"]) {
       pod.add(found, Severity::warning, "secrets", each, "envFrom",
               fmt::format("Secret {} is taken as variables", each["secretRef"]["name"].text()),
@@ -58,12 +58,13 @@ void check_env(const PodView& pod, Findings& found) {
 
 bool projects_secrets(const Mount& mount) {
   return mount.kind == Mount::Kind::projected &&
-         std::ranges::any_of(mount.source["sources"].items(), [](Yaml each) { return bool(each["secret"]); });
+         std::ranges::any_of(mount.source["sources"].items(),
+                             [](yaml::Value each) { return bool(each["secret"]); });
 }
 
 /// `items` of a Secret: what is not listed does not come, a new token neither.
-void check_items(const PodView& pod, Yaml items, Findings& found) {
-  for (const Yaml each : items.items()) {
+void check_items(const PodView& pod, yaml::Value items, Findings& found) {
+  for (const yaml::Value each : items.items()) {
     if (each["path"].text() == each["key"].text()) continue;
     pod.add(found, Severity::warning, "secrets", each, "volumes.secret.items",
             fmt::format("the key {} becomes the file {}", each["key"].text(), each["path"].text()),
@@ -77,7 +78,8 @@ void check_mount(const PodView& pod, const Mount& mount, Findings& found) {
   if (!secret && mount.kind != Mount::Kind::config_map && mount.kind != Mount::Kind::projected) return;
   if (plan_reads(pod.plan, mount.path) && !mount.by_sub_path) {
     if (mount.kind == Mount::Kind::secret) check_items(pod, mount.source["items"], found);
-    for (const Yaml each : mount.source["sources"].items()) check_items(pod, each["secret"]["items"], found);
+    for (const yaml::Value each : mount.source["sources"].items())
+      check_items(pod, each["secret"]["items"], found);
   }
   if (mount.by_sub_path) {
     pod.add(found, secret ? Severity::warning : Severity::note, "secrets", place_of(mount.node, "subPath"),
@@ -98,8 +100,10 @@ namespace {
 
 /// By a directory that the plan reads or by variables; from a Secret or a store's own driver.
 bool brings_secrets(const PodView& pod) {
-  const Yaml container = pod.workload.container;
-  const auto of_secret = [](Yaml each) { return each["secretRef"] || each["valueFrom"]["secretKeyRef"]; };
+  const yaml::Value container = pod.workload.container;
+  const auto of_secret = [](yaml::Value each) {
+    return each["secretRef"] || each["valueFrom"]["secretKeyRef"];
+  };
   if (std::ranges::any_of(container["envFrom"].items(), of_secret) ||
       std::ranges::any_of(container["env"].items(), of_secret))
     return true;
@@ -145,7 +149,7 @@ Findings check_secrets(const PodView& pod) {
 Findings check_values(const PodView& pod) {
   constexpr const char* why = "everybody who reads the repository, the Deployment or the ConfigMap has it";
   Findings found;
-  for (const Yaml each : pod.workload.container["env"].items()) {
+  for (const yaml::Value each : pod.workload.container["env"].items()) {
     if (!sounds_secret(each["name"].text()) || each["value"].text().empty()) continue;
     pod.add(found, Severity::warning, "values", each, "env",
             fmt::format("the value of {} stands in the manifest", each["name"].text()), why,
@@ -182,11 +186,11 @@ bool can_write(const Mount& mount) {
 void check_claim(const PodView& pod, const Mount& mount, Findings& found) {
   const Resource* claim = pod.manifest.find("PersistentVolumeClaim", mount.source["claimName"].text(),
                                             pod.workload.resource.space);
-  const Yaml root = claim != nullptr                      ? claim->root
-                    : mount.source["volumeClaimTemplate"] ? mount.source["volumeClaimTemplate"]
-                                                          : mount.source;
-  const Yaml modes = root["spec"]["accessModes"];
-  for (const Yaml each : modes.items()) {
+  const yaml::Value root = claim != nullptr                      ? claim->root
+                           : mount.source["volumeClaimTemplate"] ? mount.source["volumeClaimTemplate"]
+                                                                 : mount.source;
+  const yaml::Value modes = root["spec"]["accessModes"];
+  for (const yaml::Value each : modes.items()) {
     if (each.text() != "ReadWriteMany" && each.text() != "ReadOnlyMany") continue;
     pod.add(found, Severity::warning, "volume", each, "accessModes",
             fmt::format("{} is asked for", each.text()),
@@ -198,8 +202,8 @@ void check_claim(const PodView& pod, const Mount& mount, Findings& found) {
 
 void check_data_dir(const PodView& pod, const std::vector<Mount>& mounts, Findings& found) {
   const std::string& path = pod.plan.pod.data_dir;
-  const Yaml container = pod.workload.container;
-  const auto add = [&](Severity severity, Yaml place, std::string_view what, std::string_view why,
+  const yaml::Value container = pod.workload.container;
+  const auto add = [&](Severity severity, yaml::Value place, std::string_view what, std::string_view why,
                        std::string_view fix) {
     pod.add(found, severity, "writable-paths", place, "volumeMounts", what, why, fix);
   };
@@ -240,7 +244,7 @@ Findings check_storage(const PodView& pod) {
   Findings found;
   const std::vector<Mount> mounts = mounts_of(pod.workload);
   check_data_dir(pod, mounts, found);
-  const Yaml read_only = pod.workload.container["securityContext"]["readOnlyRootFilesystem"];
+  const yaml::Value read_only = pod.workload.container["securityContext"]["readOnlyRootFilesystem"];
   if (!read_only.is_true()) return found;
   // Without these the host falls back to what it can write, in the end to an abstract socket.
   const plan::Pod& plan = pod.plan.pod;

@@ -19,35 +19,35 @@ struct PodView {
   const plan::Plan& plan;
   const env::Snapshot& snapshot;
 
-  Findings one(Severity severity, std::string_view check, Yaml place, std::string_view key,
+  Findings one(Severity severity, std::string_view check, yaml::Value place, std::string_view key,
                std::string_view what, std::string_view why, std::string_view fix) const;
-  void add(Findings& all, Severity severity, std::string_view check, Yaml place, std::string_view key,
+  void add(Findings& all, Severity severity, std::string_view check, yaml::Value place, std::string_view key,
            std::string_view what, std::string_view why, std::string_view fix) const;
 };
 
 /// Where `key` of `parent` stands, or `parent` itself when it does not.
-inline Yaml place_of(Yaml parent, std::string_view key) {
-  const Yaml found = parent.key(key);
+inline yaml::Value place_of(yaml::Value parent, std::string_view key) {
+  const yaml::Value found = parent.key(key);
   return found ? found : parent;
 }
 
 /// `command` and `args`, one after the other.
-std::vector<std::string> words_of(Yaml container);
+std::vector<std::string> words_of(yaml::Value container);
 /// Whether it runs an instance; without a plan its probe port is not looked at.
-bool is_ours(Yaml container, const plan::Plan* plan);
+bool is_ours(yaml::Value container, const plan::Plan* plan);
 /// What stands behind the last slash.
 inline std::string_view program_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 /// A port by number or by the name that the container gives it.
-std::optional<std::int64_t> port_number(Yaml container, Yaml port);
+std::optional<std::int64_t> port_number(yaml::Value container, yaml::Value port);
 
 struct Mount {
-  Yaml node;
+  yaml::Value node;
   std::string path;
   std::string volume;
   enum class Kind { missing, claim, secret, config_map, projected, empty, host, other };
   Kind kind = Kind::missing;
-  Yaml source;  // what the volume is made of
+  yaml::Value source;  // what the volume is made of
   bool read_only = false;
   bool by_sub_path = false;
 };

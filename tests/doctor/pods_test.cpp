@@ -134,6 +134,13 @@ TEST_CASE("pods: Lists that hold each other again and again are refused, not wal
   CHECK(plan::to_text(manifest.error()) == "bomb.yaml:1:1: more than 10000 resources");
 }
 
+TEST_CASE("pods: a template is refused in its line, with what renders it") {
+  const auto manifest = read_manifest("chart.yaml", "x: {a: {{ .Values.name }}}\n");
+  REQUIRE_FALSE(manifest);
+  CHECK(plan::to_text(manifest.error()).starts_with("chart.yaml:1:"));
+  CHECK(has(plan::to_text(manifest.error()), "helm template"));
+}
+
 TEST_CASE("pods: nothing at all is told so, for what should have written it has failed") {
   CHECK(has(only(check_text("empty.yaml", "")).what, "there is no resource in it"));
 }

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "arizuko/doctor/finding.hpp"
-#include "arizuko/doctor/yaml.hpp"
 #include "arizuko/env/snapshot.hpp"
 #include "arizuko/plan/load.hpp"
+#include "arizuko/yaml/tree.hpp"
 
 namespace arizuko::doctor {
 
@@ -24,7 +24,7 @@ struct Resource {
   std::string kind;
   std::string name;
   std::string space;  // its namespace; empty: the one that it is applied to
-  Yaml root;
+  yaml::Value root;
 };
 
 /// Where one of them is not named, they are taken for the same.
@@ -32,7 +32,7 @@ bool same_namespace(std::string_view one, std::string_view other);
 
 struct Manifest {
   std::string file;  // as named; "-" is shown as <stdin>
-  YamlFile yaml;
+  yaml::File yaml;
   std::vector<Resource> resources;  // those of a List too
   const Resource* find(std::string_view kind, std::string_view name, std::string_view space) const;
 };
@@ -41,10 +41,10 @@ struct Manifest {
 std::expected<Manifest, plan::Problem> read_manifest(const std::string& file, std::string_view text);
 
 struct Workload {
-  Resource resource;  // Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or Pod
-  Yaml pod;           // the pod's spec
-  Yaml labels;        // of the pod
-  Yaml container;     // ours
+  Resource resource;      // Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or Pod
+  yaml::Value pod;        // the pod's spec
+  yaml::Value labels;     // of the pod
+  yaml::Value container;  // ours
 };
 
 /// Those whose container runs an instance: by its command, its image's name, or probes that ask the plan's

@@ -1,4 +1,4 @@
-#include "arizuko/doctor/yaml.hpp"
+#include "arizuko/yaml/tree.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-namespace arizuko::doctor {
+namespace arizuko::yaml {
 
 namespace {
 
@@ -40,7 +40,7 @@ std::string text_of(const yaml_char_t* text) {
 /// Builds the tree from libyaml's events, a stack of what is open.
 class Builder {
  public:
-  Builder(const std::string& file, std::string_view text) : file_(file), text_(text) {
+  explicit Builder(std::string_view text) : text_(text) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -49,7 +49,7 @@ class Builder {
   Builder& operator=(const Builder&) = delete;
   ~Builder() { yaml_parser_delete(&parser_); }
 
-  std::expected<YamlFile, plan::Problem> run() {
+  std::expected<File, Refused> run() {
     for (;;) {
       const Event event(parser_);
       if (!event.valid()) return std::unexpected(syntax_error());
@@ -61,11 +61,11 @@ class Builder {
 
  private:
   struct Open {
-    YamlNode* node;
-    const YamlNode* key = nullptr;  // of a mapping, when its value comes next
+    Node* node;
+    const Node* key = nullptr;  // of a mapping, when its value comes next
     std::set<std::string> keys;
     std::string anchor;
-    const YamlNode* merged = nullptr;  // the value of `<<`
+    const Node* merged = nullptr;  // the value of `<<`
   };
 
   void take(const yaml_event_t& event) {
@@ -74,10 +74,10 @@ class Builder {
       case YAML_SCALAR_EVENT: take_scalar(event); break;
       case YAML_ALIAS_EVENT: take_alias(event); break;
       case YAML_SEQUENCE_START_EVENT:
-        open(event, YamlNode::Kind::sequence, text_of(event.data.sequence_start.anchor));
+        open(event, Node::Kind::sequence, text_of(event.data.sequence_start.anchor));
         break;
       case YAML_MAPPING_START_EVENT:
-        open(event, YamlNode::Kind::mapping, text_of(event.data.mapping_start.anchor));
+        open(event, Node::Kind::mapping, text_of(event.data.mapping_start.anchor));
         break;
       case YAML_SEQUENCE_END_EVENT:
       case YAML_MAPPING_END_EVENT: close(); break;
@@ -88,10 +88,10 @@ class Builder {
     }
   }
 
-  YamlNode* make(const yaml_event_t& event, YamlNode::Kind kind) {
+  Node* make(const yaml_event_t& event, Node::Kind kind) {
     if (made_.nodes.size() >= most_nodes)
       refuse(event.start_mark, fmt::format("more than {} nodes", most_nodes));
-    YamlNode* node = made_.nodes.emplace_back(std::make_unique<YamlNode>()).get();
+    Node* node = made_.nodes.emplace_back(std::make_unique<Node>()).get();
     node->kind = kind;
     node->line = static_cast<std::uint32_t>(event.start_mark.line + 1);
     node->column = static_cast<std::uint32_t>(event.start_mark.column + 1);
@@ -100,11 +100,11 @@ class Builder {
 
   void take_scalar(const yaml_event_t& event) {
     const auto& scalar = event.data.scalar;
-    YamlNode* node = make(event, YamlNode::Kind::scalar);
+    Node* node = make(event, Node::Kind::scalar);
     node->text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
     node->quoted = scalar.style != YAML_PLAIN_SCALAR_STYLE;
     const bool null = node->text.empty() || node->text == "~" || node->text == "null";
-    if (!node->quoted && null) node->kind = YamlNode::Kind::nothing;
+    if (!node->quoted && null) node->kind = Node::Kind::nothing;
     if (scalar.anchor != nullptr) anchors_[text_of(scalar.anchor)] = node;
     place(node, event.start_mark);
   }
@@ -120,10 +120,10 @@ class Builder {
     place(found->second, event.start_mark);
   }
 
-  void open(const yaml_event_t& event, YamlNode::Kind kind, std::string anchor) {
+  void open(const yaml_event_t& event, Node::Kind kind, std::string anchor) {
     if (stack_.size() >= deepest)
       return refuse(event.start_mark, fmt::format("more than {} levels", deepest));
-    YamlNode* node = make(event, kind);
+    Node* node = make(event, kind);
     place(node, event.start_mark);
     stack_.push_back({node, nullptr, {}, std::move(anchor)});
   }
@@ -137,9 +137,9 @@ class Builder {
 
   /// `<<` names a mapping or a list of them: they fill in the keys that are not there, the first one wins.
   void merge(Open& top) {
-    const std::vector<const YamlNode*> alone = {top.merged};
-    for (const YamlNode* from : top.merged->kind == YamlNode::Kind::sequence ? top.merged->items : alone) {
-      if (from->kind != YamlNode::Kind::mapping)
+    const std::vector<const Node*> alone = {top.merged};
+    for (const Node* from : top.merged->kind == Node::Kind::sequence ? top.merged->items : alone) {
+      if (from->kind != Node::Kind::mapping)
         return refuse(*top.merged, "a merge key (<<) takes a mapping, or a list of them");
       for (const auto& each : from->entries) {
         if (!top.keys.insert(each.first->text).second) continue;
@@ -151,13 +151,13 @@ class Builder {
     }
   }
 
-  void place(const YamlNode* node, const yaml_mark_t& mark) {
+  void place(const Node* node, const yaml_mark_t& mark) {
     if (stack_.empty()) {
       made_.documents.emplace_back(node);
       return;
     }
     Open& top = stack_.back();
-    if (top.node->kind == YamlNode::Kind::sequence) {
+    if (top.node->kind == Node::Kind::sequence) {
       top.node->items.push_back(node);
     } else if (top.key == nullptr) {
       place_key(top, node, mark);
@@ -171,10 +171,10 @@ class Builder {
     }
   }
 
-  static bool is_merge_key(const YamlNode& key) { return key.text == "<<" && !key.quoted; }
+  static bool is_merge_key(const Node& key) { return key.text == "<<" && !key.quoted; }
 
-  void place_key(Open& top, const YamlNode* node, const yaml_mark_t& mark) {
-    if (node->kind != YamlNode::Kind::scalar) return refuse(mark, "a key that is no text");
+  void place_key(Open& top, const Node* node, const yaml_mark_t& mark) {
+    if (node->kind != Node::Kind::scalar) return refuse(mark, "a key that is no text");
     if (!top.keys.insert(node->text).second)
       return refuse(mark, fmt::format("the key {} stands here twice", node->text));
     top.key = node;
@@ -183,19 +183,15 @@ class Builder {
   void refuse(const yaml_mark_t& mark, std::string what) {
     if (!problem_) problem_ = at(mark.line + 1, mark.column + 1, std::move(what));
   }
-  void refuse(const YamlNode& node, std::string what) {
+  void refuse(const Node& node, std::string what) {
     if (!problem_) problem_ = at(node.line, node.column, std::move(what));
   }
 
-  plan::Problem at(std::size_t line, std::size_t column, std::string what) const {
-    return {plan::Severity::error,
-            {file_, static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(column)},
-            "",
-            std::move(what),
-            text_.contains("{{") ? "give the rendered manifest, not a template: helm template CHART" : ""};
+  Refused at(std::size_t line, std::size_t column, std::string what) const {
+    return {static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(column), std::move(what)};
   }
 
-  plan::Problem syntax_error() const {
+  Refused syntax_error() const {
     const std::string what = parser_.problem == nullptr ? "it cannot be read" : parser_.problem;
     if (parser_.error != YAML_READER_ERROR)
       return at(parser_.problem_mark.line + 1, parser_.problem_mark.column + 1, "no YAML or JSON: " + what);
@@ -206,81 +202,75 @@ class Builder {
               fmt::format("no YAML or JSON: {} (at byte {})", what, parser_.problem_offset));
   }
 
-  const std::string& file_;
   std::string_view text_;
   std::size_t merged_entries_ = 0;
   std::size_t aliases_ = 0;
   yaml_parser_t parser_{};
-  YamlFile made_;
+  File made_;
   std::vector<Open> stack_;
-  std::map<std::string, const YamlNode*> anchors_;
-  std::optional<plan::Problem> problem_;
+  std::map<std::string, const Node*> anchors_;
+  std::optional<Refused> problem_;
 };
 
-const std::pair<const YamlNode*, const YamlNode*>* entry(const YamlNode* node, std::string_view key) {
+const std::pair<const Node*, const Node*>* entry(const Node* node, std::string_view key) {
   if (node == nullptr) return nullptr;
   const auto found =
       std::ranges::find_if(node->entries, [&](const auto& each) { return each.first->text == key; });
   return found == node->entries.end() ? nullptr : &*found;
 }
 
-std::optional<std::int64_t> number_of(const YamlNode* node) {
-  if (node == nullptr || node->kind != YamlNode::Kind::scalar) return std::nullopt;
+std::optional<std::int64_t> number_of(const Node* node) {
+  if (node == nullptr || node->kind != Node::Kind::scalar) return std::nullopt;
   std::int64_t value = 0;
   const char* end = node->text.data() + node->text.size();
   const auto [stop, error] = std::from_chars(node->text.data(), end, value);
   return error == std::errc{} && stop == end ? std::optional(value) : std::nullopt;
 }
 
-bool is_one_of(const YamlNode* node, std::initializer_list<std::string_view> words) {
-  return node != nullptr && node->kind == YamlNode::Kind::scalar && !node->quoted &&
+bool is_one_of(const Node* node, std::initializer_list<std::string_view> words) {
+  return node != nullptr && node->kind == Node::Kind::scalar && !node->quoted &&
          std::ranges::find(words, node->text) != words.end();
 }
 
 }  // namespace
 
-Yaml Yaml::operator[](std::string_view key) const {
+Value Value::operator[](std::string_view key) const {
   const auto* found = entry(node_, key);
-  return found == nullptr ? Yaml{} : Yaml{found->second};
+  return found == nullptr ? Value{} : Value{found->second};
 }
 
-Yaml Yaml::key(std::string_view name) const {
+Value Value::key(std::string_view name) const {
   const auto* found = entry(node_, name);
-  return found == nullptr ? Yaml{} : Yaml{found->first};
+  return found == nullptr ? Value{} : Value{found->first};
 }
 
-std::vector<Yaml> Yaml::items() const {
-  std::vector<Yaml> all;
+std::vector<Value> Value::items() const {
+  std::vector<Value> all;
   if (node_ == nullptr) return all;
-  for (const YamlNode* each : node_->items) all.emplace_back(each);
+  for (const Node* each : node_->items) all.emplace_back(each);
   return all;
 }
 
-std::vector<std::pair<std::string, Yaml>> Yaml::entries() const {
-  std::vector<std::pair<std::string, Yaml>> all;
+std::vector<std::pair<std::string, Value>> Value::entries() const {
+  std::vector<std::pair<std::string, Value>> all;
   if (node_ == nullptr) return all;
-  for (const auto& [key, value] : node_->entries) all.emplace_back(key->text, Yaml{value});
+  for (const auto& [key, value] : node_->entries) all.emplace_back(key->text, Value{value});
   return all;
 }
 
-bool Yaml::is_true() const { return is_one_of(node_, {"true", "True", "TRUE", "yes", "Yes", "on", "On"}); }
-bool Yaml::is_false() const {
+bool Value::is_true() const { return is_one_of(node_, {"true", "True", "TRUE", "yes", "Yes", "on", "On"}); }
+bool Value::is_false() const {
   return is_one_of(node_, {"false", "False", "FALSE", "no", "No", "off", "Off"});
 }
-std::int64_t Yaml::number(std::int64_t otherwise) const { return number_of(node_).value_or(otherwise); }
-bool Yaml::is_number() const { return node_ != nullptr && !node_->quoted && number_of(node_).has_value(); }
+std::int64_t Value::number(std::int64_t otherwise) const { return number_of(node_).value_or(otherwise); }
+bool Value::is_number() const { return node_ != nullptr && !node_->quoted && number_of(node_).has_value(); }
 
-std::expected<YamlFile, plan::Problem> parse_yaml(const std::string& file, std::string_view text) {
-  if (text.size() > max_manifest_bytes) {
-    return std::unexpected(plan::Problem{plan::Severity::error,
-                                         {file, 0, 0},
-                                         "",
-                                         fmt::format("it is larger than {} MiB", max_manifest_bytes >> 20),
-                                         ""});
-  }
+std::expected<File, Refused> parse(std::string_view text) {
+  if (text.size() > most_bytes)
+    return std::unexpected(Refused{0, 0, fmt::format("it is larger than {} MiB", most_bytes >> 20)});
   // libyaml skips a byte order mark only where it guesses the encoding.
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  return Builder(file, text).run();
+  return Builder(text).run();
 }
 
-}  // namespace arizuko::doctor
+}  // namespace arizuko::yaml
