@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "arizuko/host/logs/shown.hpp"
+#include "arizuko/base/shown.hpp"
 
-using namespace arizuko::host;
+using namespace arizuko::base;
 
 TEST_CASE("shown: strangers' text is one line and drives no terminal") {
   CHECK(shown("plain \xC3\xA4\t") == "plain \xC3\xA4\t");
