@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <boost/json.hpp>
 
+#include "../doctor/planted.hpp"
 #include "captured.hpp"
 
 using arizuko::cli::Captured;
@@ -23,11 +24,19 @@ namespace {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-const std::string pods = ARIZUKO_SOURCE_DIR "/tests/doctor/pods/";
 const std::string stock = ARIZUKO_SOURCE_DIR "/etc/arizuko.toml";
 
+/// A manifest of tests/doctor/pods as a file.
+std::string pod_file(const std::string& name) {
+  const std::string directory = ARIZUKO_BINARY_DIR "/cli-pods";
+  std::filesystem::create_directories(directory);
+  const std::string path = directory + '/' + name;
+  std::ofstream(path, std::ios::binary) << arizuko::doctor::testing::planted_text(name);
+  return path;
+}
+
 Captured check_pod(const std::string& name, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words = {"check", "--plan", stock, "--pod", pods + name};
+  std::vector<std::string> words = {"check", "--plan", stock, "--pod", pod_file(name)};
   words.insert(words.end(), more.begin(), more.end());
   return type(words);
 }
@@ -166,8 +175,8 @@ TEST_CASE("check --pod: a sound manifest is 0, warnings only are 1, an error is 
 
 TEST_CASE("check --pod: a finding says file and line, what, why and the fix") {
   const Captured checked = check_pod("grace_short.yaml");
-  CHECK(checked.out == "error    grace  " + pods +
-                           "grace_short.yaml:51: Deployment/arizuko terminationGracePeriodSeconds: 40 s, and "
+  CHECK(checked.out == "error    grace  " + pod_file("grace_short.yaml") +
+                           ":51: Deployment/arizuko terminationGracePeriodSeconds: 40 s, and "
                            "the plan may take 40 s\n"
                            "                why: SIGKILL would come while adapters still sign off: messages "
                            "and sessions are lost\n"
@@ -188,7 +197,8 @@ TEST_CASE("check --pod: JSON has the same, and is JSON") {
 }
 
 TEST_CASE("check --pod: what cannot be read is 78 and a sentence with its place") {
-  CHECK(check_pod("nowhere.yaml").err == pods + "nowhere.yaml: No such file or directory\n");
+  CHECK(type({"check", "--plan", stock, "--pod", "/nowhere.yaml"}).err ==
+        "/nowhere.yaml: No such file or directory\n");
   const std::string path =
       std::filesystem::temp_directory_path() / fmt::format("arizuko-{}.yaml", ::getpid());
   std::ofstream(path) << "a: [1\nb: 2\n";
@@ -217,7 +227,7 @@ TEST_CASE("check --pod: no file of this machine that the plan reads values from 
 }
 
 TEST_CASE("check --pod: a plan that is mounted from the manifest is the one, unless --plan names another") {
-  CHECK(has(type({"check", "--pod", pods + "plan_of_its_own.yaml"}).out, "8095 is no port of the plan"));
+  CHECK(has(type({"check", "--pod", pod_file("plan_of_its_own.yaml")}).out, "8095 is no port of the plan"));
   CHECK_FALSE(has(check_pod("plan_of_its_own.yaml").out, "is no port of the plan"));
 }
 

@@ -1,11 +1,13 @@
-// `check --pod` over pods/*.yaml: a planted mistake a file, and beside it what must be found, where.
+// `check --pod` over the manifests of pods/: each has a planted mistake, and says what must be found, and
+// where.
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <sstream>
+#include <set>
 
 #include "arizuko/doctor/pod.hpp"
 #include "arizuko/host/sources/plan_files.hpp"
+#include "planted.hpp"
 #include "world.hpp"
 
 using namespace arizuko;
@@ -13,14 +15,6 @@ using namespace arizuko::doctor;
 using namespace arizuko::doctor::testing;
 
 namespace {
-
-const std::string directory = ARIZUKO_SOURCE_DIR "/tests/doctor/pods";
-
-std::string read(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  REQUIRE(in);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// What the manifest itself says of the environment; the first of a name wins, as in environ.
 plan::Lookup lookup_in(const std::vector<std::string>& environment) {
@@ -62,27 +56,6 @@ Findings check_text(const std::string& name, std::string_view text) {
   return all;
 }
 
-struct Expected {
-  std::string severity, check, what;
-  std::uint32_t line = 0;
-};
-
-/// "# finds: error grace 17 40 s, and the plan"
-std::vector<Expected> expected_of(const std::string& text) {
-  std::vector<Expected> all;
-  std::istringstream lines(text);
-  constexpr std::string_view mark = "# finds: ";
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with(mark) || line.substr(mark.size()) == "nothing") continue;
-    std::istringstream words(line.substr(mark.size()));
-    Expected one;
-    words >> one.severity >> one.check >> one.line >> std::ws;
-    std::getline(words, one.what);
-    all.push_back(one);
-  }
-  return all;
-}
-
 bool is(const Finding& finding, const Expected& expected) {
   return to_text(finding.severity) == expected.severity && finding.check == expected.check &&
          finding.where.line == expected.line && has(finding.what, expected.what);
@@ -91,38 +64,44 @@ bool is(const Finding& finding, const Expected& expected) {
 }  // namespace
 
 TEST_CASE("pods: every planted mistake is found in its line, and nothing else") {
-  std::vector<std::string> names;
-  for (const auto& each : std::filesystem::directory_iterator(directory))
-    names.push_back(each.path().filename());
-  std::ranges::sort(names);
-  CHECK(names.size() >= 60);
-  for (const std::string& name : names) {
-    const std::string text = read(directory + '/' + name);
-    REQUIRE_MESSAGE(has(text, "# finds: "), name);
-    std::vector<Expected> expected = expected_of(text);
-    for (const Finding& finding : check_text(name, text)) {
+  const std::vector<Planted> all = all_planted();
+  CHECK(all.size() >= 95);
+  for (const Planted& each : all) {
+    CAPTURE(each.name);
+    std::vector<Expected> expected = each.expected;
+    for (const Finding& finding : check_text(each.name, each.text)) {
       const auto one =
-          std::ranges::find_if(expected, [&](const Expected& each) { return is(finding, each); });
+          std::ranges::find_if(expected, [&](const Expected& some) { return is(finding, some); });
       CHECK_MESSAGE(one != expected.end(), to_text(finding.severity), " ", finding.check, " ", full(finding));
       if (one != expected.end()) expected.erase(one);
       CHECK_FALSE(finding.why.empty());
       CHECK_FALSE(finding.fix.empty());
     }
-    for (const Expected& each : expected)
-      FAIL_CHECK(name, ": not found: ", each.check, " ", each.line, " ", each.what);
+    for (const Expected& one : expected)
+      FAIL_CHECK(each.name, ": not found: ", one.check, " ", one.line, " ", one.what);
   }
 }
 
 TEST_CASE("pods: every check has a planted mistake") {
-  std::string all;
-  for (const auto& each : std::filesystem::directory_iterator(directory)) all += read(each.path());
+  std::set<std::string, std::less<>> planted;
+  for (const Planted& each : all_planted())
+    for (const Expected& one : each.expected) planted.insert(one.check);
   for (const PodCheckEntry& each : all_pod_checks()) {
     CAPTURE(each.name);
-    const bool planted = has(all, fmt::format("# finds: error {} ", each.name)) ||
-                         has(all, fmt::format("# finds: warning {} ", each.name)) ||
-                         has(all, fmt::format("# finds: note {} ", each.name));
-    CHECK(planted);
+    CHECK(planted.contains(each.name));
   }
+}
+
+TEST_CASE("pods: a change that changes nothing, or that fits nowhere or twice, is no manifest") {
+  const planted::Lines base = {"a: 1", "b: 2", "a: 1"};
+  const auto made = [&](const planted::Lines& change) {
+    return planted::Patch("x.yaml", base, change).made().text;
+  };
+  CHECK(made({"-b: 2", "+b: 3"}) == "a: 1\nb: 3\na: 1\n");
+  CHECK(made({" b: 2", "@", "-a: 1"}) == "a: 1\nb: 2\n");
+  for (const planted::Lines& wrong :
+       {planted::Lines{"-b: 2", "+b: 2"}, {" b: 2"}, {"-c: 3"}, {"-a: 1"}, {"b: 2"}})
+    CHECK_THROWS_AS(made(wrong), std::runtime_error);
 }
 
 TEST_CASE("pods: Lists that hold each other again and again are refused, not walked through") {
@@ -146,9 +125,24 @@ TEST_CASE("pods: nothing at all is told so, for what should have written it has 
 }
 
 TEST_CASE("pods: the manifest's own values decide the data directory") {
-  std::string text = read(directory + "/sound.yaml");
+  std::string text = planted_text("sound.yaml");
   text.replace(text.find("INSTANCE_NAME: demo"), 19, "HOST_DATA_DIR: /var/lib/arizuko_demo");
   CHECK(has(only(check_text("elsewhere.yaml", text)).what, "nothing is mounted at /var/lib/arizuko_demo"));
+}
+
+TEST_CASE("pods: a name means what it names in its own namespace") {
+  const auto in_namespace = [](std::string_view name) {
+    std::string text = planted_text("sound.yaml");
+    for (std::size_t at = 0; (at = text.find("metadata:\n  name", at)) != text.npos; at += 10)
+      text.insert(at + 10, fmt::format("  namespace: {}\n", name));
+    return text;
+  };
+  std::string other = in_namespace("b");
+  other.replace(other.find("INSTANCE_NAME: demo"), 19, "HOST_DATA_DIR: /elsewhere");
+  other.replace(other.find("targetPort: http"), 16, "targetPort: 9080");
+  const Findings found = check_text("two.yaml", in_namespace("a") + "---\n" + other);
+  CHECK(heads(found) == Heads{"error writable-paths", "error service"});
+  for (const Finding& each : found) CHECK(each.where.line > 106 + 4 + 1);
 }
 
 TEST_CASE("pods: the start's patience is the plan's longest chain to what makes it ready") {

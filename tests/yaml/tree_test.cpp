@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "doctor/planted.hpp"
 #include "arizuko/yaml/tree.hpp"
+#include "doctor/planted.hpp"
 
 using namespace arizuko::yaml;
 
