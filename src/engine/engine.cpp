@@ -1,6 +1,7 @@
 #include "arizuko/engine/engine.hpp"
 
 #include "machine.hpp"
+#include "plan_merge.hpp"
 
 namespace arizuko::engine {
 
@@ -23,8 +24,7 @@ std::optional<Instant> Engine::deadline() const { return machine_->deadline(); }
 const View& Engine::view() const { return machine_->view_; }
 const PlanPtr& Engine::plan() const { return machine_->plan_; }
 std::string Engine::why_not(const plan::Plan& fresh) const {
-  std::vector<ServiceId> changed;
-  return machine_->values_.why_not(*machine_->merged_with(fresh, changed), *machine_->plan_);
+  return machine_->values_.why_not(*merge_plans(*machine_->plan_, fresh).plan, *machine_->plan_);
 }
 const env::SnapshotPtr& Engine::values() const { return machine_->values_.snapshot(); }
 

@@ -25,6 +25,7 @@
 //   logins         files that keep a new value from being tried
 //   rate_limit     how often rotations may restart one service
 //   restart_policy back-off and budget
+//   plan_merge     a new plan beside the one that runs
 #pragma once
 
 #include <map>
@@ -156,7 +157,6 @@ struct Engine::Machine {
 
   // --- plan_change.cpp
   void take_plan(const plan::Plan& fresh);
-  PlanPtr merged_with(const plan::Plan& fresh, std::vector<ServiceId>& changed) const;
   void adopt(PlanPtr merged);
 
   // --- shown.cpp
