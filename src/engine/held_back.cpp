@@ -29,7 +29,7 @@ void HeldBack::blame(const std::set<std::string>& keys, const std::string& reaso
     failed_.add(key, failed, reason, services.now());
     const std::optional<std::string> wanted = text_of(failed, key);
     const FailedValues::Entry& entry = *failed_.holding(key, wanted);
-    held[key] = {HeldWhy::failed, reason, wanted, entry.generation, entry.since};
+    held[key] = {HeldWhy::failed, "", reason, wanted, entry.generation, entry.since};
   }
   replace(std::move(held), in_force, Failures::news, services);
 }
@@ -39,8 +39,7 @@ void HeldBack::replace(HeldValues held, const env::Snapshot& in_force, Failures 
                        RotatedServices& services) {
   for (const auto& [key, value] : held) {
     const auto known = held_.find(key);
-    const bool told = known != held_.end() && known->second.why == value.why &&
-                      known->second.wanted == value.wanted && known->second.reason == value.reason;
+    const bool told = known != held_.end() && is_same(known->second, value);
     const FailedValues::Entry* entry = failed_.holding(key, value.wanted);
     const bool failed_again =
         failures == Failures::news && value.why == HeldWhy::failed && entry != nullptr && entry->failures > 1;

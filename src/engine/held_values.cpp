@@ -4,8 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "arizuko/env/scope.hpp"
 #include "values_text.hpp"
 
@@ -62,8 +60,9 @@ class Sifting {
   }
 
  private:
-  HeldValue held_for(HeldWhy why, std::string reason, std::optional<std::string> wanted) const {
-    return {why, std::move(reason), std::move(wanted), offer_.snapshot->generation, sieve_.now};
+  HeldValue held_for(HeldWhy why, const std::string& about, std::string reason,
+                     std::optional<std::string> wanted) const {
+    return {why, about, std::move(reason), std::move(wanted), offer_.snapshot->generation, sieve_.now};
   }
   std::optional<HeldValue> why_held(const std::string& key) const;
   std::optional<HeldValue> why_gone(const std::string& key) const;
@@ -91,10 +90,10 @@ std::optional<HeldValue> Sifting::why_held(const std::string& key) const {
   if (const auto unusable = fresh.unusable.find(key); unusable != fresh.unusable.end()) {
     // From the start it is what blocks its takers; what nobody takes is nobody's trouble.
     if (sieve_.in_force.unusable.contains(key) || !is_taken(sieve_.plan, key)) return std::nullopt;
-    return held_for(HeldWhy::unusable, unusable->second, wanted);
+    return held_for(HeldWhy::unusable, unusable->second, unusable->second, wanted);
   }
   if (const FailedValues::Entry* failed = sieve_.failed.holding(key, wanted))
-    return HeldValue{HeldWhy::failed, failed->reason, wanted, failed->generation, failed->since};
+    return HeldValue{HeldWhy::failed, "", failed->reason, wanted, failed->generation, failed->since};
   return why_gone(key);
 }
 
@@ -112,23 +111,20 @@ std::optional<HeldValue> Sifting::why_gone(const std::string& key) const {
   if (sieve_.guarded.is_accepted(key, wanted)) return std::nullopt;
   if (now != fresh.values.end()) {
     if (strength(sieve_.plan, now->second.source) >= strength(sieve_.plan, source)) return std::nullopt;
-    return held_for(HeldWhy::weaker,
-                    fmt::format("it is gone from {}, and {} has another one", source, now->second.source),
-                    wanted);
+    const std::string& weaker = now->second.source;
+    return held_for(HeldWhy::weaker, weaker, weaker_text(source, weaker), wanted);
   }
   if (offer_.asked || !gives_nothing(source, fresh)) return std::nullopt;
-  return held_for(HeldWhy::emptied, fmt::format("nothing is left in {}", source), wanted);
+  return held_for(HeldWhy::emptied, source, emptied_text(source), wanted);
 }
 
 // What was seen and is not accepted stays, also where a service sees another key under the guarded name.
 void Sifting::hold_guarded() {
-  constexpr const char* lost_with_the_first =
-      "there was none, and what was stored without one gated may delete at its next start";
   for (const std::string& key : sieve_.plan.env.guarded) {
     const std::optional<std::string> seen = env::seen_as(sieve_.plan, key, sieve_.in_force);
     const std::optional<std::string> wanted = env::seen_as(sieve_.plan, key, kept_);
     if (seen == wanted || !sieve_.guarded.is_used(key) || sieve_.guarded.is_accepted(key, wanted)) continue;
-    hold(key, held_for(HeldWhy::guarded, seen ? lost_with_another : lost_with_the_first, wanted));
+    hold(key, held_for(HeldWhy::guarded, "", seen ? lost_with_another : lost_with_the_first, wanted));
     for (const std::string& part : env::made_of(sieve_.plan, key)) keep_old_value(part);
   }
 }
@@ -139,9 +135,8 @@ void Sifting::hold_what_is_needed() {
     for (const ServiceId id : sieve_.running) {
       for (const std::string& key : missing_for(id)) {
         if (!sieve_.in_force.has(key)) continue;
-        hold(key,
-             held_for(HeldWhy::needed, fmt::format("{} runs, and needs it", sieve_.plan.services[id].name),
-                      text_of(*offer_.snapshot, key)));
+        const std::string& name = sieve_.plan.services[id].name;
+        hold(key, held_for(HeldWhy::needed, name, needed_text(name), text_of(*offer_.snapshot, key)));
         again = true;
       }
     }
@@ -172,6 +167,10 @@ void Sifting::hold(const std::string& key, HeldValue value) {
 }
 
 }  // namespace
+
+bool is_same(const HeldValue& one, const HeldValue& other) {
+  return one.why == other.why && one.wanted == other.wanted && one.about == other.about;
+}
 
 Sifted sift(const EnvironmentChanged& offer, const Sieve& sieve) {
   Sifting sifting(offer, sieve);

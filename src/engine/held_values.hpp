@@ -23,12 +23,16 @@ namespace arizuko::engine {
 /// A value of the sources that is not in force.
 struct HeldValue {
   HeldWhy why = HeldWhy::guarded;
-  std::string reason;                 // a clause: "slakd did not bear it: it exited with code 1"
+  std::string about;   // the service that needs it, the source in question, what is wrong with it
+  std::string reason;  // for people, a clause: "slakd did not bear it: it exited with code 1"
   std::optional<std::string> wanted;  // nullopt: it is not set; of a guarded key: what services would see
   env::Generation generation = 0;     // that brought it
   Instant since{};
 };
 using HeldValues = std::map<std::string, HeldValue>;  // by key
+
+/// The same value, held for the same reason.
+bool is_same(const HeldValue& one, const HeldValue& other);
 
 /// What decides on an offer.
 struct Sieve {

@@ -113,6 +113,14 @@ std::string held_text(const std::string& key, const HeldValue& value, const env:
                      set ? "the old value stays" : "it stays unset", value.reason, remedy);
 }
 
+std::string weaker_text(const std::string& source, const std::string& weaker) {
+  return fmt::format("it is gone from {}, and {} has another one", source, weaker);
+}
+
+std::string emptied_text(const std::string& source) { return fmt::format("nothing is left in {}", source); }
+
+std::string needed_text(const std::string& service) { return fmt::format("{} runs, and needs it", service); }
+
 std::string not_borne_text(const std::string& service, const std::string& failure) {
   return fmt::format("{} did not bear it: {}", service, failure);
 }

@@ -12,9 +12,12 @@
 
 namespace arizuko::engine {
 
-/// Of a guarded key: what its old value is needed for.
+/// Of a guarded key: why another value is held back.
 inline constexpr const char* lost_with_another =
     "what was stored under the old value could not be read any more, and gated may delete it";
+
+inline constexpr const char* lost_with_the_first =
+    "there was none, and what was stored without one gated may delete at its next start";
 
 // --- A generation
 std::string taken_first_text(const env::Snapshot& snapshot);
@@ -38,6 +41,9 @@ std::string change_text(const HeldValue& value, const std::string& key, const en
 std::string remedy_text(const std::string& key, HeldWhy why, const FailedValues::Entry* entry, Instant now);
 std::string held_text(const std::string& key, const HeldValue& value, const env::Snapshot& in_force,
                       const std::string& remedy);
+std::string weaker_text(const std::string& source, const std::string& weaker);
+std::string emptied_text(const std::string& source);
+std::string needed_text(const std::string& service);
 std::string not_borne_text(const std::string& service, const std::string& failure);
 std::string retried_text(const std::vector<std::string>& keys);
 std::string retried_text(const std::vector<std::string>& keys, const std::string& by);

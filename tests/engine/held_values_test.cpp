@@ -237,7 +237,7 @@ TEST_CASE("held values: the same value held for the same reason is held since th
   env::Snapshot offer = scene.next();
   Scene::set(offer, "CHANNEL_SECRET", "made up", dotenv);
   const Instant before = now - std::chrono::hours(1);
-  scene.held["CHANNEL_SECRET"] = {HeldWhy::weaker, "", "made up", 2, before};
+  scene.held["CHANNEL_SECRET"] = {HeldWhy::weaker, dotenv, "", "made up", 2, before};
   offer.generation = 3;
   CHECK_EQ(only(scene.sift(offer), "CHANNEL_SECRET").since, before);
   CHECK_EQ(only(scene.sift(offer), "CHANNEL_SECRET").generation, 2);
