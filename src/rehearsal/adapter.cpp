@@ -293,8 +293,7 @@ std::expected<void, std::string> Adapter::listen() {
   connected_ = !kind_.connects_after_listen;
   const auto text = Environment::text_or("LISTEN_ADDR", kind_.listen);
   const auto address = kind_.runtime == Runtime::Go ? parse_go_address(text) : parse_node_address(text);
-  if (!address) return std::unexpected(address.error());
-  return daemon_.listen(*address, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
+  return daemon_.listen(address, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
 }
 
 asio::awaitable<void> Adapter::connect_soon() {

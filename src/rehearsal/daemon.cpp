@@ -238,8 +238,10 @@ Response Daemon::take_fault_request(const Request& request, const Tcp::endpoint&
 
 // --- HTTP ---------------------------------------------------------------------------------------
 
-std::expected<void, std::string> Daemon::listen(const ListenAddress& address, Handler handler,
-                                                RequestLog requests) {
+std::expected<void, std::string> Daemon::listen(const std::expected<ListenAddress, std::string>& given,
+                                                Handler handler, RequestLog requests) {
+  if (!given) return std::unexpected(given.error());
+  const ListenAddress& address = *given;
   if (fault_on(FaultKind::NoListen)) {
     log_.warn("rehearsal fault", {{"fault", "no-listen"}});
     return {};

@@ -65,10 +65,10 @@ class Daemon {
   // The number of the fault: by HTTP, by the environment, by the daemon's own file, by the file `all`.
   std::optional<std::int64_t> fault_number(FaultKind kind) const;
 
-  // Binds, listens and serves. The error has Go's words. With no-listen it does nothing.
-  // `handler` gets everything but /v1/rehearsal/fault; health_paths obey the health faults.
-  std::expected<void, std::string> listen(const ListenAddress& address, Handler handler,
-                                          RequestLog requests = RequestLog::Off);
+  // Binds, listens and serves. The error has Go's words, or is the address's own. With no-listen it does
+  // nothing. `handler` gets everything but /v1/rehearsal/fault; health_paths obey the health faults.
+  std::expected<void, std::string> listen(const std::expected<ListenAddress, std::string>& address,
+                                          Handler handler, RequestLog requests = RequestLog::Off);
 
  private:
   asio::awaitable<void> watch_stop_signals();

@@ -1,8 +1,7 @@
 // dashd: the dashboard. Opens the database lazily, so its /health says nothing of it; believes
 // whoever sends X-User-Sub, on every interface (T17).
-#include "daemon.hpp"
+#include "boot.hpp"
 #include "daemons.hpp"
-#include "store.hpp"
 
 #include <fmt/format.h>
 
@@ -24,23 +23,16 @@ class Dashd {
 
 asio::awaitable<int> Dashd::life() {
   const auto& log = daemon_.log();
-  path_ = Environment::text_or("DB_PATH", "");
-  const auto data_dir = Environment::text_or("DATA_DIR", "");
-  if (path_.empty() && data_dir.empty()) {
-    log.error("DB_PATH or DATA_DIR env required");
-    co_return 1;
-  }
-  if (path_.empty()) path_ = messages_db(data_dir);
+  const auto path = database_path(daemon_, "DB_PATH");
+  if (!path) co_return 1;
+  path_ = *path;
   daemon_.catch_stop_signals();
   co_await daemon_.boot_faults();
   const bool up = co_await daemon_.boot_delay(std::chrono::milliseconds(0));
   if (!up) co_return 0;
   const auto address = parse_port_or_colon(Environment::text_or("DASH_PORT", ":8080"));
-  const auto listening =
-      !address ? std::unexpected(address.error())
-               : daemon_.listen(
-                     *address, [this](Request& request, const Tcp::endpoint&) { return handle(request); },
-                     RequestLog::On);
+  const auto listening = daemon_.listen(
+      address, [this](Request& request, const Tcp::endpoint&) { return handle(request); }, RequestLog::On);
   if (!listening) {
     log.error("listen", {{"err", listening.error()}});
     co_return 1;

@@ -2,12 +2,11 @@
 //
 // Boot in contract section 5's order: config, store and migrations, purge of plaintext secrets
 // (T16), HTTP at once (so /health is 200 BEFORE it is ready, T2), docker, `arizuko running`.
-#include "daemon.hpp"
+#include "boot.hpp"
 #include "daemons.hpp"
 #include "docker.hpp"
 #include "json.hpp"
 #include "registry.hpp"
-#include "store.hpp"
 #include "turns.hpp"
 
 #include <fmt/format.h>
@@ -38,7 +37,8 @@ class Gated {
   int run() { return daemon_.run(life()); }
 
  private:
-  std::expected<void, std::string> open_store();
+  std::optional<int> check_egress() const;
+  std::expected<void, std::string> clean_secrets();
   void serve();
   asio::awaitable<Response> handle(Request& request, const Tcp::endpoint& peer);
   Response register_channel(const Request& request, const Tcp::endpoint& peer);
@@ -61,22 +61,15 @@ class Gated {
 
 asio::awaitable<int> Gated::life() {
   const auto& log = daemon_.log();
-  auto config = load_config();
-  if (!config) {
-    log.error("config", {{"err", config.error()}});
-    co_return 1;
-  }
-  config_ = *config;
-  if (!Environment::text_or("CRACKBOX_ADMIN_API", "").empty() &&
-      (Environment::text_or("EGRESS_NETWORK_PREFIX", "").empty() ||
-       Environment::text_or("EGRESS_CRACKBOX", "").empty())) {
-    log.error("config", {{"err", "CRACKBOX_ADMIN_API needs EGRESS_NETWORK_PREFIX and EGRESS_CRACKBOX"}});
-    co_return 1;
-  }
-  daemon_.catch_stop_signals();
-  co_await daemon_.boot_faults();
-  if (auto opened = open_store(); !opened) {
-    log.error("open db", {{"err", opened.error()}});
+  Boot needs;
+  needs.no_store = "open db";
+  needs.check = [this](const Config&) { return check_egress(); };
+  auto booted = co_await boot(daemon_, std::move(needs));
+  if (!booted) co_return booted.error();
+  config_ = std::move(booted->config);
+  store_.emplace(std::move(booted->store));
+  if (auto cleaned = clean_secrets(); !cleaned) {
+    log.error("open db", {{"err", cleaned.error()}});
     co_return 1;
   }
   if (Environment::text_or("REHEARSAL_AGENTS", "") == "1") {
@@ -103,10 +96,17 @@ asio::awaitable<int> Gated::life() {
   co_return 0;  // agents are detached and requests cut: gated waits for nothing
 }
 
-std::expected<void, std::string> Gated::open_store() {
-  auto store = Store::open(messages_db(config_.data_dir), StoreUse::Migrates);
-  if (!store) return std::unexpected(store.error());
-  store_.emplace(std::move(*store));
+// nullopt: it can go on.
+std::optional<int> Gated::check_egress() const {
+  const auto given = [](const char* name) { return !Environment::text_or(name, "").empty(); };
+  if (!given("CRACKBOX_ADMIN_API") || (given("EGRESS_NETWORK_PREFIX") && given("EGRESS_CRACKBOX")))
+    return std::nullopt;
+  daemon_.log().error("config",
+                      {{"err", "CRACKBOX_ADMIN_API needs EGRESS_NETWORK_PREFIX and EGRESS_CRACKBOX"}});
+  return 1;
+}
+
+std::expected<void, std::string> Gated::clean_secrets() {
   if (config_.auth_secret.empty()) return {};
   return store_->run("DELETE FROM secrets WHERE value NOT LIKE 'v1:%'");  // T16
 }

@@ -1,9 +1,8 @@
 // onbod: greets chats that wait in `onboarding`. It marks a chat as prompted BEFORE it sends, so a
 // greeting that finds gated or the channel down is lost for good (T11).
-#include "daemon.hpp"
+#include "boot.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
-#include "store.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -29,25 +28,19 @@ class Onbod {
 
 asio::awaitable<int> Onbod::life() {
   const auto& log = daemon_.log();
-  auto config = load_config();
-  if (!config) {
-    log.error("config", {{"err", config.error()}});
-    co_return 1;
-  }
-  config_ = *config;
+  Boot needs;
+  needs.store = StoreUse::Raw;
+  needs.no_store = "open db";
   // Exit 0 is "nothing to do" (T35); "false" does not stop it.
-  if (Environment::get("ONBOARDING_ENABLED") == "0") {
+  needs.check = [&log](const Config&) -> std::optional<int> {
+    if (Environment::get("ONBOARDING_ENABLED") != "0") return std::nullopt;
     log.info("onboarding disabled");
-    co_return 0;
-  }
-  daemon_.catch_stop_signals();
-  co_await daemon_.boot_faults();
-  auto store = Store::open(messages_db(config_.data_dir), StoreUse::Raw);
-  if (!store) {
-    log.error("open db", {{"err", store.error()}});
-    co_return 1;
-  }
-  store_.emplace(std::move(*store));
+    return 0;
+  };
+  auto booted = co_await boot(daemon_, std::move(needs));
+  if (!booted) co_return booted.error();
+  config_ = std::move(booted->config);
+  store_.emplace(std::move(booted->store));
   const bool up = co_await daemon_.boot_delay(std::chrono::milliseconds(0));
   if (!up) co_return 0;
   listen();
@@ -63,10 +56,8 @@ asio::awaitable<int> Onbod::life() {
 // Taken or wrong: logged, and it runs on.
 void Onbod::listen() {
   const auto address = parse_go_address(Environment::text_or("ONBOD_LISTEN_ADDR", ":8080"));
-  const auto listening = !address ? std::unexpected(address.error())
-                                  : daemon_.listen(*address, [this](Request& request, const Tcp::endpoint&) {
-                                      return handle(request);
-                                    });
+  const auto listening =
+      daemon_.listen(address, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
   if (!listening) daemon_.log().error("http server error", {{"err", listening.error()}});
 }
 

@@ -1,11 +1,10 @@
 // proxyd: the only public port. Migrates messages.db; seeds table proxyd_routes from
 // PROXYD_ROUTES_JSON only when that table is empty, so that what an older run put there stays (T10).
 // vhosts.json comes before everything, /health included (T30).
-#include "daemon.hpp"
+#include "boot.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
 #include "routes.hpp"
-#include "store.hpp"
 
 #include <fmt/format.h>
 
@@ -22,7 +21,6 @@ class Proxyd {
 
  private:
   asio::awaitable<int> life();
-  std::expected<void, std::string> open_store();
   std::expected<void, std::string> seed_routes();
   std::expected<void, std::string> load_routes();
   asio::awaitable<void> watch_vhosts();
@@ -41,31 +39,27 @@ class Proxyd {
 
 asio::awaitable<int> Proxyd::life() {
   const auto& log = daemon_.log();
-  auto config = load_config();
-  if (!config) {
-    log.error("config", {{"err", config.error()}});
-    co_return 1;
-  }
-  config_ = *config;
-  daemon_.catch_stop_signals();
-  co_await daemon_.boot_faults();
-  auto opened = open_store();
-  if (opened) opened = seed_routes();
-  if (opened) opened = load_routes();
-  if (!opened) {
-    log.error("proxyd failed", {{"err", opened.error()}});
+  Boot needs;
+  needs.no_store = "proxyd failed";
+  auto booted = co_await boot(daemon_, std::move(needs));
+  if (!booted) co_return booted.error();
+  config_ = std::move(booted->config);
+  store_.emplace(std::move(booted->store));
+  std::error_code ignored;
+  std::filesystem::create_directories(config_.data_dir + "/web", ignored);
+  auto routed = seed_routes();
+  if (routed) routed = load_routes();
+  if (!routed) {
+    log.error("proxyd failed", {{"err", routed.error()}});
     co_return 1;
   }
   read_vhosts();
   const bool up = co_await daemon_.boot_delay(std::chrono::milliseconds(0));
   if (!up) co_return 0;
   const auto address = parse_port_or_colon(Environment::text_or("PROXYD_LISTEN", "8080"));
-  const auto listening =
-      !address ? std::unexpected(address.error())
-               : daemon_.listen(
-                     *address,
-                     [this](Request& request, const Tcp::endpoint& peer) { return handle(request, peer); },
-                     RequestLog::On);
+  const auto listening = daemon_.listen(
+      address, [this](Request& request, const Tcp::endpoint& peer) { return handle(request, peer); },
+      RequestLog::On);
   if (!listening) {
     log.error("proxyd failed", {{"err", listening.error()}});
     co_return 1;
@@ -74,15 +68,6 @@ asio::awaitable<int> Proxyd::life() {
   log.info("proxyd running", {{"addr", address->text}, {"routes", routes_.size()}});
   co_await daemon_.stop_requested();
   co_return 0;  // main returns at once: requests in flight are cut
-}
-
-std::expected<void, std::string> Proxyd::open_store() {
-  auto store = Store::open(messages_db(config_.data_dir), StoreUse::Migrates);
-  if (!store) return std::unexpected(store.error());
-  store_.emplace(std::move(*store));
-  std::error_code ignored;
-  std::filesystem::create_directories(config_.data_dir + "/web", ignored);
-  return {};
 }
 
 std::expected<void, std::string> Proxyd::seed_routes() {

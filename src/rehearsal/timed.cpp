@@ -1,8 +1,7 @@
 // timed: fires scheduled tasks. Its port is hard-coded :8080, and taken by somebody else it runs on
 // without (T1). It opens the database raw: on an empty directory it finds no tables and stays up.
-#include "daemon.hpp"
+#include "boot.hpp"
 #include "daemons.hpp"
-#include "store.hpp"
 
 #include <fmt/format.h>
 
@@ -27,18 +26,13 @@ class Timed {
 
 asio::awaitable<int> Timed::life() {
   const auto& log = daemon_.log();
-  auto path = Environment::text_or("DATABASE", "");
-  const auto data_dir = Environment::text_or("DATA_DIR", "");
-  if (path.empty() && data_dir.empty()) {
-    log.error("DATABASE or DATA_DIR env required");
-    co_return 1;
-  }
-  if (path.empty()) path = messages_db(data_dir);
+  const auto path = database_path(daemon_, "DATABASE");
+  if (!path) co_return 1;
   daemon_.catch_stop_signals();
   co_await daemon_.boot_faults();
-  auto store = Store::open(path, StoreUse::Raw);
+  auto store = Store::open(*path, StoreUse::Raw);
   if (!store) {
-    log.error("open db", {{"err", store.error()}, {"path", path}});
+    log.error("open db", {{"err", store.error()}, {"path", *path}});
     co_return 1;
   }
   store_.emplace(std::move(*store));
@@ -63,10 +57,8 @@ void Timed::listen() {
   // REHEARSAL_TIMED_PORT is the rehearsal's own way out on a machine where 8080 is in use.
   const auto port = Environment::int_or("REHEARSAL_TIMED_PORT", 8080);
   const auto address = parse_go_address(fmt::format(":{}", port));
-  const auto listening = !address ? std::unexpected(address.error())
-                                  : daemon_.listen(*address, [this](Request& request, const Tcp::endpoint&) {
-                                      return handle(request);
-                                    });
+  const auto listening =
+      daemon_.listen(address, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
   if (!listening) daemon_.log().error("health server", {{"err", listening.error()}});
 }
 

@@ -25,9 +25,7 @@ asio::awaitable<int> life(Daemon& daemon) {
   if (!up) co_return 0;
   const auto address = parse_go_address(Environment::text_or("TTSD_ADDR", ":8880"));
   const auto listening =
-      !address
-          ? std::unexpected(address.error())
-          : daemon.listen(*address, [](Request& request, const Tcp::endpoint&) { return handle(request); });
+      daemon.listen(address, [](Request& request, const Tcp::endpoint&) { return handle(request); });
   if (!listening) {
     daemon.log().error("listen", {{"err", listening.error()}});
     co_return 1;

@@ -1,10 +1,9 @@
 // webd: the web channel. Registers like an adapter, but with SIGTERM at its default while it does
 // (contract section 7); listens only after it is registered.
-#include "daemon.hpp"
+#include "boot.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
 #include "router.hpp"
-#include "store.hpp"
 
 #include <fmt/format.h>
 
@@ -27,19 +26,13 @@ class Webd {
 
 asio::awaitable<int> Webd::life() {
   const auto& log = daemon_.log();
-  auto config = load_config();
-  if (!config) {
-    log.error("config", {{"err", config.error()}});
-    co_return 1;
-  }
-  config_ = *config;
-  co_await daemon_.boot_faults();
-  auto store = Store::open(messages_db(config_.data_dir), StoreUse::Migrates);
-  if (!store) {
-    log.error("open store failed", {{"err", store.error()}});
-    co_return 1;
-  }
-  store_.emplace(std::move(*store));
+  Boot needs;
+  needs.no_store = "open store failed";
+  needs.signals = StopSignals::Later;
+  auto booted = co_await boot(daemon_, std::move(needs));
+  if (!booted) co_return booted.error();
+  config_ = std::move(booted->config);
+  store_.emplace(std::move(booted->store));
   RouterAccess access;
   access.router_url = Environment::text_or("ROUTER_URL", "http://gated:8080");
   access.secret = config_.channel_secret;
@@ -56,11 +49,8 @@ asio::awaitable<int> Webd::life() {
   daemon_.catch_stop_signals();
   if (!up) co_return 0;
   const auto address = parse_go_address(Environment::text_or("WEBD_LISTEN", ":8080"));
-  const auto listening =
-      !address ? std::unexpected(address.error())
-               : daemon_.listen(
-                     *address, [this](Request& request, const Tcp::endpoint&) { return handle(request); },
-                     RequestLog::On);
+  const auto listening = daemon_.listen(
+      address, [this](Request& request, const Tcp::endpoint&) { return handle(request); }, RequestLog::On);
   if (!listening) {
     log.error("listen failed", {{"err", listening.error()}});
     co_return 1;

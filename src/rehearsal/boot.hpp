@@ -1,0 +1,42 @@
+// The start that gated, proxyd, webd and onbod have in common: configuration, stop signals, boot faults,
+// database. Each step that fails is one line in the daemon's log, and exit 1.
+#pragma once
+
+#include "daemon.hpp"
+#include "store.hpp"
+
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rehearsal {
+
+// When the daemon begins to catch SIGTERM and SIGINT.
+enum class StopSignals {
+  AtOnce,
+  Later,  // webd: they kill it while it registers, and it catches them itself afterwards
+};
+
+struct Boot {
+  StoreUse store = StoreUse::Migrates;
+  std::string_view no_store;  // the log's message where the database cannot be opened
+  StopSignals signals = StopSignals::AtOnce;
+  // Looks at the configuration before anything is opened; a value is the exit code, already logged.
+  std::function<std::optional<int>(const Config& config)> check;
+};
+
+struct Booted {
+  Config config;
+  Store store;
+};
+
+// The error is the exit code.
+asio::awaitable<std::expected<Booted, int>> boot(Daemon& daemon, Boot needs);
+
+// Where timed and dashd, which have no configuration, find the database: a variable of their own, else
+// DATA_DIR. The error is logged.
+std::optional<std::string> database_path(const Daemon& daemon, const std::string& variable);
+
+}  // namespace rehearsal
