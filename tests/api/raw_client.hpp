@@ -20,19 +20,13 @@
 
 #include "arizuko/api/servers.hpp"
 #include "fake_instance.hpp"
+#include "temporary_directory.hpp"
 
 namespace arizuko::api {
 
 using namespace std::chrono_literals;
 
-struct TemporaryDirectory {
-  TemporaryDirectory() {
-    char name[] = "/tmp/arizuko-api-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
-  std::string path;
-};
+using tests::TemporaryDirectory;
 
 /// A non-blocking client; the loop is turned while it waits, with a bound.
 class RawClient {
@@ -122,7 +116,7 @@ struct Control {
     server = std::move(*listening);
   }
   TemporaryDirectory directory;
-  std::string path = directory.path + "/run/demo.sock";
+  std::string path = directory.path() + "/run/demo.sock";
   boost::asio::io_context io{1};
   FakeInstance instance;
   std::unique_ptr<ControlServer> server;

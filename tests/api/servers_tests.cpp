@@ -199,7 +199,7 @@ TEST_CASE("servers: an abstract control socket is served and leaves no file") {
 TEST_CASE("servers: the socket file of a dead supervisor is replaced") {
   Control control;
   const int dead = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  const std::string path = control.directory.path + "/dead.sock";
+  const std::string path = control.directory.path() + "/dead.sock";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, path.size());
@@ -223,7 +223,7 @@ TEST_CASE("servers: the control socket never replaces a file of another kind") {
   TemporaryDirectory directory;
   boost::asio::io_context io{1};
   FakeInstance instance;
-  const std::string path = directory.path + "/precious";
+  const std::string path = directory.path() + "/precious";
   std::ofstream(path) << "kept";
   const auto refused = api::ControlServer::listen(io, path, instance);
   REQUIRE_FALSE(refused);

@@ -18,6 +18,7 @@
 #include "arizuko/api/servers.hpp"
 #include "captured.hpp"
 #include "cli/client.hpp"
+#include "temporary_directory.hpp"
 
 using namespace arizuko;
 using cli::Captured;
@@ -32,8 +33,6 @@ class Served {
  public:
   using Prepare = void (*)(api::FakeInstance& instance, boost::asio::io_context& io);
   explicit Served(Prepare prepare = nullptr) {
-    char name[] = "/tmp/arizuko-cli-XXXXXX";
-    directory_ = ::mkdtemp(name);
     int ready[2];
     REQUIRE(::pipe(ready) == 0);
     child_ = ::fork();
@@ -47,10 +46,9 @@ class Served {
   ~Served() {
     ::kill(child_, SIGKILL);
     ::waitpid(child_, nullptr, 0);
-    std::filesystem::remove_all(directory_);
   }
-  std::string path() const { return directory_ + "/demo.sock"; }
-  const std::string& directory() const { return directory_; }
+  std::string path() const { return directory_ / "demo.sock"; }
+  const std::string& directory() const { return directory_.path(); }
   Captured type(std::vector<std::string> words) const {
     words.insert(words.begin() + 1, {"--control", path()});
     return cli::type(words);
@@ -70,7 +68,7 @@ class Served {
     ::_exit(0);
   }
 
-  std::string directory_;
+  tests::TemporaryDirectory directory_;
   pid_t child_ = -1;
 };
 

@@ -13,6 +13,7 @@
 #include "cli/prepare.hpp"
 #include "cli/rehearse.hpp"
 #include "root.hpp"
+#include "temporary_directory.hpp"
 
 using namespace arizuko;
 using namespace arizuko::cli;
@@ -21,20 +22,7 @@ namespace {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-struct Directory {
-  Directory() {
-    char name[] = "/tmp/arizuko-cli-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
-  std::string write(const std::string& name, std::string_view text, mode_t mode = 0600) const {
-    const std::string file = path + '/' + name;
-    std::ofstream(file) << text;
-    ::chmod(file.c_str(), mode);
-    return file;
-  }
-  std::string path;
-};
+using Directory = tests::TemporaryDirectory;
 
 constexpr std::string_view good_plan = R"(
 [pod]
@@ -77,7 +65,7 @@ TEST_CASE("cli: check prints the resolved plan, and needs none of the pod's secr
   const Captured checked = type({"check", "--plan", directory.write("plan.toml", good_plan)});
   CHECK(checked.code == 0);
   CHECK(has(checked.out, "gated"));
-  const Captured json = type({"check", "--json", "--plan", directory.path + "/plan.toml"});
+  const Captured json = type({"check", "--json", "--plan", directory.path() + "/plan.toml"});
   CHECK(json.code == 0);
   CHECK(json.out.starts_with("{"));
 }
@@ -124,13 +112,13 @@ TEST_CASE("cli: without any plan the places that were looked at are named") {
 
 TEST_CASE("cli: the plan of the source tree is found from the program that was built in it") {
   const Directory directory;
-  std::filesystem::create_directories(directory.path + "/etc");
-  std::filesystem::create_directories(directory.path + "/build/release");
+  std::filesystem::create_directories(directory.path() + "/etc");
+  std::filesystem::create_directories(directory.path() + "/build/release");
   directory.write("etc/arizuko.toml", "");
   arizuko::testing::needs(::access("/etc/arizuko/arizuko.toml", F_OK) != 0, "free place in /etc/arizuko");
-  CHECK(find_plan("", directory.path + "/build/release/arizuko-init").value() ==
-        directory.path + "/etc/arizuko.toml");
-  CHECK_FALSE(find_plan("", directory.path + "/usr/local/arizuko-init"));
+  CHECK(find_plan("", directory.path() + "/build/release/arizuko-init").value() ==
+        directory.path() + "/etc/arizuko.toml");
+  CHECK_FALSE(find_plan("", directory.path() + "/usr/local/arizuko-init"));
 }
 
 TEST_CASE("rehearsal: needed keys of enabled services are made up and marked, Telegram's token too") {
@@ -173,10 +161,11 @@ TEST_CASE(
       return found == values.end() ? std::nullopt : std::optional(found->second);
     };
   };
-  CHECK(rehearsal_data_dir("demo", in({{"HOME", directory.path}})).value() ==
-        directory.path + "/.local/state/arizuko-init/rehearsal/arizuko_demo");
-  CHECK(rehearsal_data_dir("demo", in({{"HOME", "/nowhere"}, {"XDG_STATE_HOME", directory.path}})).value() ==
-        directory.path + "/arizuko-init/rehearsal/arizuko_demo");
+  CHECK(rehearsal_data_dir("demo", in({{"HOME", directory.path()}})).value() ==
+        directory.path() + "/.local/state/arizuko-init/rehearsal/arizuko_demo");
+  CHECK(
+      rehearsal_data_dir("demo", in({{"HOME", "/nowhere"}, {"XDG_STATE_HOME", directory.path()}})).value() ==
+      directory.path() + "/arizuko-init/rehearsal/arizuko_demo");
   CHECK(rehearsal_data_dir("demo", in({})).error() ==
         "cannot choose a data directory for the rehearsal: HOME is not set; name a directory that can be "
         "written: "
@@ -189,29 +178,29 @@ TEST_CASE(
 TEST_CASE("rehearsal: every daemon is the stand-in, called by the daemon's name") {
   const Directory directory;
   directory.write("arizuko-rehearsal", "#!/bin/sh\n", 0700);
-  const auto program = find_rehearsal_program(directory.path + "/arizuko-init", "");
+  const auto program = find_rehearsal_program(directory.path() + "/arizuko-init", "");
   REQUIRE(program);
   plan::Plan plan;
   plan.services.resize(1);
   plan.services[0].command = {"gated"};
   use_program(plan, *program);
-  CHECK(plan.services[0].executable == directory.path + "/arizuko-rehearsal");
+  CHECK(plan.services[0].executable == directory.path() + "/arizuko-rehearsal");
   CHECK(plan.services[0].command == std::vector<std::string>{"gated"});
-  CHECK(find_rehearsal_program("/nowhere/arizuko-init", "/x:" + directory.path).value() == *program);
+  CHECK(find_rehearsal_program("/nowhere/arizuko-init", "/x:" + directory.path()).value() == *program);
   CHECK(has(find_rehearsal_program("/nowhere/arizuko-init", "/x").error(), "/nowhere/arizuko-rehearsal"));
 }
 
 TEST_CASE("rehearsal: HOST_DATA_DIR and --set keep the data directory that was asked for") {
   const Directory directory;
   directory.write("arizuko-rehearsal", "#!/bin/sh\n", 0700);
-  const std::string path = "PATH=" + directory.path;
+  const std::string path = "PATH=" + directory.path();
   const auto asked = prepared(directory, Mode::rehearsal, {path, "HOST_DATA_DIR=/tmp/asked"});
   REQUIRE(asked);
   CHECK(asked->plan.pod.data_dir == "/tmp/asked");
   const auto chosen =
-      prepared(directory, Mode::rehearsal, {path, "HOME=" + directory.path, "INSTANCE_NAME=mine"});
+      prepared(directory, Mode::rehearsal, {path, "HOME=" + directory.path(), "INSTANCE_NAME=mine"});
   REQUIRE(chosen);
-  CHECK(chosen->plan.pod.data_dir == directory.path + "/.local/state/arizuko-init/rehearsal/arizuko_mine");
+  CHECK(chosen->plan.pod.data_dir == directory.path() + "/.local/state/arizuko-init/rehearsal/arizuko_mine");
   CHECK(chosen->snapshot.has("CHANNEL_SECRET"));
   CHECK(chosen->notices.back() ==
         "made up for the rehearsal, because unset: CHANNEL_SECRET, HOST_APP_DIR, TELEGRAM_BOT_TOKEN");

@@ -18,6 +18,7 @@
 
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/plan/load.hpp"
+#include "temporary_directory.hpp"
 
 namespace arizuko::doctor::testing {
 
@@ -85,9 +86,6 @@ after = ["gated"]
 class World {
  public:
   World() {
-    // Below the build directory: /tmp may be a file system that passes.
-    std::string name = ARIZUKO_BINARY_DIR "/doctor-XXXXXX";
-    root = ::mkdtemp(name.data());
     for (const char* each :
          {"data", "data/store", "data/groups/main", "bin", "app/ant/skills/hello", "zones/Europe"})
       std::filesystem::create_directories(root + '/' + each);
@@ -103,7 +101,6 @@ class World {
   }
   World(const World&) = delete;
   World& operator=(const World&) = delete;
-  ~World() { std::filesystem::remove_all(root); }
 
   /// Loads the plan anew, with `more` merged over it.
   void load(std::string_view more = "") {
@@ -139,7 +136,9 @@ class World {
   /// A user who is not the owner of anything here.
   void become_a_stranger() { user = {::geteuid() + 4711, ::getegid() + 4711, {}}; }
 
-  std::string root;
+  // Below the build directory: /tmp may be a file system that passes.
+  tests::TemporaryDirectory directory{ARIZUKO_BINARY_DIR};
+  std::string root = directory.path();
   plan::Plan plan;
   env::Snapshot snapshot;
   User user = this_user();

@@ -14,37 +14,13 @@
 #include <unistd.h>
 
 #include "arizuko/host/process/spawner.hpp"
+#include "eventually.hpp"
+#include "temporary_directory.hpp"
 
 namespace arizuko::host::testing {
 
-/// Looks every millisecond until `done` or 10 s are over; returns what it was in the end.
-inline bool eventually(const std::function<bool()>& done) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    ::poll(nullptr, 0, 1);
-  }
-  return true;
-}
-
-class Scratch {
- public:
-  Scratch() {
-    char name[] = "/tmp/arizuko-host-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using tests::eventually;
+using Scratch = tests::TemporaryDirectory;
 
 inline std::string read_text(const std::string& path) {
   std::ifstream file(path);

@@ -17,40 +17,18 @@
 #include <unistd.h>
 
 #include "root.hpp"
+#include "temporary_directory.hpp"
 
 namespace {
 
+using namespace arizuko;
 using namespace arizuko::posix;
 
 /// A directory of its own. Its tests end after 10 s: their failure would be to hang.
-class Folder {
+class Folder : public tests::TemporaryDirectory {
  public:
-  Folder() {
-    char name[] = "/tmp/arizuko-posix-XXXXXX";
-    path_ = ::mkdtemp(name);
-    ::alarm(10);
-  }
-  ~Folder() {
-    ::alarm(0);
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(*this / name, std::ios::binary) << text;
-  }
-  std::string text(const std::string& name) const {
-    std::ifstream file(*this / name, std::ios::binary);
-    std::stringstream all;
-    all << file.rdbuf();
-    return all.str();
-  }
-
- private:
-  std::string path_;
+  Folder() { ::alarm(10); }
+  ~Folder() { ::alarm(0); }
 };
 
 void make_socket(const std::string& path) {
@@ -104,7 +82,7 @@ TEST_CASE("files: writing never opens what is no regular file, and no file that 
   CHECK(why_not_written(folder / "link to nothing") == "is a link, not a regular file");
   CHECK(why_not_written(folder / "hard link") ==
         "has a second name (a hard link), which would be written too");
-  CHECK(folder.text("elsewhere") == "precious");
+  CHECK(folder.read("elsewhere") == "precious");
   CHECK_FALSE(std::filesystem::exists(folder / "made by nobody"));
   CHECK(why_not_written(folder / "new") == "open");
 }
@@ -215,7 +193,7 @@ TEST_CASE("files: what is overwritten has the new text and nothing of the longer
     REQUIRE(file);
     CHECK(overwrite(*file, "new"));
   }
-  CHECK(folder.text("file") == "new");
+  CHECK(folder.read("file") == "new");
   CHECK(open_to_write(AT_FDCWD, folder / "none", Missing::is_an_error).error().error == ENOENT);
 }
 
@@ -227,8 +205,8 @@ TEST_CASE("files: a file is replaced whole, whatever lies at its name or at its 
   const auto directory = open_directory(AT_FDCWD, folder.path(), Links::followed);
   REQUIRE(directory);
   REQUIRE(replace_file(directory->get(), "state", "text"));
-  CHECK(folder.text("state") == "text");
-  CHECK(folder.text("elsewhere") == "precious");
+  CHECK(folder.read("state") == "text");
+  CHECK(folder.read("elsewhere") == "precious");
   struct stat info{};
   REQUIRE(::lstat((folder / "state").c_str(), &info) == 0);
   CHECK(S_ISREG(info.st_mode));

@@ -57,28 +57,6 @@ Reply call(rehearsal::http::verb method, int port, std::string_view path, std::s
 
 }  // namespace
 
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    ::poll(nullptr, 0, 5);
-  }
-  return true;
-}
-
-Directory::Directory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "rehearsal-XXXXXX").string();
-  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-  path_ = pattern;
-}
-Directory::~Directory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-std::string Directory::path(std::string_view inside) const {
-  return inside.empty() ? path_.string() : (path_ / inside).string();
-}
-
 int free_port() {
   int port = 0;
   ::close(bound_socket(port));

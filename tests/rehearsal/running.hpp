@@ -12,24 +12,15 @@
 #include <string_view>
 #include <vector>
 
+#include "eventually.hpp"
+#include "temporary_directory.hpp"
+
 namespace running {
 
 constexpr auto bound = std::chrono::seconds(15);
 
-// True as soon as `condition` is; false when `limit` is over.
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = bound);
-
-// A fresh directory, removed at the end.
-class Directory {
- public:
-  Directory();
-  ~Directory();
-  Directory(const Directory&) = delete;
-  std::string path(std::string_view inside = "") const;
-
- private:
-  std::filesystem::path path_;
-};
+using arizuko::tests::eventually;
+using Directory = arizuko::tests::TemporaryDirectory;
 
 // A port that nobody has at this moment. Two calls give two.
 int free_port();

@@ -15,6 +15,7 @@
 
 #include "arizuko/env/name.hpp"
 #include "root.hpp"
+#include "temporary_directory.hpp"
 
 using namespace arizuko;
 using namespace arizuko::host;
@@ -23,31 +24,7 @@ using Kind = plan::Source::Kind;
 
 namespace {
 
-class Folder {
- public:
-  Folder() {
-    char path[] = "/tmp/arizuko-env-XXXXXX";
-    REQUIRE(::mkdtemp(path) != nullptr);
-    path_ = path;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string path(std::string_view name = {}) const {
-    return name.empty() ? path_.string() : (path_ / name).string();
-  }
-  void write(std::string_view name, std::string_view text, fs::perms mode = fs::perms(0600)) const {
-    std::ofstream(path(name), std::ios::binary) << text;
-    fs::permissions(path(name), mode);
-  }
-
- private:
-  fs::path path_;
-};
+using Folder = tests::TemporaryDirectory;
 
 /// Writes a volume in the kubelet's order (kubernetes.md).
 class Kubelet {
@@ -58,7 +35,7 @@ class Kubelet {
     const std::string old = current_;
     current_ = fmt::format("..2026_11_22_{}", ++count_);
     fs::create_directory(folder_.path(current_));
-    for (const auto& [key, text] : values) folder_.write(current_ + "/" + key, text, fs::perms(0644));
+    for (const auto& [key, text] : values) folder_.write(current_ + "/" + key, text, 0644);
     fs::create_symlink(current_, folder_.path("..data_tmp"));
     fs::rename(folder_.path("..data_tmp"), folder_.path("..data"));
     for (const auto& [key, text] : values) {
@@ -150,7 +127,7 @@ TEST_CASE("sources: one that does not exist is empty") {
 TEST_CASE("dotenv: a secret file that others can read is reported, and read") {
   const Folder folder;
   const auto with_mode = [&](unsigned mode) {
-    folder.write(".env", "A=b\n", fs::perms(mode));
+    folder.write(".env", "A=b\n", mode);
     const ReadResult result = read_dotenv(folder);
     CHECK(result.usable());
     return show(result);
@@ -216,7 +193,7 @@ TEST_CASE("sources: a file of another uid is an error that names uid and mode (T
   const Folder folder;
   folder.write(".env", "A=b\n");
   fs::create_directory(folder.path("d"));
-  folder.write("d/KEY", "x", fs::perms(0400));
+  folder.write("d/KEY", "x", 0400);
   fs::permissions(folder.path(), fs::perms(0755));
   const pid_t child = ::fork();
   if (child == 0) {

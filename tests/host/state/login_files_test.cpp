@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "host/state/login_files.hpp"
+#include "temporary_directory.hpp"
 
 namespace arizuko::host {
 namespace {
@@ -16,37 +17,19 @@ namespace {
 namespace fs = std::filesystem;
 using Do = engine::LoginFiles::Do;
 
-class DataDir {
+class DataDir : public tests::TemporaryDirectory {
  public:
-  DataDir() {
-    char path[] = "/tmp/arizuko-login-XXXXXX";
-    REQUIRE(::mkdtemp(path) != nullptr);
-    path_ = path;
-    fs::create_directory(path_ + "/bskyd");
-  }
-  ~DataDir() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  DataDir(const DataDir&) = delete;
-  DataDir& operator=(const DataDir&) = delete;
+  DataDir() { fs::create_directory(path("bskyd")); }
 
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-  void write(const std::string& text) const { std::ofstream(path(file)) << text; }
+  void write(const std::string& text) const { TemporaryDirectory::write(file, text); }
   std::string read(const std::string& name) const {
-    std::ifstream in(path(name));
-    std::stringstream text;
-    text << in.rdbuf();
-    return in ? text.str() : "-";
+    return fs::exists(path(name)) ? TemporaryDirectory::read(name) : "-";
   }
-  bool move(Do what) const { return move_login(path_, path(file), what).has_value(); }
+  bool move(Do what) const { return move_login(path(), path(file), what).has_value(); }
   /// Of the file and of what is set aside.
   std::string both() const { return read(file) + " " + read(std::string(file) + aside_suffix); }
 
   static constexpr const char* file = "bskyd/session.json";
-
- private:
-  std::string path_;
 };
 
 }  // namespace
