@@ -6,7 +6,8 @@
 //       +-- one was not ready again in time -----+-> going_back -> ended: rolled back (in part)
 //
 // A machine of its own. Each step says what it came to; whoever drives it (Generations) puts values in force,
-// and decides what of them is held back. Docs: include/arizuko/engine/rotation.hpp, docs/rotation.md.
+// and decides what of them is held back. Docs: include/arizuko/engine/rotation.hpp,
+// docs/explanation/rotation.md.
 #pragma once
 
 #include <optional>

@@ -47,7 +47,7 @@ TEST_CASE("engine: each kind of note has a code of its own, and docs/reference/e
   }
 }
 
-TEST_CASE("engine: docs/engine.md lists the code of each cause") {
+TEST_CASE("engine: docs/reference/engine.md lists the code of each cause") {
   const std::string docs = documentation();
   for (std::size_t i = 0; i < kinds_of_causes; ++i) {
     const auto why = static_cast<Why>(i);
