@@ -28,13 +28,7 @@ void Lines::own(Level level, std::string text) {
   const std::optional<std::uint64_t> left_out = repeated_.say(text, Clock::now());
   if (!left_out) return;
   if (*left_out > 0) text += fmt::format(" (and {} more times since it was last said)", *left_out);
-  history_.add(own_name, Stream::err, text, Clock::unix_nanoseconds());
-  LogRecord record;
-  record.service = own_name;
-  record.level = level;
-  record.text = text;
-  record.own = true;
-  output_.write(record);
+  own_.write(level, text);
 }
 
 // The way that every line takes: keep it short.
@@ -64,7 +58,7 @@ bool Lines::of_child(Origin origin, std::string_view service, const Line& line,
 
 Counters Lines::counters() const {
   Counters counters = counted_;
-  counters.log_lines_dropped += output_.dropped_lines();
+  counters.log_lines_dropped += output_.dropped_lines() + own_.lost();
   counters.log_bytes_written = output_.written_bytes();
   return counters;
 }

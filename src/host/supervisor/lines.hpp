@@ -10,12 +10,11 @@
 #include "arizuko/host/logs/log_output.hpp"
 #include "arizuko/host/supervisor/instance.hpp"
 #include "host/logs/line_splitter.hpp"
+#include "host/logs/own_log.hpp"
 #include "host/logs/repeated_lines.hpp"
 #include "washer.hpp"
 
 namespace arizuko::host {
-
-inline constexpr std::string_view own_name = "arizuko-init";
 
 class Lines {
  public:
@@ -47,6 +46,7 @@ class Lines {
   LogHistory history_;
   RepeatedLines repeated_;
   LogOutput output_;
+  OwnLog own_{history_, output_};
   Counters counted_;
 };
 
