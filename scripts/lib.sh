@@ -13,7 +13,7 @@ build_packages=(
 test_packages=(
   libclang-rt-19-dev clang-tidy-19 clang-format-19 doctest-dev
   python3 python3-pytest python3-pytest-xdist iproute2 util-linux procps
-  openssl python3-yaml binutils
+  openssl python3-yaml binutils libsystemd-dev
   systemd strace mandoc groff-base zsh fish
 )
 

@@ -6,14 +6,13 @@
 #include <cstring>
 #include <vector>
 
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 #include <boost/asio/steady_timer.hpp>
 
 #include "arizuko/engine/why.hpp"
+#include "manager_socket.hpp"
 
 namespace arizuko::host {
 
@@ -44,25 +43,9 @@ std::optional<ServiceManagerFacts> service_manager_facts(
 
 struct ServiceManager::Impl : std::enable_shared_from_this<Impl> {
   Impl(boost::asio::io_context& io, Instance& what, ServiceManagerFacts given)
-      : instance(what), facts(std::move(given)), timer(io) {
-    descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  }
-  ~Impl() {
-    if (descriptor >= 0) ::close(descriptor);
-  }
+      : instance(what), facts(std::move(given)), socket(facts.socket), timer(io) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-
-  /// False: the socket did not take it.
-  bool tell(const std::string& message) const {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    facts.socket.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + facts.socket.size());
-    return ::sendto(descriptor, message.data(), message.size(), MSG_NOSIGNAL,
-                    reinterpret_cast<const sockaddr*>(&address), size) >= 0;
-  }
 
   // What the status follows from. Looked at for each log line too, so it is a few bytes and no sentence.
   std::vector<std::uint8_t> key() const {
@@ -82,8 +65,8 @@ struct ServiceManager::Impl : std::enable_shared_from_this<Impl> {
     const bool stopping = view.state == engine::PodState::stopping && !stopping_told;
     std::string sentence = engine::why_pod(view, instance.now());
     instance.redact(sentence);
-    if (!tell(fmt::format("{}{}STATUS={}\n", ready ? "READY=1\n" : "", stopping ? "STOPPING=1\n" : "",
-                          sentence)))
+    if (!socket.send(fmt::format("{}{}STATUS={}\n", ready ? "READY=1\n" : "", stopping ? "STOPPING=1\n" : "",
+                                 sentence)))
       return;
     told = std::move(now);
     ready_told = ready_told || ready;
@@ -92,7 +75,7 @@ struct ServiceManager::Impl : std::enable_shared_from_this<Impl> {
 
   void show_life() {
     look();
-    tell("WATCHDOG=1\n");
+    socket.send("WATCHDOG=1\n");
     timer.expires_after(std::max(*facts.watchdog / 2, std::chrono::microseconds(1000)));
     timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
       const auto self = weak.lock();
@@ -102,8 +85,8 @@ struct ServiceManager::Impl : std::enable_shared_from_this<Impl> {
 
   Instance& instance;
   ServiceManagerFacts facts;
+  ManagerSocket socket;
   boost::asio::steady_timer timer;
-  int descriptor = -1;
   std::uint64_t subscription = 0;
   std::vector<std::uint8_t> told;  // the key of the last status
   bool ready_told = false;

@@ -2,7 +2,8 @@
 // opened, STATUS= in a line, STOPPING=1, and WATCHDOG=1 while the loop turns.
 //
 // The protocol is one datagram a message to $NOTIFY_SOCKET, documented as stable: sd_notify(3), NOTES. It is
-// spoken here because libsystemd has no static library in Debian. Never blocks: what the socket does not take
+// spoken here because libsystemd has no static library in Debian; a dynamic build may use that
+// (ARIZUKO_LIBSYSTEMD, manager_socket.cpp). Never blocks: what the socket does not take
 // is said again at the next change or sign of life. Children do not get the variables: their environment is
 // explicit.
 #pragma once
