@@ -7,7 +7,6 @@
 
 #include "arizuko/engine/why.hpp"
 #include "arizuko/host/state/last_run.hpp"
-#include "options.hpp"
 
 namespace arizuko::cli {
 
@@ -27,7 +26,7 @@ constexpr milliseconds between_looks{20};
 
 using Tone = engine::Remark::Tone;
 
-Refused not_allowed(std::string sentence) { return {exit_code::not_allowed, std::move(sentence)}; }
+Refusal not_allowed(std::string sentence) { return {exit_code::not_allowed, {}, {std::move(sentence)}}; }
 
 std::string since(Clock::time_point begin) { return engine::duration_text(Clock::now() - begin); }
 
@@ -54,7 +53,8 @@ BeforeStart::Outcome BeforeStart::take_lock() {
   auto lock = host::DataLock::acquire(pod.data_dir);
   const bool waits = !lock && lock.error().why == Why::held;
   if (waits) {
-    wait_for(fmt::format("{}; its end is awaited for {}", lock.error().text, engine::duration_text(bound)));
+    wait_for(
+        fmt::format("{}; waiting up to {} for it to end", lock.error().text, engine::duration_text(bound)));
   }
   while (!lock && lock.error().why == Why::held) {
     if (hooks_.stopped()) return std::unexpected(std::nullopt);
@@ -73,7 +73,7 @@ BeforeStart::Outcome BeforeStart::take_lock() {
   return std::move(*lock);
 }
 
-std::expected<void, std::optional<Refused>> BeforeStart::end_last_run() {
+std::expected<void, std::optional<Refusal>> BeforeStart::end_last_run() {
   const std::uint32_t instance = host::instance_mark(supervisor_.plan().pod.data_dir);
   auto left = host::left_by_last_run(instance);
   if (left.empty()) return {};
@@ -86,7 +86,7 @@ std::expected<void, std::optional<Refused>> BeforeStart::end_last_run() {
         host::to_text(others))));
   }
   wait_for(
-      fmt::format("an earlier run of this data directory died and left {}: they are told to end", names));
+      fmt::format("an earlier run of this data directory died and left {}: telling them to stop", names));
   const auto begin = Clock::now();
   bool killing = false;
   host::signal_left(left, SIGTERM);
@@ -94,10 +94,10 @@ std::expected<void, std::optional<Refused>> BeforeStart::end_last_run() {
     if (hooks_.stopped()) return std::unexpected(std::nullopt);
     const auto waited = Clock::now() - begin;
     if (waited >= term_patience + kill_patience) {
-      return std::unexpected(not_allowed(fmt::format(
-          "what an earlier run of this data directory left does not die of SIGKILL: {}; two gated on "
-          "one database lose messages",
-          host::to_text(left))));
+      return std::unexpected(not_allowed(
+          fmt::format("what an earlier run of this data directory left survives SIGKILL: {}; two gated on "
+                      "one database lose messages",
+                      host::to_text(left))));
     }
     if (waited >= term_patience) {
       if (!std::exchange(killing, true)) {

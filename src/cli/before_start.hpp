@@ -14,14 +14,9 @@
 
 #include "arizuko/host/state/data_lock.hpp"
 #include "arizuko/host/supervisor/supervisor.hpp"
+#include "prepare.hpp"
 
 namespace arizuko::cli {
-
-/// Why a run does not begin.
-struct Refused {
-  int exit_code;
-  std::string sentence;
-};
 
 class BeforeStart {
  public:
@@ -33,12 +28,12 @@ class BeforeStart {
       : io_(io), supervisor_(supervisor), hooks_(std::move(hooks)) {}
 
   /// nullopt as an error: the instance was told to stop meanwhile.
-  using Outcome = std::expected<host::DataLock, std::optional<Refused>>;
+  using Outcome = std::expected<host::DataLock, std::optional<Refusal>>;
   Outcome enter();
 
  private:
   Outcome take_lock();
-  std::expected<void, std::optional<Refused>> end_last_run();
+  std::expected<void, std::optional<Refusal>> end_last_run();
   void wait_for(const std::string& what);
 
   boost::asio::io_context& io_;

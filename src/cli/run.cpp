@@ -21,9 +21,11 @@
 #include "arizuko/api/servers.hpp"
 #include "arizuko/api/version.hpp"
 #include "arizuko/env/redaction.hpp"
+#include "arizuko/host/process/own_process.hpp"
 #include "arizuko/host/process/process_table.hpp"
 #include "arizuko/host/process/take_along.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
+#include "arizuko/host/state/data_dir.hpp"
 #include "arizuko/host/state/data_lock.hpp"
 #include "arizuko/host/state/guarded_store.hpp"
 #include "arizuko/host/state/made_dirs.hpp"
@@ -35,7 +37,6 @@
 #include "first_table.hpp"
 #include "plan_file_watch.hpp"
 #include "prepare.hpp"
-#include "process_setup.hpp"
 #include "rehearse.hpp"
 #include "render.hpp"
 #include "run_servers.hpp"
@@ -105,7 +106,7 @@ class Run {
 
   int run() {
     auto prepared = prepare(options_.plan, Values::needed, environ);
-    if (!prepared) return refuse({prepared.error().exit_code, without_last_newline(prepared.error().text())});
+    if (!prepared) return refuse(prepared.error());
     prepared->snapshot.generation = 1;
     plan_ = std::make_shared<const plan::Plan>(std::move(prepared->plan));
     snapshot_ = std::make_shared<const env::Snapshot>(std::move(prepared->snapshot));
@@ -114,16 +115,19 @@ class Run {
     format_ = log_format(options_, *plan_, console_);
 
     if (!host::ProcessTable::become_reaper()) {
-      return refuse({exit_code::fault,
-                     fmt::format("cannot become the reaper of our descendants: {}", std::strerror(errno))});
+      return refuse(
+          {exit_code::fault,
+           {},
+           {fmt::format("cannot become the subreaper of our descendants: {}", std::strerror(errno))}});
     }
-    if (const auto made =
-            make_data_dir(plan_->pod.data_dir, options_.plan.mode, host::owner_of_made_dirs(*plan_));
+    const auto parents =
+        options_.plan.mode == Mode::rehearsal ? host::Parents::are_made : host::Parents::must_be_there;
+    if (const auto made = host::make_data_dir(plan_->pod.data_dir, parents, host::owner_of_made_dirs(*plan_));
         !made) {
-      return refuse({exit_code::not_allowed, made.error()});
+      return refuse({exit_code::not_allowed, {}, {host::to_text(made.error())}});
     }
     auto state = host::StateDir::make(plan_->pod.data_dir);
-    if (!state) return refuse({exit_code::not_allowed, std::move(state.error())});
+    if (!state) return refuse({exit_code::not_allowed, {}, {std::move(state.error())}});
     state_ = std::move(*state);
     return supervise();
   }
@@ -141,7 +145,7 @@ class Run {
     termination_.write(report);
     // Else gated would live on with the database, and the next run start a second one.
     if (!host::end_all_children(patience_after_a_fault))
-      console_.err("arizuko-init: some of them did not die of SIGKILL\n");
+      console_.err("arizuko-init: some of them survived SIGKILL\n");
     return exit_code::fault;
   }
 
@@ -154,13 +158,12 @@ class Run {
   }
 
  private:
-  int refuse(const Refused& refused) {
-    console_.err(
-        fmt::format("{}\narizuko-init does not start (exit {})\n", refused.sentence, refused.exit_code));
+  int refuse(const Refusal& refused) {
+    console_.err(fmt::format("{}arizuko-init does not start (exit {})\n", refused.text(), refused.exit_code));
     host::TerminationReport report;
     report.exit_code = refused.exit_code;
     report.state = "ended";
-    report.reason = refused.sentence;
+    report.reason = without_last_newline(refused.text());
     termination_.write(report);
     return refused.exit_code;
   }
@@ -202,7 +205,7 @@ class Run {
              .open_probes = [&] { static_cast<void>(open_probes(io, plan_->pod, supervisor, servers)); }})
             .enter();
     if (code) return part(supervisor, code);
-    if (!lock) return refuse(lock.error().value_or(Refused{exit_code::fault, "nobody said why"}));
+    if (!lock) return refuse(lock.error().value_or(Refusal{exit_code::fault, {}, {"nobody said why"}}));
     supervisor.use(control_groups(*plan_));
     const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
     auto opened = open_probes(io, plan_->pod, supervisor, servers);
@@ -319,7 +322,7 @@ class Run {
   const Console& console_;
   host::Supervisor* supervisor_ = nullptr;
   std::set<std::string> told_;
-  StopSignalsBlocked signals_;
+  host::StopSignalsBlocked signals_;
   host::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};
   engine::PlanPtr plan_;
@@ -332,8 +335,8 @@ class Run {
 }  // namespace
 
 int run_instance(const RunOptions& options, const Console& console) {
-  harden();
-  hide_environment();
+  host::harden();
+  host::hide_environment();
   Run run(options, console);
   try {
     return run.run();

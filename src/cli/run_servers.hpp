@@ -11,7 +11,7 @@
 #include "arizuko/api/servers.hpp"
 #include "arizuko/host/supervisor/instance.hpp"
 #include "arizuko/plan/plan.hpp"
-#include "before_start.hpp"
+#include "prepare.hpp"
 
 namespace arizuko::cli {
 
@@ -24,13 +24,13 @@ struct Servers {
 };
 
 /// Does nothing when they are open already.
-std::expected<void, Refused> open_probes(boost::asio::io_context& io, const plan::Pod& pod,
+std::expected<void, Refusal> open_probes(boost::asio::io_context& io, const plan::Pod& pod,
                                          host::Instance& instance, Servers& servers);
-std::expected<void, Refused> open_page(boost::asio::io_context& io, const plan::Pod& pod,
+std::expected<void, Refusal> open_page(boost::asio::io_context& io, const plan::Pod& pod,
                                        host::Instance& instance, Servers& servers);
 /// An address that was asked for (`wanted`) must work; of our own choice, the first that does. Without any
 /// the pod still runs: that is worth a notice, not an end.
-std::expected<void, Refused> open_control(boost::asio::io_context& io, const std::string& wanted,
+std::expected<void, Refusal> open_control(boost::asio::io_context& io, const std::string& wanted,
                                           const plan::Pod& pod, host::Instance& instance, Servers& servers,
                                           std::vector<std::string>& notices);
 

@@ -222,7 +222,7 @@ def test_a_new_pod_waits_for_the_old_one_and_does_not_end_with_77(a_pod):
         status, said = new.get("/startupz")
         return (status, said) if "in use by arizuko-init" in said else None
     status, said = wait_for("the new pod to say what it waits for", waits)
-    assert status == 503 and "Nothing is started yet" in said and "its end is awaited for 25 s" in said
+    assert status == 503 and "Nothing is started yet" in said and "waiting up to 25 s for it to end" in said
     assert new.get("/livez")[0] == 200
     assert "in use by arizuko-init" in wait_for("its termination message", new.termination)["reason"]
     new.write(old.data / "go", "")

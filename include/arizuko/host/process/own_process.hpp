@@ -1,16 +1,11 @@
-// What a run asks of its own process before anything else, and the directory that it works on. Touches
-// process-wide state (signals, limits, environment); starts nothing.
+// What a run asks of its own process before anything else: signals, limits, the environment's block.
+// Process-wide state; starts nothing.
 #pragma once
 
 #include <csignal>
-#include <expected>
-#include <optional>
-#include <string>
+#include <initializer_list>
 
-#include "arizuko/host/state/made_dirs.hpp"
-#include "options.hpp"
-
-namespace arizuko::cli {
+namespace arizuko::host {
 
 /// A SIGTERM before the supervisor's handlers are there must not be lost: the kernel drops a signal
 /// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel). Afterwards
@@ -35,14 +30,10 @@ class StopSignalsBlocked {
   sigset_t signals_{};
 };
 
-/// What we are started with is nobody's wish for an instance: umask, core files, SIGPIPE, the heap.
+/// Sets umask, core files, SIGPIPE and the heap: what we were started with is nobody's wish for an instance.
 void harden();
 
 /// Overwrites the secrets in the block that /proc/PID/environ shows; `environ` is a copy from then on.
 void hide_environment();
 
-/// Makes pod.data_dir when it is missing. The error is a sentence with what would work.
-std::expected<void, std::string> make_data_dir(const std::string& path, Mode mode,
-                                               const std::optional<host::Account>& owner);
-
-}  // namespace arizuko::cli
+}  // namespace arizuko::host

@@ -1,21 +1,19 @@
-#include "process_setup.hpp"
+#include "arizuko/host/process/own_process.hpp"
 
-#include <cerrno>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "arizuko/env/redaction.hpp"
-#include "paths.hpp"
 
-namespace arizuko::cli {
+namespace arizuko::host {
 
 void harden() {
   ::umask(022);  // of what we make; what we were started with is nobody's wish for an instance
@@ -56,39 +54,4 @@ void hide_environment() {
   }
 }
 
-namespace {
-
-bool is_directory(const std::string& path) {
-  struct stat found{};
-  return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
-}
-
-}  // namespace
-
-/// A real run makes the last directory only: a missing parent is a volume that was not mounted. A
-/// rehearsal's directory lies under the user's state directory and is made with its parents. Root makes it
-/// for the services' user.
-std::expected<void, std::string> make_data_dir(const std::string& path, Mode mode,
-                                               const std::optional<host::Account>& owner) {
-  if (is_directory(path)) return {};
-  const std::string parent = parent_of(path);
-  if (mode == Mode::rehearsal && path != "/") {
-    const auto made = make_data_dir(parent, mode, std::nullopt);
-    if (!made) return made;
-  }
-  if (::mkdir(path.c_str(), 0755) == 0) {
-    if (!owner || host::give_directory(path, *owner)) return {};
-    return std::unexpected(
-        fmt::format("cannot give the data directory {} to uid {}: {}; make it before the start", path,
-                    owner->uid, std::strerror(errno)));
-  }
-  if (errno == EEXIST) return {};
-  const int why = errno;
-  return std::unexpected(fmt::format(
-      "cannot create the data directory {}: {}; {}", path, std::strerror(why),
-      !is_directory(parent)
-          ? fmt::format("{} is not there: is the volume mounted?", parent)
-          : fmt::format("create it for uid {}, or name another: --set pod.data_dir=DIR", ::geteuid())));
-}
-
-}  // namespace arizuko::cli
+}  // namespace arizuko::host
