@@ -16,13 +16,6 @@ namespace arizuko::api {
 
 namespace {
 
-constexpr std::array states = {engine::State::off,      engine::State::blocked, engine::State::waiting,
-                               engine::State::starting, engine::State::ready,   engine::State::unready,
-                               engine::State::stopping, engine::State::backoff, engine::State::failed,
-                               engine::State::done};
-constexpr std::array pod_states = {engine::PodState::booting, engine::PodState::running,
-                                   engine::PodState::stopping, engine::PodState::ended};
-
 std::string seconds_text(engine::Nanoseconds duration) {
   return fmt::format("{:.6f}", std::chrono::duration<double>(duration).count());
 }
@@ -63,7 +56,7 @@ void pod_families(Page& page, const host::Instance& instance) {
   page.family("arizuko_init_build_info", "gauge", "Always 1; the version is a label.");
   page.sample(label("version", version), 1);
   page.family("arizuko_init_pod_state", "gauge", "1 for the state that the pod is in, 0 for the others.");
-  for (const engine::PodState state : pod_states) {
+  for (const engine::PodState state : engine::all_pod_states) {
     page.sample(label("state", engine::to_text(state)), view.state == state ? 1 : 0);
   }
   page.single("arizuko_init_pod_ready", "gauge", "1 while /readyz answers 200.", view.ready ? 1 : 0);
@@ -128,7 +121,7 @@ void service_state_families(Page& page, const host::Instance& instance) {
   page.family("arizuko_init_service_state", "gauge",
               "1 for the state that the service is in, 0 for the others.");
   for (const engine::ServiceView& service : services) {
-    for (const engine::State state : states) {
+    for (const engine::State state : engine::all_states) {
       page.sample(label("service", service.name) + ',' + label("state", engine::to_text(state)),
                   service.state == state ? 1 : 0);
     }
@@ -203,8 +196,7 @@ void usage_families(Page& page, const host::Instance& instance) {
   family("arizuko_init_service_memory_peak_bytes", "gauge", "The most that it ever was.",
          &host::GroupUsage::memory_peak_bytes);
   family("arizuko_init_service_memory_kills_total", "counter",
-         "Processes of the service that the kernel killed for want of memory.",
-         &host::GroupUsage::memory_kills);
+         "Processes of the service that were OOM-killed.", &host::GroupUsage::memory_kills);
   family("arizuko_init_service_processes", "gauge", "Processes and threads of the service.",
          &host::GroupUsage::processes);
   page.family("arizuko_init_service_cpu_seconds_total", "counter",
@@ -239,7 +231,7 @@ void own_families(Page& page, const host::Instance& instance, const ProcessFacts
   page.single("arizuko_init_log_lines_total", "counter", "Log lines taken from the services.",
               counters.log_lines);
   page.single("arizuko_init_log_lines_dropped_total", "counter",
-              "Log lines lost because nobody read our stdout, or for want of memory.",
+              "Log lines lost because nobody read our stdout, or memory ran out.",
               counters.log_lines_dropped);
   page.single("arizuko_init_log_lines_cut_total", "counter", "Log lines cut at their largest length.",
               counters.log_lines_cut);

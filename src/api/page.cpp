@@ -25,34 +25,24 @@ b{font-weight:600}.good{color:var(--good)}.busy{color:var(--busy)}.bad{color:var
 std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (c == '\'')
-      out += "&#39;";
-    else
-      out += c;
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
   }
   return out;
 }
 
-std::string_view colour(engine::State state) {
-  switch (state) {
-    case engine::State::ready:
-    case engine::State::done: return "good";
-    case engine::State::waiting:
-    case engine::State::starting:
-    case engine::State::stopping:
-    case engine::State::backoff: return "busy";
-    case engine::State::blocked:
-    case engine::State::unready:
-    case engine::State::failed: return "bad";
-    case engine::State::off: return "dim";
+std::string_view colour(engine::Mood mood) {
+  switch (mood) {
+    case engine::Mood::well: return "good";
+    case engine::Mood::busy: return "busy";
+    case engine::Mood::bad: return "bad";
+    case engine::Mood::off: return "dim";
   }
   return "";
 }
@@ -62,7 +52,7 @@ std::string row(const engine::ServiceView& service, engine::Instant now) {
       service.waiting_for.empty() ? "" : fmt::format("waits for {}; ", fmt::join(service.waiting_for, ", "));
   return fmt::format(
       "<tr><td><b>{}</b><td><b class={}>{}</b><td class=n>{}<td class=n>{}<td class=n>{}<td>{}\n",
-      escape(service.name), colour(service.state), engine::to_text(service.state),
+      escape(service.name), colour(engine::mood(service.state)), engine::to_text(service.state),
       engine::duration_text(now - service.since), service.port != 0 ? std::to_string(service.port) : "",
       service.restarts, escape(waits + service.cause));
 }
@@ -89,11 +79,12 @@ Response page_route(const Request& request, const host::Instance& instance) {
   Response response;
   if (request.path != "/") {
     response.status = 404;
-    response.body = "there is nothing at this path; the status page is /\n";
+    response.body = "nothing here; the status page is /\n";
   } else if (request.method != "GET" && request.method != "HEAD") {
     response.status = 405;
     response.headers.emplace_back("Allow", "GET, HEAD");
-    response.body = fmt::format("{} is not taken here: the status page is for reading\n", request.method);
+    response.body =
+        fmt::format("{} is not allowed: the status page answers GET and HEAD only\n", request.method);
   } else {
     response.content_type = "text/html; charset=utf-8";
     response.headers.emplace_back("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");

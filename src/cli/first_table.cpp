@@ -8,26 +8,6 @@
 
 namespace arizuko::cli {
 
-namespace {
-
-bool on_its_way(engine::State state) {
-  switch (state) {
-    case engine::State::waiting:
-    case engine::State::starting:
-    case engine::State::stopping:
-    case engine::State::backoff: return true;
-    case engine::State::off:
-    case engine::State::blocked:
-    case engine::State::ready:
-    case engine::State::unready:
-    case engine::State::failed:
-    case engine::State::done: return false;
-  }
-  return false;
-}
-
-}  // namespace
-
 FirstTable::FirstTable(boost::asio::io_context& io, host::Instance& instance, Colour colour)
     : io_(io), instance_(instance), colour_(colour) {
   subscription_ = instance_.subscribe([this] { look(); });
@@ -39,7 +19,7 @@ void FirstTable::look() {
   const engine::View& view = instance_.view();
   if (shown_ || !view.opened || view.state != engine::PodState::running) return;
   for (const engine::ServiceView& service : view.services) {
-    if (on_its_way(service.state)) return;
+    if (engine::mood(service.state) == engine::Mood::busy) return;
   }
   shown_ = true;
   // After the log lines of this turn. The loop does not turn without us: we live as long as it does.

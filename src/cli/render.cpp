@@ -1,13 +1,12 @@
 #include "render.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <ctime>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
+#include "arizuko/base/times.hpp"
 #include "arizuko/engine/why.hpp"
 #include "arizuko/host/logs/log_output.hpp"
 #include "arizuko/host/logs/shown.hpp"
@@ -92,13 +91,13 @@ std::string amount_of(const std::optional<std::int64_t>& bytes) {
 
 /// What a reader of the table asks next: nothing while it serves.
 std::string note_of(const Status::Service& service) {
-  if (service.state == "ready" || service.state == "done") return {};
+  if (mood_of(service.state) == engine::Mood::well) return {};
   if (service.waiting_for.empty()) return service.cause;
   return fmt::format("waits for {}", fmt::join(service.waiting_for, ", "));
 }
 
 std::string age_of(const std::string& since, std::int64_t now) {
-  const std::optional<std::int64_t> then = parse_rfc3339(since);
+  const std::optional<std::int64_t> then = base::parse_rfc3339(since);
   if (!then) return "-";
   return engine::duration_text(engine::Nanoseconds(std::max<std::int64_t>(0, now - *then)));
 }
@@ -137,13 +136,22 @@ std::string Table::text(Colour colour) const {
   return out;
 }
 
-std::string_view paint_of(std::string_view state) {
-  if (state == "ready" || state == "done" || state == "running") return "32";
-  if (state == "waiting" || state == "starting" || state == "stopping" || state == "backoff" ||
-      state == "booting")
-    return "33";
-  if (state == "blocked" || state == "unready" || state == "failed") return "31";
-  return "2";
+std::string_view paint_of(engine::Mood mood) {
+  switch (mood) {
+    case engine::Mood::well: return "32";
+    case engine::Mood::busy: return "33";
+    case engine::Mood::bad: return "31";
+    case engine::Mood::off: return "2";
+  }
+  return "";
+}
+
+engine::Mood mood_of(std::string_view state) {
+  for (const engine::State each : engine::all_states)
+    if (engine::to_text(each) == state) return engine::mood(each);
+  for (const engine::PodState each : engine::all_pod_states)
+    if (engine::to_text(each) == state) return engine::mood(each);
+  return engine::Mood::off;
 }
 
 std::expected<Status, std::string> parse_status(std::string_view text) {
@@ -185,7 +193,7 @@ std::string status_text(const Status& status, std::string_view why, std::int64_t
   table.column("NOTE");
   for (const Status::Service& service : status.services) {
     std::vector<Cell> cells{{service.name},
-                            {service.state, paint_of(service.state)},
+                            {service.state, paint_of(mood_of(service.state))},
                             {age_of(service.since, now)},
                             {or_dash(service.pid)},
                             {or_dash(service.port)},
@@ -200,7 +208,8 @@ std::string status_text(const Status& status, std::string_view why, std::int64_t
                           : fmt::format("\nheld back: {}; `arizuko-init secrets` says why, and what to do\n",
                                         fmt::join(status.held, ", "));
   return fmt::format("{} is {}: {}\n\n{}{}", status.instance,
-                     painted(status.state, paint_of(status.state), colour), why, table.text(colour), held);
+                     painted(status.state, paint_of(mood_of(status.state)), colour), why, table.text(colour),
+                     held);
 }
 
 std::optional<std::string> event_text(std::string_view text, Colour colour) {
@@ -209,9 +218,10 @@ std::optional<std::string> event_text(std::string_view text, Colour colour) {
   const std::string service = string_of(*object, "service");
   const std::string from = string_of(*object, "from");
   const std::string to = string_of(*object, "to");
-  const std::string what = to.empty() ? string_of(*object, "event")
-                                      : fmt::format("{} -> {}", painted(from, paint_of(from), colour),
-                                                    painted(to, paint_of(to), colour));
+  const std::string what = to.empty()
+                               ? string_of(*object, "event")
+                               : fmt::format("{} -> {}", painted(from, paint_of(mood_of(from)), colour),
+                                             painted(to, paint_of(mood_of(to)), colour));
   return fmt::format("{} {:<12} {}: {}\n", clock_of(string_of(*object, "time")),
                      service.empty() ? "pod" : service, what, string_of(*object, "cause"));
 }
@@ -229,7 +239,7 @@ std::optional<std::string> log_text(std::string_view text, Colour colour) {
   constexpr std::size_t name_width = 12;
   host::LogFormatter formatter(plan::LogFormat::console, colour == Colour::on, name_width);
   std::string out;
-  formatter.append(out, record, parse_rfc3339(string_of(*object, "time")).value_or(0));
+  formatter.append(out, record, base::parse_rfc3339(string_of(*object, "time")).value_or(0));
   return out;
 }
 
@@ -242,29 +252,15 @@ std::string ready_table(const engine::View& view, Colour colour) {
   table.column("READY AFTER", Align::right);
   table.column("NOTE");
   for (const engine::ServiceView& service : view.services) {
-    const std::string state(engine::to_text(service.state));
-    const bool well = service.state == engine::State::ready || service.state == engine::State::done;
+    const engine::Mood mood = engine::mood(service.state);
     table.row({{service.name},
-               {state, paint_of(state)},
+               {std::string(engine::to_text(service.state)), paint_of(mood)},
                {service.pid ? std::to_string(*service.pid) : "-"},
                {service.port != 0 ? std::to_string(service.port) : "-"},
                {service.start_time ? engine::duration_text(*service.start_time) : "-"},
-               {well ? "" : service.cause}});
+               {mood == engine::Mood::well ? "" : service.cause}});
   }
   return table.text(colour);
-}
-
-std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
-  std::tm utc{};
-  int milliseconds = 0;
-  const std::string copy(text);
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday,
-                  &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &milliseconds) != 7) {
-    return std::nullopt;
-  }
-  utc.tm_year -= 1900;
-  utc.tm_mon -= 1;
-  return (static_cast<std::int64_t>(::timegm(&utc)) * 1000 + milliseconds) * 1'000'000;
 }
 
 }  // namespace arizuko::cli

@@ -35,8 +35,10 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 
-/// The SGR sequence for the name of a state: green, yellow, red, dim.
-std::string_view paint_of(std::string_view state);
+/// The SGR sequence: green, yellow, red, dim.
+std::string_view paint_of(engine::Mood mood);
+/// Of a state by its name, of a service or a pod; off for a name that is not known.
+engine::Mood mood_of(std::string_view state);
 
 /// The answer of /v1/status, taken apart.
 struct Status {
@@ -68,8 +70,5 @@ std::optional<std::string> log_text(std::string_view json, Colour colour);
 
 /// What a console shows when everything is up for the first time.
 std::string ready_table(const engine::View& view, Colour colour);
-
-/// "2026-11-22T20:57:00.123Z" as Unix time in nanoseconds.
-std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 
 }  // namespace arizuko::cli

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
+#include "arizuko/base/times.hpp"
 #include "arizuko/engine/why.hpp"
 #include "arizuko/host/logs/shown.hpp"
 #include "render.hpp"
@@ -50,7 +51,7 @@ std::vector<json::object> objects_at(const json::object& object, std::string_vie
 
 /// "3 min" ago, or until then.
 std::string age(const std::string& time, std::int64_t now) {
-  const std::optional<std::int64_t> then = parse_rfc3339(time);
+  const std::optional<std::int64_t> then = base::parse_rfc3339(time);
   if (!then) return "-";
   return engine::duration_text(engine::Nanoseconds(*then > now ? *then - now : now - *then));
 }

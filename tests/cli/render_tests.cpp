@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "arizuko/base/times.hpp"
 #include "cli/render.hpp"
 
 using namespace arizuko;
@@ -34,7 +35,7 @@ TEST_CASE("render: memory and tasks are columns where services have control grou
 TEST_CASE("render: status is an aligned table with what a reader asks next") {
   const auto status = parse_status(answer);
   REQUIRE(status);
-  const std::int64_t now = *parse_rfc3339("2026-11-22T10:01:00.000Z");
+  const std::int64_t now = *base::parse_rfc3339("2026-11-22T10:01:00.000Z");
   const std::string text = status_text(*status, "teled is blocked.", now, Colour::off);
   CHECK(text.starts_with("demo is booting: teled is blocked.\n\nNAME   STATE "));
   CHECK(text.find("gated  ready    1.5 s   17  9080        12\n") != std::string::npos);
@@ -48,7 +49,7 @@ TEST_CASE("render: status is an aligned table with what a reader asks next") {
 TEST_CASE("render: colours change nothing but the colour") {
   const auto status = parse_status(answer);
   REQUIRE(status);
-  const std::int64_t now = *parse_rfc3339("2026-11-22T10:01:00.000Z");
+  const std::int64_t now = *base::parse_rfc3339("2026-11-22T10:01:00.000Z");
   std::string coloured = status_text(*status, "why", now, Colour::on);
   CHECK(coloured.find("\x1b[32mready\x1b[0m") != std::string::npos);
   for (std::size_t at = coloured.find('\x1b'); at != std::string::npos; at = coloured.find('\x1b')) {
