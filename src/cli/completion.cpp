@@ -1,6 +1,7 @@
 #include "completion.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace arizuko::cli {
 
@@ -29,20 +30,55 @@ std::string quoted_for_fish(std::string_view text) {
   return out + "'";
 }
 
+struct OptionWords {
+  std::string long_name;   // without dashes
+  std::string short_name;  // the same; may be empty
+  std::string help;
+  std::string value;    // "FILE"; empty: it takes none
+  std::string choices;  // what the value can be, with blanks between; empty: any
+  enum class Times { once, any } times = Times::once;
+};
+
+struct CommandWords {
+  std::string name;
+  std::string help;
+  std::vector<OptionWords> options;
+  std::string positional;          // the first: "SERVICE", "SHELL" or empty
+  std::string positional_choices;  // what it can be
+};
+
+OptionWords words_of(const Option& option) {
+  OptionWords words{.long_name = {},
+                    .short_name = {},
+                    .help = first_line(std::string(option.help)),
+                    .value = std::string(option.value),
+                    .choices = fmt::format("{}", fmt::join(option.choices, " "))};
+  if (std::holds_alternative<std::vector<std::string>*>(option.to)) words.times = OptionWords::Times::any;
+  const std::size_t comma = option.names.find(',');
+  words.long_name = option.names.substr(2, comma == option.names.npos ? comma : comma - 2);
+  if (comma != option.names.npos) words.short_name = option.names.substr(comma + 2);
+  return words;
+}
+
+CommandWords words_of(Command& command) {
+  const About about = command.about();
+  CommandWords words{.name = std::string(about.name),
+                     .help = std::string(about.summary),
+                     .options = {{"help", "h", "Print this help message and exit", "", ""}},
+                     .positional = {},
+                     .positional_choices = {}};
+  for (const Option& option : command.options()) {
+    if (option.names.starts_with('-')) {
+      words.options.push_back(words_of(option));
+    } else if (words.positional.empty()) {
+      words.positional = option.names;
+      words.positional_choices = fmt::format("{}", fmt::join(option.choices, " "));
+    }
+  }
+  return words;
+}
+
 bool is_path(const OptionWords& option) { return option.value == "FILE" || option.value == "PATH"; }
-
-/// The words that an option's value can be; empty: any.
-std::string_view choices(const OptionWords& option) {
-  if (option.long_name == "log") return "console json journal";
-  if (option.long_name == "probe") return "readyz livez startupz";
-  return "";
-}
-
-/// The same for the first word behind the command.
-std::string_view positional_choices(const CommandWords& command) {
-  if (command.positional == "SHELL") return "bash zsh fish";
-  return command.positional == "ACTION" ? "accept retry" : "";
-}
 
 // The table of `status` begins behind its titles; the first column is the name.
 constexpr std::string_view posix_services = R"sh(  local name state _ listed=
@@ -59,7 +95,7 @@ std::string bash_case(const CommandWords& command) {
   for (const OptionWords& option : command.options) words += fmt::format(" --{}", option.long_name);
   std::string more;
   if (command.positional == "SERVICE") more = R"sh( services="$(_arizuko_init_services "$1")")sh";
-  if (!positional_choices(command).empty()) words += fmt::format(" {}", positional_choices(command));
+  if (!command.positional_choices.empty()) words += fmt::format(" {}", command.positional_choices);
   return fmt::format("    {}) words={}{} ;;\n", command.name, quoted(words.empty() ? "" : words.substr(1)),
                      more);
 }
@@ -75,9 +111,9 @@ std::string bash_values(const std::vector<CommandWords>& commands) {
       std::string& list = is_path(option) ? paths : others;
       const std::string known = paths + '|' + others + '|' + lines;
       if (known.find(name + '|') != known.npos || known.find(name + ')') != known.npos) continue;
-      if (!choices(option).empty()) {
+      if (!option.choices.empty()) {
         lines += fmt::format("    {}) COMPREPLY=($(compgen -W {} -- \"$current\")); return ;;\n", name,
-                             quoted(choices(option)));
+                             quoted(option.choices));
       } else {
         list += (list.empty() ? "" : "|") + name;
       }
@@ -123,13 +159,13 @@ complete -o filenames -F _arizuko_init arizuko-init
 // ---------------------------------------------------------------------------------------------
 
 std::string zsh_option(const OptionWords& option) {
-  const std::string repeated = option.long_name == "set" ? "*" : "";
-  const std::string help = first_line(option.help);
+  const std::string repeated = option.times == OptionWords::Times::any ? "*" : "";
+  const std::string help = option.help;
   std::string value;
   if (!option.value.empty()) {
-    value = is_path(option)           ? fmt::format(":{}:_files", option.value)
-            : choices(option).empty() ? fmt::format(":{}: ", option.value)
-                                      : fmt::format(":{}:({})", option.value, choices(option));
+    value = is_path(option)          ? fmt::format(":{}:_files", option.value)
+            : option.choices.empty() ? fmt::format(":{}: ", option.value)
+                                     : fmt::format(":{}:({})", option.value, option.choices);
   }
   std::string description;
   for (const char c : help)
@@ -142,8 +178,8 @@ std::string zsh_case(const CommandWords& command) {
   std::string arguments;
   for (const OptionWords& option : command.options) arguments += zsh_option(option);
   if (command.positional == "SERVICE") arguments += " \\\n        '*:service:_arizuko-init_services'";
-  if (!positional_choices(command).empty())
-    arguments += fmt::format(" \\\n        ':word:({})'", positional_choices(command));
+  if (!command.positional_choices.empty())
+    arguments += fmt::format(" \\\n        ':word:({})'", command.positional_choices);
   return fmt::format("    {})\n      _arguments{} ;;\n", command.name, arguments);
 }
 
@@ -151,7 +187,7 @@ std::string zsh_script(const std::vector<CommandWords>& commands) {
   std::string names;
   std::string cases;
   for (const CommandWords& command : commands) {
-    names += fmt::format("    {}\n", quoted(fmt::format("{}:{}", command.name, first_line(command.help))));
+    names += fmt::format("    {}\n", quoted(fmt::format("{}:{}", command.name, command.help)));
     cases += zsh_case(command);
   }
   return fmt::format(R"sh(#compdef arizuko-init
@@ -192,21 +228,21 @@ std::string fish_option(const CommandWords& command, const OptionWords& option) 
                                  command.name, option.long_name);
   if (!option.short_name.empty()) line += fmt::format(" -s {}", option.short_name);
   if (!option.value.empty()) line += is_path(option) ? " -r -F" : " -x";
-  if (!choices(option).empty()) line += fmt::format(" -a '{}'", choices(option));
-  return line + fmt::format(" -d {}\n", quoted_for_fish(first_line(option.help)));
+  if (!option.choices.empty()) line += fmt::format(" -a '{}'", option.choices);
+  return line + fmt::format(" -d {}\n", quoted_for_fish(option.help));
 }
 
 std::string fish_script(const std::vector<CommandWords>& commands) {
   std::string lines;
   for (const CommandWords& command : commands) {
     lines += fmt::format("complete -c arizuko-init -n __fish_use_subcommand -a {} -d {}\n", command.name,
-                         quoted_for_fish(first_line(command.help)));
+                         quoted_for_fish(command.help));
     for (const OptionWords& option : command.options) lines += fish_option(command, option);
     const std::string seen =
         fmt::format("complete -c arizuko-init -n '__fish_seen_subcommand_from {}' -a ", command.name);
     if (command.positional == "SERVICE") lines += seen + "'(__arizuko_init_services)'\n";
-    if (!positional_choices(command).empty())
-      lines += seen + fmt::format("'{}'\n", positional_choices(command));
+    if (!command.positional_choices.empty())
+      lines += seen + fmt::format("'{}'\n", command.positional_choices);
   }
   return fmt::format(R"sh(# Completion of arizuko-init for fish: `arizuko-init completion fish` prints it.
 function __arizuko_init_services
@@ -226,9 +262,11 @@ complete -c arizuko-init -f
 
 }  // namespace
 
-std::string completion_script(std::string_view shell, const std::vector<CommandWords>& commands) {
-  if (shell == "bash") return bash_script(commands);
-  return shell == "zsh" ? zsh_script(commands) : fish_script(commands);
+std::string completion_script(std::string_view shell, const Commands& commands) {
+  std::vector<CommandWords> table;
+  for (const std::unique_ptr<Command>& command : commands) table.push_back(words_of(*command));
+  if (shell == "bash") return bash_script(table);
+  return shell == "zsh" ? zsh_script(table) : fish_script(table);
 }
 
 }  // namespace arizuko::cli

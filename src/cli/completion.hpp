@@ -4,25 +4,12 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "command.hpp"
 
 namespace arizuko::cli {
 
-struct OptionWords {
-  std::string long_name;   // without dashes
-  std::string short_name;  // the same; may be empty
-  std::string help;
-  std::string value;  // "FILE"; empty: it takes none
-};
-
-struct CommandWords {
-  std::string name;
-  std::string help;
-  std::vector<OptionWords> options;
-  std::string positional;  // the first: "SERVICE", "SHELL", "ACTION" or empty
-};
-
 /// `shell` is bash, zsh or fish.
-std::string completion_script(std::string_view shell, const std::vector<CommandWords>& commands);
+std::string completion_script(std::string_view shell, const Commands& commands);
 
 }  // namespace arizuko::cli

@@ -17,7 +17,7 @@
 #include "api/fake_instance.hpp"
 #include "arizuko/api/servers.hpp"
 #include "captured.hpp"
-#include "cli/client.hpp"
+#include "cli/client/control_socket.hpp"
 #include "temporary_directory.hpp"
 
 using namespace arizuko;
@@ -155,7 +155,7 @@ TEST_CASE("cli: restart --wait gives up when its time is over") {
   const Served served;
   const Captured late = served.type({"restart", "gated", "--wait", "0.05"});
   CHECK(late.code == 1);
-  CHECK(late.err == "gated: not there within 0.05 s; `arizuko-init why gated` says why\n");
+  CHECK(late.err == "gated did not get there within 0.05 s; `arizuko-init why gated` says why\n");
 }
 
 TEST_CASE("cli: events as lines for people and as JSON for scripts") {
@@ -164,7 +164,7 @@ TEST_CASE("cli: events as lines for people and as JSON for scripts") {
         "11:06:40.001 gated        starting -> ready: every condition holds\n");
   CHECK(
       served.type({"events", "--json"}).out ==
-      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","code":"state-changed","from":"starting","to":"ready","cause":"every condition holds"})"
+      R"({"seq":1,"time":"2026-11-18T11:06:40.001Z","service":"gated","event":"state","code":"state-changed","from":"starting","to":"ready","why":null,"cause":"every condition holds"})"
       "\n");
   CHECK(served.type({"events", "--after", "1"}).out.empty());
 }
@@ -239,8 +239,7 @@ TEST_CASE("cli: a socket that takes nobody in holds nobody up while another one 
   REQUIRE(errno == EAGAIN);
   const cli::Found found = cli::find_control_sockets({{served.directory()}, "/nowhere"});
   CHECK(found.alive == std::vector<std::string>{served.path()});
-  CHECK(found.refused ==
-        std::vector<std::string>{path + ": whoever listens there takes no more connections"});
+  CHECK(found.refused == std::vector<std::string>{path + ": its listener accepts no more connections"});
   waiting.push_back(listener);
   for (const int each : waiting) ::close(each);
 }

@@ -1,5 +1,4 @@
-// The client's side of the control socket: finds it, trusts it only when the same user or root listens
-// there, and asks, with a time-out. Errors are sentences: what, why, what would work.
+// Asks an instance at its control socket, with time-outs. Errors are sentences: what, why, what would work.
 #pragma once
 
 #include <chrono>
@@ -19,8 +18,6 @@ struct Reply {
 
 class Client {
  public:
-  static constexpr std::chrono::milliseconds patience{5'000};
-
   explicit Client(std::string address) : address_(std::move(address)) {}
 
   std::expected<Reply, std::string> get(const std::string& target) const;
@@ -33,27 +30,8 @@ class Client {
   std::expected<Reply, std::string> stream(const std::string& target, std::chrono::milliseconds wait,
                                            const TakeLine& take) const;
 
-  const std::string& address() const { return address_; }
-
  private:
   std::string address_;
 };
-
-/// Percent-encodes what may not stand in a path segment or a query value.
-std::string encode(std::string_view text);
-
-struct Places {
-  std::vector<std::string> directories;  // of *.sock
-  std::string proc_net_unix = "/proc/net/unix";
-};
-/// /run/arizuko-init, and $XDG_RUNTIME_DIR/arizuko-init.
-Places usual_places();
-
-struct Found {
-  std::vector<std::string> alive;    // somebody listens who is to be believed
-  std::vector<std::string> refused;  // "/run/arizuko-init/demo.sock: Permission denied"
-};
-/// Looks, and passes over what a stranger listens at. Where process 1 is an instance, it alone is found.
-Found find_control_sockets(const Places& places);
 
 }  // namespace arizuko::cli

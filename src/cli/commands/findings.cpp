@@ -4,11 +4,14 @@
 #include <iterator>
 
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
-#include "arizuko/api/status_json.hpp"
+#include "arizuko/api/json_text.hpp"
 #include "arizuko/host/logs/shown.hpp"
 
 namespace arizuko::cli {
+
+namespace json = boost::json;
 
 namespace {
 
@@ -52,24 +55,55 @@ std::string summary(const doctor::Count& count, std::size_t checks) {
   return fmt::format("{} ({})\n", text, number(checks, "check"));
 }
 
-std::string finding_json(const Finding& finding) {
-  using api::json_string;
-  return fmt::format(
-      R"({{"severity":"{}","check":{},"file":{},"line":{},"column":{},"key":{},"what":{},"why":{},"fix":{}}})",
-      doctor::to_text(finding.severity), json_string(finding.check), json_string(finding.where.file),
-      finding.where.line, finding.where.column, json_string(finding.key), json_string(finding.what),
-      json_string(finding.why), json_string(finding.fix));
+json::object finding_object(const Finding& finding) {
+  return {{"severity", doctor::to_text(finding.severity)},
+          {"check", finding.check},
+          {"file", api::json_text(finding.where.file)},
+          {"line", finding.where.line},
+          {"column", finding.where.column},
+          {"key", api::json_text(finding.key)},
+          {"what", api::json_text(finding.what)},
+          {"why", api::json_text(finding.why)},
+          {"fix", api::json_text(finding.fix)}};
 }
 
 std::string all_json(const doctor::Findings& findings, const doctor::Count& count,
                      const std::vector<std::string>& checks) {
-  std::string list;
-  for (const Finding& each : findings) list += (list.empty() ? "" : ",") + finding_json(each);
-  std::string names;
-  for (const std::string& each : checks) names += (names.empty() ? "" : ",") + api::json_string(each);
-  return fmt::format(
-      "{{\"ok\":{},\"errors\":{},\"warnings\":{},\"notes\":{},\"checks\":[{}],\"findings\":[{}]}}\n",
-      count.errors + count.warnings == 0, count.errors, count.warnings, count.notes, names, list);
+  json::array list;
+  for (const Finding& each : findings) list.push_back(finding_object(each));
+  const json::object page{{"ok", count.errors + count.warnings == 0},
+                          {"errors", count.errors},
+                          {"warnings", count.warnings},
+                          {"notes", count.notes},
+                          {"checks", json::array(checks.begin(), checks.end())},
+                          {"findings", std::move(list)}};
+  return json::serialize(page) + '\n';
+}
+
+json::object problem_object(const plan::Problem& problem) {
+  return {{"severity", problem.severity == plan::Severity::error ? "error" : "warning"},
+          {"file", api::json_text(problem.where.file)},
+          {"line", problem.where.line},
+          {"column", problem.where.column},
+          {"key", api::json_text(problem.key)},
+          {"what", api::json_text(problem.what)},
+          {"fix", api::json_text(problem.fix)}};
+}
+
+std::string refusal_json(const Refusal& refused) {
+  json::array list;
+  for (const plan::Problem& problem : refused.problems) list.push_back(problem_object(problem));
+  for (const std::string& line : refused.lines)
+    list.push_back(problem_object({plan::Severity::error, {}, "", line, ""}));
+  return json::serialize(json::object{{"ok", false}, {"problems", std::move(list)}}) + '\n';
+}
+
+std::string summary(const Refusal& refused) {
+  std::size_t errors = refused.lines.size();
+  std::size_t warnings = 0;
+  for (const plan::Problem& problem : refused.problems)
+    ++(problem.severity == plan::Severity::error ? errors : warnings);
+  return number(errors, "error") + (warnings > 0 ? ", " + number(warnings, "warning") : "");
 }
 
 }  // namespace
@@ -90,6 +124,16 @@ int print_findings(const doctor::Findings& unsorted, const std::vector<std::stri
     console.out(summary(count, checks.size()));
   }
   return count.errors > 0 ? exit_code::wrong_plan : count.warnings > 0 ? exit_code::no : exit_code::yes;
+}
+
+int print_refusal(const Refusal& refused, Output output, const Console& console) {
+  if (output == Output::json) {
+    console.out(refusal_json(refused));
+  } else {
+    console.err(refused.text());
+    console.err(fmt::format("the plan is refused: {}\n", summary(refused)));
+  }
+  return exit_code::wrong_plan;
 }
 
 }  // namespace arizuko::cli
