@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "arizuko/api/nearest.hpp"
 #include "arizuko/api/routes.hpp"
 #include "arizuko/api/status_json.hpp"
+#include "arizuko/base/nearest.hpp"
 #include "arizuko/engine/why.hpp"
 #include "secrets_json.hpp"
 
@@ -17,22 +17,23 @@ namespace arizuko::api {
 namespace {
 
 constexpr std::string_view there_is =
-    "there is: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets, "
+    "the paths are: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets, "
     "POST /v1/services/NAME/start|stop|restart /v1/reload /v1/secrets/KEY/accept|retry /v1/secrets/retry";
 constexpr std::uint64_t default_lines = 100;
 
-Response json(int status, std::string body) {
+/// `text` as the body, with its newline.
+Response json(int status, std::string text) {
   Response response;
   response.status = status;
   response.content_type = "application/json";
-  response.body = std::move(body);
+  response.body = std::move(text) + '\n';
   return response;
 }
 
 Response error(int status, std::string_view sentence) { return json(status, error_json(sentence)); }
 
 Response wrong_method(const Request& request, std::string_view allowed) {
-  Response refused = error(405, fmt::format("{} takes {}, not {}", request.path, allowed, request.method));
+  Response refused = error(405, fmt::format("{} accepts {}, not {}", request.path, allowed, request.method));
   refused.headers.emplace_back("Allow", allowed);
   return refused;
 }
@@ -50,6 +51,15 @@ std::optional<plan::ServiceId> find(const host::Instance& instance, std::string_
   const auto found = std::ranges::find(services, name, &engine::ServiceView::name);
   if (found == services.end()) return std::nullopt;
   return static_cast<plan::ServiceId>(found - services.begin());
+}
+
+/// 404 with the name that was meant, or with all there are when none is near.
+Response no_such_service(std::string_view wanted, const host::Instance& instance) {
+  const std::vector<std::string> all = names(instance);
+  const auto near = base::nearest(wanted, std::vector<std::string_view>(all.begin(), all.end()));
+  return error(
+      404, near ? fmt::format("there is no service \"{}\" here; did you mean \"{}\"?", wanted, *near)
+                : fmt::format("there is no service \"{}\" here; there is: {}", wanted, fmt::join(all, ", ")));
 }
 
 /// A number of the query. The error is a sentence.
@@ -126,7 +136,9 @@ class LogStream final : public LineStream {
           instance_.logs().since(services_, after_, std::min(page, first_));
       const bool dropped = lines.empty() || lines.front().seq > until_;
       if (dropped)
-        piece += gap(until_, instance_.unix_nanoseconds(instance_.now()), lost_text(first_, "lines"));
+        piece +=
+            log_gap_json(until_, instance_.unix_nanoseconds(instance_.now()), lost_text(first_, "lines")) +
+            '\n';
       for (const host::KeptLine& line : lines) {
         if (line.seq > until_ || piece.size() >= max_piece_bytes) break;
         piece += log_line_json(line) + '\n';
@@ -147,8 +159,9 @@ class LogStream final : public LineStream {
       for (const host::KeptLine& line : lines) {
         if (piece.size() >= max_piece_bytes) return;
         if (line.seq > after_ + 1) {
-          piece += gap(line.seq - 1, line.unix_nanoseconds,
-                       lost_text(line.seq - after_ - 1, "lines (of all services)"));
+          piece += log_gap_json(line.seq - 1, line.unix_nanoseconds,
+                                lost_text(line.seq - after_ - 1, "lines (of all services)")) +
+                   '\n';
         }
         after_ = line.seq;
         if (services_.empty() || std::ranges::find(services_, line.service) != services_.end()) {
@@ -156,12 +169,6 @@ class LogStream final : public LineStream {
         }
       }
     }
-  }
-
-  static std::string gap(std::uint64_t seq, std::int64_t unix_nanoseconds, const std::string& text) {
-    return fmt::format(R"({{"seq":{},"time":"{}","service":null,"stream":"gap","text":{}}})", seq,
-                       rfc3339(unix_nanoseconds), json_string(text)) +
-           '\n';
   }
 
   const host::Instance& instance_;
@@ -192,8 +199,7 @@ Response logs(const Request& request, const host::Instance& instance) {
   std::vector<std::string> services;
   for (const auto& [key, name] : request.query) {
     if (key != "service") continue;
-    if (!find(instance, name) && name != "arizuko-init")
-      return error(404, no_such_service(name, names(instance)));
+    if (!find(instance, name) && name != "arizuko-init") return no_such_service(name, instance);
     services.push_back(name);
   }
   return streamed(std::make_shared<LogStream>(instance, std::move(services), lines->value_or(default_lines)),
@@ -205,24 +211,22 @@ Response why(const Request& request, const host::Instance& instance) {
   std::string sentence;
   if (name) {
     const std::optional<plan::ServiceId> service = find(instance, *name);
-    if (!service) return error(404, no_such_service(*name, names(instance)));
+    if (!service) return no_such_service(*name, instance);
     sentence = engine::why(instance.view(), *service, instance.now());
   } else {
     sentence = pod_sentence(instance);
   }
-  return json(200, fmt::format("{{\"service\":{},\"why\":{}}}\n", name ? json_string(*name) : "null",
-                               json_string(sentence)));
+  return json(200, why_json(name.value_or(""), sentence));
 }
 
 Response status(const host::Instance& instance) {
-  Response response = json(200, status_json(instance) + '\n');
+  Response response = json(200, status_json(instance));
   response.headers.emplace_back(all_well_header, engine::all_well(instance.view()) ? "yes" : "no");
   return response;
 }
 
 Response carried_out(const host::CommandResult& result) {
-  return json(result.accepted ? 202 : 409, fmt::format("{{\"accepted\":{},\"message\":{}}}\n",
-                                                       result.accepted, json_string(result.message)));
+  return json(result.accepted ? 202 : 409, result_json(result));
 }
 
 /// /v1/services/NAME/VERB
@@ -235,9 +239,9 @@ Response command(const Request& request, host::Instance& instance) {
   if (verb == "start") wanted = engine::Command::Verb::start;
   if (verb == "stop") wanted = engine::Command::Verb::stop;
   if (verb == "restart") wanted = engine::Command::Verb::restart;
-  if (!wanted) return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
+  if (!wanted) return error(404, fmt::format("there is no path {}; {}", request.path, there_is));
   if (request.method != "POST") return wrong_method(request, "POST");
-  if (!find(instance, name)) return error(404, no_such_service(name, names(instance)));
+  if (!find(instance, name)) return no_such_service(name, instance);
   return carried_out(instance.command(*wanted, name, request.by));
 }
 
@@ -249,15 +253,14 @@ Response accept(const Request& request, host::Instance& instance) {
   const std::string_view verb = slash == std::string_view::npos ? rest : rest.substr(slash + 1);
   const bool all = slash == std::string_view::npos && verb == "retry";
   if (!all && (slash == std::string_view::npos || (verb != "accept" && verb != "retry")))
-    return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
+    return error(404, fmt::format("there is no path {}; {}", request.path, there_is));
   if (request.method != "POST") return wrong_method(request, "POST");
   if (all) return carried_out(instance.retry(std::nullopt, request.by));
   std::vector<std::string> names;
   for (const host::KeyFacts& each : instance.keys()) names.push_back(each.name);
   for (const engine::HeldKeyView& each : instance.view().held_keys) names.push_back(each.key);
   if (std::ranges::find(names, key) == names.end())
-    return error(404,
-                 fmt::format("{} is no key that a service takes; `arizuko-init secrets` lists them", key));
+    return error(404, fmt::format("no service takes a key {}; `arizuko-init secrets` lists the keys", key));
   return carried_out(verb == "accept" ? instance.accept(key, request.by)
                                       : instance.retry(std::string(key), request.by));
 }
@@ -281,7 +284,7 @@ Response control_route(const Request& request, host::Instance& instance) {
     return request.method == "POST" ? carried_out(instance.reload(request.by))
                                     : wrong_method(request, "POST");
   }
-  return error(404, fmt::format("there is no {} here; {}", request.path, there_is));
+  return error(404, fmt::format("there is no path {}; {}", request.path, there_is));
 }
 
 }  // namespace arizuko::api

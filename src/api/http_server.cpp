@@ -48,7 +48,6 @@ void send_at_once(Socket& socket, const Response& response) {
 
 Response refusal_answer(const std::string& sentence) {
   Response response = limit_answer(403, error_json(sentence));
-  response.body.pop_back();
   response.content_type = "application/json";
   return response;
 }
@@ -257,38 +256,45 @@ Response HttpServer::answer(const Session& session, const RequestHead& head) con
 HttpServer::Awaitable<void> HttpServer::serve(SessionPtr session) {
   const auto self = shared_from_this();
   Session::arm(session, limits_.patience);
-  for (std::size_t answers = 1;; ++answers) {
-    const bool first_of_burst = session->used == 0;
-    session->wait(Session::Waits::for_request);
-    const std::expected<RequestHead, Trouble> head = co_await read_head(session);
-    if (!head) {
-      if (!head.error()) co_return;
-      Session::arm(session, refused_patience);
-      if (co_await send(session, head_text(*head.error(), 11, false) + head.error()->body))
-        co_await part(session, refused_patience);
-      co_return;
-    }
-    session->asked = true;
-    if (!co_await skip_body(session, head->body_bytes)) co_return;
-    if (first_of_burst) Session::arm(session, limits_.patience);
-
-    const bool wants_body = head->method != "HEAD";
-    const bool keep_alive = head->keep_alive && answers < limits_.answers;
-    Response response = answer(*session, *head);
-    if (response.stream && wants_body) {
-      co_await stream(session, std::move(response));
-      co_return;
-    }
-    std::string text = head_text(response, head->version, keep_alive);
-    if (wants_body) text += response.body;
-    response.body = {};
-    if (!co_await send(session, text)) co_return;
-    if (!keep_alive) {
-      co_await part(session, limits_.patience);
-      co_return;
-    }
-    if (session->used == 0) Session::arm(session, limits_.patience);
+  for (std::size_t answers = 1; co_await serve_one(session, answers); ++answers) {
   }
+}
+
+HttpServer::Awaitable<bool> HttpServer::serve_one(SessionPtr session, std::size_t answers) {
+  const bool first_of_burst = session->used == 0;
+  session->wait(Session::Waits::for_request);
+  const std::expected<RequestHead, Trouble> head = co_await read_head(session);
+  if (!head) {
+    if (head.error()) co_await refuse(session, *head.error());
+    co_return false;
+  }
+  session->asked = true;
+  if (!co_await skip_body(session, head->body_bytes)) co_return false;
+  if (first_of_burst) Session::arm(session, limits_.patience);
+
+  Response response = answer(*session, *head);
+  const bool wants_body = head->method != "HEAD";
+  if (response.stream && wants_body) {
+    co_await stream(session, std::move(response));
+    co_return false;
+  }
+  const bool keep_alive = head->keep_alive && answers < limits_.answers;
+  std::string text = head_text(response, head->version, keep_alive);
+  if (wants_body) text += response.body;
+  response.body = {};
+  if (!co_await send(session, text)) co_return false;
+  if (!keep_alive) {
+    co_await part(session, limits_.patience);
+    co_return false;
+  }
+  if (session->used == 0) Session::arm(session, limits_.patience);
+  co_return true;
+}
+
+HttpServer::Awaitable<void> HttpServer::refuse(SessionPtr session, const Response& response) {
+  Session::arm(session, refused_patience);
+  if (co_await send(session, head_text(response, 11, false) + response.body))
+    co_await part(session, refused_patience);
 }
 
 /// After an answer that is not followed by another one: keeps its place until the peer has taken it, and

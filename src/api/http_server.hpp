@@ -64,6 +64,10 @@ class HttpServer : public std::enable_shared_from_this<HttpServer> {
 
   Awaitable<void> accept_loop();
   Awaitable<void> serve(SessionPtr session);
+  /// From one request to its answer; `answers` with this one. False: it was the connection's last.
+  Awaitable<bool> serve_one(SessionPtr session, std::size_t answers);
+  /// The last answer of a connection whose request was not taken.
+  Awaitable<void> refuse(SessionPtr session, const Response& response);
   Awaitable<std::expected<RequestHead, Trouble>> read_head(SessionPtr session);
   Awaitable<bool> skip_body(SessionPtr session, std::uint64_t bytes);
   Awaitable<bool> send(SessionPtr session, std::string_view text);

@@ -23,17 +23,17 @@ std::expected<std::uint64_t, Response> body_bytes(const Message& message, std::u
   const auto how_many = std::distance(encodings.first, encodings.second);
   if (how_many > 0 && message.count(http::field::content_length) > 0) {
     return std::unexpected(limit_answer(
-        400, "Content-Length beside Transfer-Encoding: nobody can tell where this request ends"));
+        400, "Content-Length and Transfer-Encoding together: where the request ends is ambiguous"));
   }
   if (how_many > 0) {
     const bool chunked = how_many == 1 && boost::beast::iequals(encodings.first->value(),
                                                                 boost::beast::string_view("chunked"));
-    if (!chunked) return std::unexpected(limit_answer(501, "this Transfer-Encoding is not known here"));
+    if (!chunked) return std::unexpected(limit_answer(501, "this Transfer-Encoding is not supported"));
     if (limits.body_bytes > 0)
-      return std::unexpected(limit_answer(501, "no body in pieces is taken here: send Content-Length"));
+      return std::unexpected(limit_answer(501, "a chunked body is not accepted: send Content-Length"));
   }
   if ((how_many > 0 || announced > 0) && limits.body_bytes == 0)
-    return std::unexpected(limit_answer(413, "no request body is taken here"));
+    return std::unexpected(limit_answer(413, "a request body is not accepted here"));
   if (announced > limits.body_bytes) {
     return std::unexpected(
         limit_answer(413, fmt::format("the body is longer than {} bytes", limits.body_bytes)));

@@ -26,7 +26,7 @@ Response startup(const host::Instance& instance) {
   // A startup probe that fails for ever kills a pod that only an operator can help, and its last words with
   // it.
   if (engine::waits_for_operator(view, instance.plan().pod.ready_when)) {
-    return text(200, "ok, the start is over as far as it goes by itself: " +
+    return text(200, "ok, the start has gone as far as it can without an operator: " +
                          engine::what_keeps_it(view, instance.now()));
   }
   return text(503, "not started: " + engine::why_pod(view, instance.now()));
@@ -66,11 +66,11 @@ Response probe_route(const Request& request, const host::Instance& instance) {
                       : request.path == "/metrics"  ? metrics
                                                     : nullptr;
   if (route == nullptr) {
-    return text(404, "there is nothing at this path; there is: /livez /readyz /startupz /health /metrics");
+    return text(404, "nothing here; the paths are: /livez /readyz /startupz /health /metrics");
   }
   if (request.method != "GET" && request.method != "HEAD") {
-    Response refused = text(
-        405, fmt::format("{} is not taken here: the probe port only answers GET and HEAD", request.method));
+    Response refused =
+        text(405, fmt::format("{} is not allowed: the probe port answers GET and HEAD only", request.method));
     refused.headers.emplace_back("Allow", "GET, HEAD");
     return refused;
   }

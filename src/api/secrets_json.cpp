@@ -2,7 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "arizuko/api/status_json.hpp"
+#include "arizuko/api/json_text.hpp"
+#include "arizuko/base/times.hpp"
 
 namespace arizuko::api {
 
@@ -15,18 +16,22 @@ class Times {
   explicit Times(const host::Instance& instance) : instance_(instance) {}
   json::value operator()(const std::optional<engine::Instant>& instant) const {
     if (!instant) return nullptr;
-    return json::value(rfc3339(instance_.unix_nanoseconds(*instant)));
+    return json::value(base::rfc3339(instance_.unix_nanoseconds(*instant)));
   }
 
  private:
   const host::Instance& instance_;
 };
 
-json::array list(const std::vector<std::string>& names) { return json::array(names.begin(), names.end()); }
+json::array list(const std::vector<std::string>& names) {
+  json::array array;
+  for (const std::string& name : names) array.emplace_back(json_text(name));
+  return array;
+}
 
 json::value or_null(const std::string& text) {
   if (text.empty()) return nullptr;
-  return json::value(text);
+  return json_text(text);
 }
 
 json::value seconds(std::optional<engine::Instant> from, std::optional<engine::Instant> to) {
@@ -92,7 +97,7 @@ std::string secrets_json(const host::Instance& instance) {
   page["waiting"] = nullptr;
   if (view.waiting_values) {
     page["waiting"] = json::object{{"generation", view.waiting_values->generation},
-                                   {"cause", view.waiting_values->cause},
+                                   {"cause", json_text(view.waiting_values->cause)},
                                    {"until", time(view.waiting_values->until)}};
   }
   json::array held;
@@ -101,8 +106,8 @@ std::string secrets_json(const host::Instance& instance) {
                                 {"how", each.how},
                                 {"blocks", each.blocks},
                                 {"why", engine::to_text(each.why)},
-                                {"reason", each.reason},
-                                {"remedy", each.remedy},
+                                {"reason", json_text(each.reason)},
+                                {"remedy", json_text(each.remedy)},
                                 {"generation", each.generation},
                                 {"since", time(each.since)},
                                 {"retry_at", time(each.retry_at)}});
@@ -115,7 +120,7 @@ std::string secrets_json(const host::Instance& instance) {
   page["outcomes"] = std::move(outcomes);
   page["keys"] = key_objects(instance, time);
   page["services"] = service_objects(view, time);
-  return json::serialize(page) + '\n';
+  return json::serialize(page);
 }
 
 }  // namespace arizuko::api

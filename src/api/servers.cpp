@@ -14,26 +14,14 @@
 #include <unistd.h>
 
 #include "arizuko/host/process/listeners.hpp"
+#include "arizuko/posix/descriptor.hpp"
 #include "http_server.hpp"
 
 namespace arizuko::api {
 
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int get() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
+using posix::Descriptor;
 
 union SocketAddress {
   sockaddr any;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "api/metrics.hpp"
-#include "arizuko/api/nearest.hpp"
 #include "arizuko/api/routes.hpp"
 #include "arizuko/api/status_json.hpp"
 #include "fake_instance.hpp"
@@ -82,7 +81,7 @@ TEST_CASE("api: an unknown path is 404 and names the paths there are") {
   const FakeInstance instance;
   CHECK(probe(instance, "/healthz").status == 404);
   CHECK(probe(instance, "/healthz").body ==
-        "there is nothing at this path; there is: /livez /readyz /startupz /health /metrics\n");
+        "nothing here; the paths are: /livez /readyz /startupz /health /metrics\n");
 }
 
 TEST_CASE("api: the probe port takes GET and HEAD, nothing else") {
@@ -192,7 +191,7 @@ TEST_CASE("api: what a service uses is shown to the operator and in metrics, nev
   CHECK(has(status, R"("control_groups":{"path":"/ours","controllers":["memory"],"why_not":null})"));
   CHECK(has(
       status,
-      R"("usage":{"memory_bytes":4096,"memory_peak_bytes":null,"memory_kills":2,"processes":3,"cpu_seconds":1.500}})"));
+      R"("usage":{"memory_bytes":4096,"memory_peak_bytes":null,"memory_kills":2,"processes":3,"cpu_seconds":1.5E0}})"));
   CHECK_FALSE(has(api::health_json(instance), "memory"));
   const std::string metrics = api::metrics_text(instance, {4096, 1.5});
   CHECK(has(metrics, "\narizuko_init_service_memory_bytes{service=\"gated\"} 4096\n"));
@@ -351,16 +350,7 @@ TEST_CASE("api: a target is decoded, and a malformed one is refused") {
 }
 
 TEST_CASE("api: JSON text is valid UTF-8 whatever bytes come in") {
-  CHECK(api::json_string("a\"\\\n\t\x7f") == R"("a\"\\\n\t\u007f")");
-  CHECK(api::json_string("\xC3\xA9\xE2\x86\x92\xF0\x9F\x98\x80") ==
-        "\"\xC3\xA9\xE2\x86\x92\xF0\x9F\x98\x80\"");
-  CHECK(api::json_string("\xC0\xAF") == "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");  // overlong
-  CHECK(api::json_string("\xED\xA0\x80").size() == 2 + 9);                // a surrogate
-  CHECK(api::json_string("\xE2\x86") == "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");  // cut off
-}
-
-TEST_CASE("api: the nearest name is proposed only when it is near") {
-  CHECK(api::nearest("gatd", {"timed", "gated"}) == "gated");
-  CHECK(api::nearest("completely-else", {"timed", "gated"}).empty());
-  CHECK(api::nearest("x", {}).empty());
+  CHECK(api::error_json("a\"\\\n\t\x01") == R"({"error":"a\"\\\n\t\u0001"})");
+  CHECK(api::error_json("\xC3\xA9\xF0\x9F\x98\x80") == "{\"error\":\"\xC3\xA9\xF0\x9F\x98\x80\"}");
+  CHECK(api::error_json("\xC0\xAF") == "{\"error\":\"\xEF\xBF\xBD\xEF\xBF\xBD\"}");  // overlong
 }

@@ -95,7 +95,7 @@ TEST_CASE("api: a value is accepted by POST, and only one that a service takes")
   const Response other = ask(instance, "POST", "/v1/secrets/NOBODY/accept");
   CHECK_EQ(other.status, 404);
   CHECK_EQ(other.body,
-           "{\"error\":\"NOBODY is no key that a service takes; `arizuko-init secrets` lists them\"}\n");
+           "{\"error\":\"no service takes a key NOBODY; `arizuko-init secrets` lists the keys\"}\n");
   CHECK_EQ(ask(instance, "GET", "/v1/secrets/AUTH_SECRET/accept").status, 405);
   CHECK_EQ(ask(instance, "POST", "/v1/secrets/AUTH_SECRET").status, 404);
   CHECK_EQ(ask(instance, "POST", "/v1/secrets").status, 405);

@@ -1,5 +1,6 @@
-// The shapes of JSON that scripts rely on: status, health, events, log lines. Names and causes only:
-// no value of the environment is ever part of them. Always valid UTF-8, on one line.
+// The shapes of JSON that scripts rely on: status, health, events, log lines, answers. Names and causes only:
+// no value of the environment is ever part of them. Always valid UTF-8, on one line, without
+// its end.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +10,6 @@
 #include "arizuko/host/supervisor/instance.hpp"
 
 namespace arizuko::api {
-
-/// A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
-std::string json_string(std::string_view text);
-/// "2026-11-22T20:57:00.123Z": UTC, milliseconds.
-std::string rfc3339(std::int64_t unix_nanoseconds);
 
 /// {"instance","state","generation","services":[{"name","kind","state","pid","since","restarts",
 /// "port","waiting_for","cause"}]}; pid and port are null when there is none. "agents": {"backend","since",
@@ -29,6 +25,12 @@ std::string health_json(const host::Instance& instance);
 std::string event_json(const host::HistoryEvent& event);
 /// {"seq","time","service","stream","text"}
 std::string log_line_json(const host::KeptLine& line);
+/// The same with "stream":"gap": what the history has dropped before it was read.
+std::string log_gap_json(std::uint64_t seq, std::int64_t unix_nanoseconds, std::string_view text);
+/// {"service","why"}; service is null for the pod.
+std::string why_json(std::string_view service, std::string_view sentence);
+/// {"accepted","message"}
+std::string result_json(const host::CommandResult& result);
 /// {"error": sentence}
 std::string error_json(std::string_view sentence);
 

@@ -1,10 +1,10 @@
-// The version of this program, in one place for `version` and for the build_info metric.
+// The version of this program, for `version` and for the build_info metric. It stands in CMake's project().
 #pragma once
 
 #include <string_view>
 
 #ifndef ARIZUKO_VERSION
-#define ARIZUKO_VERSION "0.1.0"
+#error "src/CMakeLists.txt hands the version in"
 #endif
 
 namespace arizuko::api {
