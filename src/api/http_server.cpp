@@ -7,8 +7,6 @@
 #include <malloc.h>
 #include <sys/socket.h>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "arizuko/api/status_json.hpp"
 #include "arizuko/posix/free_descriptors.hpp"
@@ -19,15 +17,10 @@
 namespace arizuko::api {
 
 namespace asio = boost::asio;
-using Executor = asio::io_context::executor_type;
 using boost::system::error_code;
 using SteadyClock = std::chrono::steady_clock;
 
 namespace {
-
-using UseAwaitable = asio::use_awaitable_t<Executor>;
-
-auto into(error_code& error) { return asio::redirect_error(UseAwaitable{}, error); }
 
 // Somebody whose request was refused unread may still be sending it: for so long, and so much, it is
 // thrown away, for a close would be a reset and take the answer with it.
@@ -35,8 +28,6 @@ constexpr std::chrono::milliseconds refused_patience{1'000};
 constexpr std::size_t parting_bytes = 256 * 1024;
 // The kernel does not say when the last byte was taken: looked at so often, by who waits for that alone.
 constexpr std::chrono::milliseconds between_looks{20};
-// What a follower sends is thrown away, too; one that sends more than this wants something else.
-constexpr std::size_t follower_bytes = 64 * 1024;
 // So many connections at once are more than a kubelet, a Prometheus and some people.
 constexpr std::size_t crowd = 16;
 
@@ -314,60 +305,6 @@ HttpServer::Awaitable<void> HttpServer::part(SessionPtr session, std::chrono::mi
     error_code ignored;
     look.expires_after(between_looks);
     co_await look.async_wait(into(ignored));
-  }
-}
-
-// --- streams ---------------------------------------------------------------------------------
-
-namespace {
-
-// Notices that the reader has gone while there is nothing to write. What it sends is thrown away.
-template <typename SessionPtr>
-void watch_peer(const SessionPtr& session, std::size_t room) {
-  session->socket.async_read_some(asio::buffer(session->buffer),
-                                  [session, room](error_code error, std::size_t bytes) {
-                                    if (!error && session->open && bytes < room)
-                                      return watch_peer(session, room - bytes);
-                                    session->peer_gone = true;
-                                    session->timer.cancel();
-                                  });
-}
-
-std::string chunk(std::string_view piece) { return fmt::format("{:x}\r\n{}\r\n", piece.size(), piece); }
-
-}  // namespace
-
-HttpServer::Awaitable<void> HttpServer::stream(SessionPtr session, Response response) {
-  const std::shared_ptr<LineStream> lines = response.stream;
-  if (!co_await send(session, head_text(response, 11, false))) co_return;
-  session->disarm();
-  session->subscription = instance_->subscribe([weak = std::weak_ptr(session)] {
-    if (const auto there = weak.lock()) {
-      there->changed = true;
-      there->timer.cancel();
-    }
-  });
-  watch_peer(session, follower_bytes);
-  // A reader may pause as long as it likes (`events --follow | less`): nothing piles up for it, and it keeps
-  // its place as long as nobody else needs it.
-  while (session->open && !session->peer_gone) {
-    session->changed = false;
-    std::string piece = lines->next();
-    instance_->redact(piece);
-    if (!piece.empty()) {
-      piece = chunk(piece);
-      if (!co_await send(session, piece)) co_return;
-      continue;
-    }
-    if (!lines->follow || instance_->view().state == engine::PodState::ended) {
-      if (co_await send(session, "0\r\n\r\n")) session->wait(Session::Waits::for_parting);
-      co_return;
-    }
-    if (session->changed) continue;
-    session->wait(Session::Waits::for_news);
-    error_code ignored;
-    session->timer.expires_at(SteadyClock::time_point::max());
-    co_await session->timer.async_wait(into(ignored));
   }
 }
 

@@ -12,11 +12,19 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "http_server.hpp"
 #include "places.hpp"
 
 namespace arizuko::api {
+
+/// Awaits without an exception: what went wrong is in `error`.
+inline auto into(boost::system::error_code& error) {
+  return boost::asio::redirect_error(boost::asio::use_awaitable_t<boost::asio::io_context::executor_type>{},
+                                     error);
+}
 
 // More than this is not left to the kernel, which would offer it to a peer that does not read.
 inline constexpr int left_to_the_kernel = 4 * 1024;
