@@ -10,10 +10,6 @@
 #include <string>
 #include <string_view>
 
-#ifndef ARIZUKO_VERSION
-#define ARIZUKO_VERSION "development"
-#endif
-
 namespace {
 
 constexpr std::string_view usage =
