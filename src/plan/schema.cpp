@@ -59,7 +59,7 @@ constexpr std::array keys{
     Key{unit, "need", "list of names", "[]", "values that it gets and cannot do without"},
     Key{unit, "env", "table of strings", "{}", "set for it; wins over take and common"},
     Key{service, "cached", "table of lists", "{}", "files that keep a login from being made anew"},
-    Key{unit, "essential", "bool", "services false, tasks true", "when it is finally dead the run ends"},
+    Key{unit, "essential", "bool", "services false, tasks true", "when it fails for good, the run ends"},
     Key{unit, "on_change", "\"restart\", \"signal:NAME\", \"ignore\"", "\"restart\"",
         "when its environment changes"},
     Key{unit, "drop", "list of strings", "[]", "log lines with one of these are not passed on"},
