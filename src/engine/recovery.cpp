@@ -110,7 +110,7 @@ void Engine::Machine::give_up(ServiceId id) {
     return end_pod(exit_gate_never_opened,
                    fmt::format("the gate never opened: {}: {}", what.name, to_text(cause)), what.name);
   }
-  end_pod(exit_essential_dead, fmt::format("{} is finally dead: {}", what.name, to_text(cause)), what.name);
+  end_pod(exit_essential_dead, fmt::format("{} has failed: {}", what.name, to_text(cause)), what.name);
 }
 
 // A task exited with code 0.

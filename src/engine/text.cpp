@@ -80,10 +80,12 @@ std::string signal_name(int number) {
 }
 
 std::string to_text(const ExitStatus& status) {
+  if (status.signal && status.out_of_memory) {
+    return fmt::format("was OOM-killed ({})", signal_name(*status.signal));
+  }
   if (status.signal) {
-    return fmt::format("was killed by {}{}{}", signal_name(*status.signal),
-                       status.core_dumped ? " (core dumped)" : "",
-                       status.out_of_memory ? " for want of memory" : "");
+    return fmt::format("was killed by {}{}", signal_name(*status.signal),
+                       status.core_dumped ? " (core dumped)" : "");
   }
   return fmt::format("exited with code {}", status.code.value_or(0));
 }

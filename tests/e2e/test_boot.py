@@ -86,7 +86,7 @@ def test_an_essential_crash_loop_ends_the_run_with_75(a_pod):
     assert pod.wait_exit() == 75
     message = pod.termination()
     assert message["exit_code"] == 75
-    assert "gated is finally dead" in message["reason"] and "code 9" in message["reason"]
+    assert "gated has failed" in message["reason"] and "code 9" in message["reason"]
     assert any("gated" in line for line in message["last_lines"]), "its last words are not in the message"
     assert len(pod.termination_log.read_bytes()) <= 4096
 

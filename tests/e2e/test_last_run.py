@@ -290,5 +290,5 @@ command = ["/usr/bin/python3", "-c", "x = bytearray(400 << 20)"]
 """)
         pod.start()
         event = pod.wait_event(lambda e: e["service"] == "main" and e["event"] == "exited")
-        assert "was killed by SIGKILL for want of memory" in event["cause"]
+        assert "was OOM-killed (SIGKILL)" in event["cause"]
         assert pod.stop() == 0

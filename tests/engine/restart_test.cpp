@@ -26,7 +26,7 @@ TEST_CASE("engine: how a main process ended is said in words that name a lack of
   CHECK(to_text(ExitStatus{3, std::nullopt}) == "exited with code 3");
   CHECK(to_text(ExitStatus{std::nullopt, 9}) == "was killed by SIGKILL");
   CHECK(to_text(ExitStatus{std::nullopt, 11, true}) == "was killed by SIGSEGV (core dumped)");
-  CHECK(to_text(ExitStatus{std::nullopt, 9, false, true}) == "was killed by SIGKILL for want of memory");
+  CHECK(to_text(ExitStatus{std::nullopt, 9, false, true}) == "was OOM-killed (SIGKILL)");
 }
 
 TEST_CASE("restart policy: the back-off grows to its cap, and a stable time starts it anew, at once") {
@@ -148,9 +148,9 @@ teled waits for gated; gated gave up 0 ms ago: it exited with code 1 (2 failures
   gated: [exited] it exited with code 1
   unwatch gated/2 #0
   gated: starting -> failed: it exited with code 1 (2 failures within 10 min)
-  pod: [pod] stopping: gated is finally dead: it exited with code 1 (2 failures within 10 min)
-  pod: [pod] ended with exit code 75: gated is finally dead: it exited with code 1 (2 failures within 10 min)
-  exit 75 by gated: gated is finally dead: it exited with code 1 (2 failures within 10 min)
+  pod: [pod] stopping: gated has failed: it exited with code 1 (2 failures within 10 min)
+  pod: [pod] ended with exit code 75: gated has failed: it exited with code 1 (2 failures within 10 min)
+  exit 75 by gated: gated has failed: it exited with code 1 (2 failures within 10 min)
 )");
   }
   SUBCASE("never opened: 69") {

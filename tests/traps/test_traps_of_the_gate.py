@@ -109,7 +109,7 @@ def test_T04_gated_without_docker_ends_the_pod_with_its_reason_and_not_in_an_end
     pod.options += ["--set", f"pod.path={pod.out}"]  # no docker there
     assert pod.start().wait_exit() == 75
     message = pod.termination()
-    assert "gated is finally dead" in message["reason"] and "3 failures" in message["reason"]
+    assert "gated has failed" in message["reason"] and "3 failures" in message["reason"]
     assert any("docker" in line for line in message["last_lines"]), message
     assert not [e for e in pod.logged().splitlines() if '"service":"teled"' in e], "something started behind it"
 

@@ -97,11 +97,11 @@ def test_a_service_above_its_memory_max_is_killed_says_why_and_comes_back(instan
     instance.fault("teled", "grow 300")
     ended = wait_for("the end of teled", lambda: next(
         (e for e in instance.events() if e["service"] == "teled" and e["event"] == "exited"), None))
-    assert "was killed by SIGKILL for want of memory" in ended["cause"]
+    assert "was OOM-killed (SIGKILL)" in ended["cause"]
     instance.wait_service("teled", "ready")
     assert instance.pid_of("teled") != before and instance.pid_of("teled") in instance.groups()["teled"]
     assert instance.service("teled")["usage"]["memory_kills"] == 1
-    assert "for want of memory" in "".join(instance.warnings())
+    assert "OOM-killed" in "".join(instance.warnings())
     assert instance.service("gated")["restarts"] == 0, "it alone bears it"
 
 

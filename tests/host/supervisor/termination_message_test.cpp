@@ -10,8 +10,8 @@ using namespace arizuko::host;
 using namespace arizuko::host::testing;
 
 TEST_CASE("termination message: a short report is complete") {
-  CHECK(to_json({75, "ended", "gated is finally dead", {"gated: failed: exited with code 1"}, {"a", "b"}}) ==
-        R"({"exit_code":75,"state":"ended","reason":"gated is finally dead",)"
+  CHECK(to_json({75, "ended", "gated has failed", {"gated: failed: exited with code 1"}, {"a", "b"}}) ==
+        R"({"exit_code":75,"state":"ended","reason":"gated has failed",)"
         R"("services":["gated: failed: exited with code 1"],"last_lines":["a","b"]})");
   CHECK(to_json({std::nullopt, "running", "", {}, {}}) == R"({"state":"running","reason":""})");
 }
