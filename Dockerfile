@@ -3,12 +3,12 @@
 #
 #   arizuko     your arizuko image and arizuko-init in it: what the manifests in k8s/ run
 #   rehearsal   the stock plan with a stand-in for every daemon: no other image, token or network needed
-#   init        only arizuko-init and the stock plan, to copy from: COPY --from=arizuko-init:0.1.0 ...
+#   init        only arizuko-init and the stock plan, to copy from: COPY --from=arizuko-init:0.2.0 ...
 #   binaries    what the others are made of
 #
-#   docker build --target arizuko --build-arg ARIZUKO_IMAGE=arizuko:latest -t arizuko-init:0.1.0 .
-#   docker build --target rehearsal -t arizuko-rehearsal:0.1.0 .
-#   docker run --rm --read-only --cap-drop all --security-opt no-new-privileges arizuko-rehearsal:0.1.0
+#   docker build --target arizuko --build-arg ARIZUKO_IMAGE=arizuko:latest -t arizuko-init:0.2.0 .
+#   docker build --target rehearsal -t arizuko-rehearsal:0.2.0 .
+#   docker run --rm --read-only --cap-drop all --security-opt no-new-privileges arizuko-rehearsal:0.2.0
 #
 # Programs that are built already take the place of the two compiling stages, with docker buildx and podman:
 #   scripts/image-layout build/release build/image
@@ -22,7 +22,7 @@ ARG DEBIAN_IMAGE=debian:bookworm-20250520-slim
 ARG DEBIAN_SNAPSHOT=20261115T000000Z
 ARG ARIZUKO_IMAGE=arizuko:latest
 # scripts/version writes it.
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 
 
 FROM ${DEBIAN_IMAGE} AS build

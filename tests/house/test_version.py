@@ -16,6 +16,12 @@ def test_every_place_that_names_the_version_names_the_one_of_cmake():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_changes_of_this_version_are_dated_and_the_next_ones_have_a_place():
+    headings = re.findall(r"(?m)^## (.+)$", (ROOT / "CHANGELOG.md").read_text())
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(re.escape(run().stdout.strip()) + r" - 20\d\d-\d\d-\d\d", headings[1]), headings[1]
+
+
 def test_a_new_version_reaches_every_place(tmp_path):
     subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, tmp_path / "tree"], check=True)
     tree = tmp_path / "tree"
