@@ -351,7 +351,7 @@ TEST_CASE("redaction: no secret is missed among random secrets in random lines")
   }
 }
 
-TEST_CASE("redaction: want of memory leaves the secrets from before replaced, by their names") {
+TEST_CASE("redaction: memory that runs out leaves the secrets from before replaced, by their names") {
   /// Gives out so many blocks, and then none.
   struct Scarce : std::pmr::memory_resource {
     std::size_t left = 1'000'000;

@@ -105,7 +105,7 @@ def test_a_service_above_its_memory_max_is_killed_says_why_and_comes_back(instan
     assert instance.service("gated")["restarts"] == 0, "it alone bears it"
 
 
-def test_a_child_that_is_killed_for_want_of_memory_is_a_warning_and_no_restart(instance):
+def test_a_child_that_is_OOM_killed_is_a_warning_and_no_restart(instance):
     own(instance, 'memory_max = "64Mi"\n' + python(
         "import os, time\n"
         "if os.fork() == 0:\n"
@@ -113,8 +113,8 @@ def test_a_child_that_is_killed_for_want_of_memory_is_a_warning_and_no_restart(i
         "    hog = bytearray(200 << 20)\n"
         "    for i in range(0, len(hog), 4096): hog[i] = 1\n"
         "while True: time.sleep(1000)\n")).start()
-    line = wait_for("the warning", lambda: next((l for l in instance.warnings() if "the kernel has killed" in l), None))
-    assert "a: the kernel has killed one of its processes for want of memory (memory_max 64Mi)" in line
+    line = wait_for("the warning", lambda: next((l for l in instance.warnings() if "the kernel OOM-killed" in l), None))
+    assert "a: the kernel OOM-killed one of its processes (memory_max 64Mi)" in line
     assert instance.service("a")["state"] == "ready" and instance.service("a")["restarts"] == 0
     assert instance.service("a")["usage"]["memory_kills"] == 1
 

@@ -61,7 +61,7 @@ struct Descendant {
 /// Everything that descends from `roots`, without the roots themselves, parents before children.
 std::vector<Descendant> descendants(std::span<const pid_t> roots, ChildrenBy by);
 
-/// find_tcp_listeners (listeners.hpp) as it works where sock_diag(7) is not to be had: by /proc/net/tcp and
+/// find_tcp_listeners (listeners.hpp) as it works where sock_diag(7) is not available: by /proc/net/tcp and
 /// tcp6.
 std::optional<std::vector<std::uint64_t>> tcp_listeners_by_table(const std::string& address,
                                                                  std::uint16_t port);

@@ -51,7 +51,7 @@ void ServiceGroups::tell_kills(const std::string& service, std::uint64_t killed)
   const plan::Plan& plan = *context_.engine.plan();
   const auto id = plan.find(service);
   const std::string limits = id ? plan::to_text(plan.services[*id].group) : "";
-  context_.reporter.log(Level::warn, fmt::format("{}: the kernel has killed {} for want of memory{}", service,
+  context_.reporter.log(Level::warn, fmt::format("{}: the kernel OOM-killed {}{}", service,
                                                  killed == 1 ? "one of its processes"
                                                              : fmt::format("{} of its processes", killed),
                                                  limits.empty() ? "" : fmt::format(" ({})", limits)));

@@ -20,7 +20,7 @@ class ServiceGroups {
   ServiceGroups(const Context& context, std::expected<ControlGroups, std::string> groups)
       : context_(context), groups_(std::move(groups)) {}
 
-  /// They were not to be had before. Before begin().
+  /// They were not available before. Before begin().
   void use(std::expected<ControlGroups, std::string> groups);
   /// From now on `table` goes by them, and who is killed because memory runs out is told.
   void begin(ProcessTable& table);

@@ -284,7 +284,7 @@ TEST_CASE("spawn: a switched user can open its own outputs again by their names"
   CHECK(run(spec).output == "one\ntwo\nthree\n");
 }
 
-TEST_CASE("spawn: a program whose capabilities are not to be had says so, and what takes them off") {
+TEST_CASE("spawn: a program whose capabilities are not available says so, and what takes them off") {
   CHECK(to_text(SpawnError{SpawnStage::executing, EPERM, "/x"})
             .ends_with(
                 "(EPERM): the file has capabilities (setcap) that this container does not have, and a child "

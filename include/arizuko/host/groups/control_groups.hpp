@@ -6,7 +6,7 @@
 //
 // What they give: the processes of a service are known whatever these do to themselves, all of them are
 // killed in one stroke, together they bear the limits of the plan, and what they use, and whether the
-// kernel ended one for want of memory, can be read. Detected, never required.
+// kernel OOM-killed one, can be read. Detected, never required.
 //
 // Touches nothing but files below our own group. Files and their meaning: the kernel's
 // admin-guide/cgroup-v2.rst; who may take a group over: systemd's CGROUP_DELEGATION.md.
@@ -34,7 +34,7 @@ struct GroupUsage {
   std::optional<std::uint64_t> memory_peak_bytes;  // since the group was made; Linux 5.19
   std::optional<std::uint64_t> processes;          // and threads
   std::optional<std::uint64_t> cpu_microseconds;   // since the group was made
-  std::optional<std::uint64_t> memory_kills;       // processes that the kernel ended for want of memory
+  std::optional<std::uint64_t> memory_kills;       // processes that the kernel OOM-killed
 };
 
 /// What status, metrics and the start say about them.
@@ -96,7 +96,7 @@ class ControlGroups {
   std::string file(const std::string& service, const char* name) const;
   /// nullopt: it has not been started in a group.
   std::optional<GroupUsage> usage(const std::string& service) const;
-  /// How many processes of the service the kernel has ended for want of memory since the group was made.
+  /// How many processes of the service the kernel OOM-killed since the group was made.
   std::uint64_t memory_kills(const std::string& service) const;
 
   /// Removes the groups that are empty: at the end.
@@ -122,7 +122,7 @@ class ControlGroups {
   std::string trouble_;
 };
 
-/// How many processes of the group that we are in the kernel has ended for want of memory: evidence where
+/// How many processes of the group that we are in the kernel OOM-killed: evidence where
 /// no groups are delegated, as in a pod. nullopt where that cannot be read.
 class OwnMemoryEvents {
  public:

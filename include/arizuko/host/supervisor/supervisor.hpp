@@ -58,14 +58,14 @@ class Supervisor final : public Instance {
   void start_waits(std::string cause);
   /// A line of history, and of the log.
   void remark(engine::Remark::Tone tone, std::string cause);
-  /// The control groups, where they were not to be had when this was made. Before start().
+  /// The control groups, where they were not available when this was made. Before start().
   void use(std::expected<ControlGroups, std::string> groups);
   /// Starts the instance: the first snapshot goes to the engine. After attend().
   void start();
   void request_stop(std::string cause);
   /// `call` is called once, when the instance begins to stop, before the first service is told.
   void when_stopping(std::function<void()> call);
-  /// A turn of the loop was given up for want of memory (std::bad_alloc came out of it): goes on with the
+  /// A turn of the loop was given up because memory ran out (std::bad_alloc came out of it): goes on with the
   /// next.
   void memory_was_short();
   /// A line of our own on the log.
