@@ -21,11 +21,9 @@ void Engine::handle(const Event& event, Instant now, std::vector<Action>& action
 }
 
 std::optional<Instant> Engine::deadline() const { return machine_->deadline(); }
-const View& Engine::view() const { return machine_->view_; }
-const PlanPtr& Engine::plan() const { return machine_->plan_; }
-std::string Engine::why_not(const plan::Plan& fresh) const {
-  return machine_->values_.why_not(*merge_plans(*machine_->plan_, fresh).plan, *machine_->plan_);
-}
-const env::SnapshotPtr& Engine::values() const { return machine_->values_.snapshot(); }
+const View& Engine::view() const { return machine_->view; }
+const PlanPtr& Engine::plan() const { return machine_->services.plan(); }
+std::string Engine::why_not(const plan::Plan& fresh) const { return machine_->why_not(fresh); }
+const env::SnapshotPtr& Engine::values() const { return machine_->values.snapshot(); }
 
 }  // namespace arizuko::engine

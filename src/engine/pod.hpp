@@ -29,6 +29,8 @@ struct Pod {
   int exit_code = 0;
   std::string verdict;
   std::string culprit;
+
+  bool stops() const { return state == PodState::stopping || state == PodState::ended; }
 };
 
 }  // namespace arizuko::engine

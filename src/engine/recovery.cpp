@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/engine/why.hpp"
-#include "machine.hpp"
+#include "conditions.hpp"
+#include "pod_rules.hpp"
+#include "recovery.hpp"
+#include "rotated.hpp"
 
 namespace arizuko::engine {
 
@@ -23,22 +25,22 @@ constexpr int exit_essential_dead = 75;
 
 }  // namespace
 
-Cause Engine::Machine::told(ServiceId id) const {
-  const Run& run = runs_[id];
+Cause Recovery::told(ServiceId id) const {
+  const Run& run = services_.run(id);
   Cause failure = run.restarts.failure;
   if (failure.why == Why::ended) failure.text = run.processes.last_words;
   return failure;
 }
 
-void Engine::Machine::recover(ServiceId id) {
-  if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
+void Recovery::recover(ServiceId id) {
+  if (pod_stops()) return enter(id, State::off, {.why = Why::pod_stops});
   Run& run = change(id);
   if (!run.wishes.part)
     return enter(id, State::off, why_not_part(id));  // also a task whose result was looked at
   const plan::Service& what = service(id);
   const plan::RestartPolicy& policy = what.restart;
   const bool gate_down = what.kind == plan::Kind::service && gate_is_down(id);
-  Rotated services(*this);
+  Rotated services(machine_);
   if (!gate_down && values_.takes_blame_for(id, services)) return;
 
   const bool ended_well =
@@ -46,8 +48,9 @@ void Engine::Machine::recover(ServiceId id) {
   if (ended_well && policy.when != plan::RestartWhen::always) {
     enter(id, State::done, run.restarts.failure);
     if (what.essential)
-      end_pod(exit_ended, fmt::format("{} ended by itself: {}", what.name, to_text(run.restarts.failure)),
-              what.name);
+      pod_rules().end_pod(exit_ended,
+                          fmt::format("{} ended by itself: {}", what.name, to_text(run.restarts.failure)),
+                          what.name);
     return;
   }
   // T5: what ends because its gate is down is not to blame, and not started into the void.
@@ -70,16 +73,16 @@ void Engine::Machine::recover(ServiceId id) {
 
 // A daemon that makes itself a child and exits 0 has not ended: it is out of our hands, and dies with its
 // run. One that has served for a while and leaves something behind when it ends well, has ended.
-bool Engine::Machine::went_into_background(ServiceId id) const {
-  const Run& run = runs_[id];
+bool Recovery::went_into_background(ServiceId id) const {
+  const Run& run = services_.run(id);
   const bool ended_by_itself = run.stop.next == Next::recover && run.restarts.failure.why == Why::ended;
-  return service(id).kind == plan::Kind::service && ended_by_itself && !stopping() &&
+  return service(id).kind == plan::Kind::service && ended_by_itself && !pod_stops() &&
          run.processes.last_exit && run.processes.last_exit->success() &&
          (!run.restarts.ready_at || now() - *run.restarts.ready_at < still_beginning);
 }
 
-void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
-  if (stopping()) return enter(id, State::off, {.why = Why::pod_stops});
+void Recovery::back_off(ServiceId id, Nanoseconds pause) {
+  if (pod_stops()) return enter(id, State::off, {.why = Why::pod_stops});
   Run& run = change(id);
   const plan::RestartPolicy& policy = service(id).restart;
   if (pause == Nanoseconds{0}) {
@@ -94,31 +97,33 @@ void Engine::Machine::back_off(ServiceId id, Nanoseconds pause) {
   refresh_timer(id);
 }
 
-void Engine::Machine::give_up(ServiceId id) {
+void Recovery::give_up(ServiceId id) {
   const plan::Service& what = service(id);
-  const Run& run = runs_[id];
+  const Run& run = services_.run(id);
   Cause cause = told(id);
   if (what.restart.when != plan::RestartWhen::never)
     cause.count = {run.restarts.counted, 0, what.restart.window};
   enter(id, State::failed, cause);
   if (what.restart.verdict != plan::Verdict::end_pod) return;
   if (what.kind == plan::Kind::task) {
-    return end_pod(exit_seeding_failed, fmt::format("task {} failed: {}", what.name, to_text(cause)),
-                   what.name);
+    return pod_rules().end_pod(exit_seeding_failed,
+                               fmt::format("task {} failed: {}", what.name, to_text(cause)), what.name);
   }
   if (!run.restarts.ever_ready && run.restarts.failure.why == Why::not_ready) {
-    return end_pod(exit_gate_never_opened,
-                   fmt::format("the gate never opened: {}: {}", what.name, to_text(cause)), what.name);
+    return pod_rules().end_pod(exit_gate_never_opened,
+                               fmt::format("the gate never opened: {}: {}", what.name, to_text(cause)),
+                               what.name);
   }
-  end_pod(exit_essential_dead, fmt::format("{} has failed: {}", what.name, to_text(cause)), what.name);
+  pod_rules().end_pod(exit_essential_dead, fmt::format("{} has failed: {}", what.name, to_text(cause)),
+                      what.name);
 }
 
 // A task exited with code 0.
-void Engine::Machine::ended_well(ServiceId id) {
+void Recovery::ended_well(ServiceId id) {
   Run& run = change(id);
   const WatchNumbers numbers = watch_numbers(service(id));
   run.watches.forget(numbers.end);  // a new plan may ask for other files
-  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) this->watch(id, watch);
+  for (std::uint32_t watch = numbers.verify; watch < numbers.end; ++watch) conditions().watch(id, watch);
   enter_phase(id, Phase::verifying, now() + service(id).ready_within);
   enter(id, State::starting, {.why = Why::verifies, .names = service(id).verify});
   run.waits.names = service(id).verify;
@@ -126,10 +131,10 @@ void Engine::Machine::ended_well(ServiceId id) {
 }
 
 // The gate went down: what came after it and ended in the same moment ended because of it.
-void Engine::Machine::forgive_dependents(ServiceId id) {
-  for (const ServiceId other : dependencies_.dependents(id)) {
+void Recovery::forgive_dependents(ServiceId id) {
+  for (const ServiceId other : services_.dependencies().dependents(id)) {
     if (state(other) != State::backoff) continue;
-    if (now() - runs_[other].since > shared_end || !gate_is_down(other)) continue;
+    if (now() - services_.run(other).since > shared_end || !gate_is_down(other)) continue;
     Restarts& restarts = change(other).restarts;
     restarts.record.forgive_since(now() - shared_end);
     restarts.counted = restarts.record.within_window(service(other).restart, now());

@@ -1,46 +1,48 @@
 // What a rotation asks of the services, and has them do: the one place where both meet.
-#include "machine.hpp"
+#include "rotated.hpp"
+
+#include "following.hpp"
+#include "recovery.hpp"
+#include "stopping.hpp"
 
 namespace arizuko::engine {
 
-RotatedServices::Standing Engine::Machine::Rotated::standing(ServiceId id) const {
-  const Run& run = machine.runs_[id];
-  const State state = machine.state(id);
-  const bool stopping = state == State::stopping;
-  const bool restarts = stopping && run.stop.next == Next::start_again && run.restarts.ready_at;
-  const bool is_service = machine.service(id).kind != plan::Kind::task;
-  return {.state = state,
+RotatedServices::Standing Rotated::standing(ServiceId id) const {
+  const Run& run = services_.run(id);
+  const State at = state(id);
+  const bool stops = at == State::stopping;
+  const bool restarts = stops && run.stop.next == Next::start_again && run.restarts.ready_at;
+  const bool is_service = service(id).kind != plan::Kind::task;
+  return {.state = at,
           .switched_off = run.wishes.switched_off,
           .part = run.wishes.part,
-          .serves = is_service && !run.wishes.switched_off && (state == State::ready || restarts),
-          .failing = stopping && run.stop.next == Next::recover};
+          .serves = is_service && !run.wishes.switched_off && (at == State::ready || restarts),
+          .failing = stops && run.stop.next == Next::recover};
 }
 
-bool Engine::Machine::Rotated::would_see_others(ServiceId id, const env::Snapshot& values) const {
-  return machine.runs_[id].given.values && machine.sees_other_values(id, values);
+bool Rotated::would_see_others(ServiceId id, const env::Snapshot& values) const {
+  return services_.run(id).given.values && following().sees_other_values(id, values);
 }
 
-bool Engine::Machine::Rotated::runs_with(ServiceId id, const env::SnapshotPtr& values) const {
-  return machine.runs_[id].given.values == values;
+bool Rotated::runs_with(ServiceId id, const env::SnapshotPtr& values) const {
+  return services_.run(id).given.values == values;
 }
 
-void Engine::Machine::Rotated::restart(ServiceId id, const Cause& cause) {
-  machine.stop_with_bound(id, Next::start_again, cause);
+void Rotated::restart(ServiceId id, const Cause& cause) {
+  stopping().stop_with_bound(id, Next::start_again, cause);
 }
 
-void Engine::Machine::Rotated::leave(ServiceId id) {
-  machine.stop_with_bound(id, Next::stay_off, machine.why_not_part(id));
+void Rotated::leave(ServiceId id) { stopping().stop_with_bound(id, Next::stay_off, why_not_part(id)); }
+
+void Rotated::start_again(ServiceId id) { enter(id, State::waiting, services_.run(id).restarts.failure); }
+
+void Rotated::explain_start(ServiceId id, const Cause& why) {
+  const State at = state(id);
+  if (at == State::stopping || at == State::waiting) change(id).restarts.start_cause = why;
 }
 
-void Engine::Machine::Rotated::start_again(ServiceId id) {
-  machine.enter(id, State::waiting, machine.runs_[id].restarts.failure);
-}
-
-void Engine::Machine::Rotated::explain_start(ServiceId id, const Cause& why) {
-  const State state = machine.state(id);
-  if (state == State::stopping || state == State::waiting) machine.change(id).restarts.start_cause = why;
-}
-
-void Engine::Machine::Rotated::note(Note note) { machine.record_.note(std::move(note)); }
+Cause Rotated::told(ServiceId id) const { return recovery().told(id); }
+void Rotated::values_changed() { following().values_changed(); }
+void Rotated::follow(ServiceId id, const Cause& cause) { following().follow_values(id, cause); }
 
 }  // namespace arizuko::engine

@@ -102,9 +102,9 @@ struct StopOrder {
 };
 
 struct Restarts {
-  Cause failure{.why = Why::ended};         // why the policy is asked, when `next` is recover
-  std::optional<Cause> start_cause{};       // why the next run will be started
-  FailureRecord record{};                   //
+  Cause failure{.why = Why::ended};    // why the policy is asked, when `next` is recover
+  std::optional<Cause> start_cause{};  // why the next run will be started
+  FailureRecord record{};
   std::uint32_t counted = 0;                // failures within the policy's window, when it was last asked
   std::uint32_t spawn_trouble = 0;          // spawns in a row that failed
   Nanoseconds spawn_pause{};                // the least pause after them

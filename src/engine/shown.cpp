@@ -18,57 +18,57 @@ std::vector<ConditionView> shown(const std::vector<plan::Condition>& conditions,
 
 }  // namespace
 
-void Engine::Machine::show_pod() {
-  const bool over = pod_.state == PodState::ended;
-  view_.state = pod_.state;
-  view_.started = pod_.started;
-  view_.since = pod_.since;
-  view_.cause = pod_.cause;
-  view_.start_waits_for = pod_.start_waits_for;
-  view_.seeded = pod_.seeded;
-  view_.opened = pod_.opened;
-  view_.ready = pod_.ready;
-  view_.stop_deadline = pod_.stop_deadline;
-  view_.exit_code = over ? std::optional(pod_.exit_code) : std::nullopt;
-  view_.verdict = over ? pod_.verdict : "";
+void Machine::show_pod() {
+  const bool over = pod.state == PodState::ended;
+  view.state = pod.state;
+  view.started = pod.started;
+  view.since = pod.since;
+  view.cause = pod.cause;
+  view.start_waits_for = pod.start_waits_for;
+  view.seeded = pod.seeded;
+  view.opened = pod.opened;
+  view.ready = pod.ready;
+  view.stop_deadline = pod.stop_deadline;
+  view.exit_code = over ? std::optional(pod.exit_code) : std::nullopt;
+  view.verdict = over ? pod.verdict : "";
 }
 
-void Engine::Machine::show_what_changed() {
+void Machine::show_what_changed() {
   show_pod();
-  for (const ServiceId id : changed_) show(id);
-  changed_.clear();
+  view.services.resize(services.size());
+  for (const ServiceId id : services.take_changed()) show(id);
 }
 
-void Engine::Machine::show(ServiceId id) {
-  const Run& run = runs_[id];
-  const plan::Service& what = service(id);
-  ServiceView& view = view_.services[id];
-  view.name = what.name;
-  view.kind = what.kind;
-  view.essential = what.essential;
-  view.port = what.port;
-  view.state = run.state;
-  view.since = run.since;
-  view.why = run.cause.why;
-  view.cause = to_text(run.cause);
-  view.waiting_for = run.waits.names;
-  view.waiting_for_services = run.waits.services;
-  view.pid = run.processes.pid;
-  view.spawns = run.number;
-  view.restarts = run.number > 0 ? run.number - 1 : 0;
-  view.failures = run.restarts.counted;
-  view.next_start = run.state == State::backoff ? run.due : std::nullopt;
-  view.last_exit = run.processes.last_exit;
-  view.last_start_why = run.given.because.why;
-  view.last_start_cause = run.number > 0 ? to_text(run.given.because) : "";
-  view.generation = run.given.generation;
-  view.values_since = run.given.values_since;
-  view.old_values = run.given.outdated;
-  view.start_time = run.restarts.start_time;
-  view.ready_at = run.restarts.ready_at;
-  view.exits = run.processes.exits;
-  view.readiness = shown(what.ready, run.watches, 0);
-  view.liveness = shown(what.live, run.watches, watch_numbers(what).live);
+void Machine::show(ServiceId id) {
+  const Run& run = services.run(id);
+  const plan::Service& what = services.service(id);
+  ServiceView& seen = view.services[id];
+  seen.name = what.name;
+  seen.kind = what.kind;
+  seen.essential = what.essential;
+  seen.port = what.port;
+  seen.state = run.state;
+  seen.since = run.since;
+  seen.why = run.cause.why;
+  seen.cause = to_text(run.cause);
+  seen.waiting_for = run.waits.names;
+  seen.waiting_for_services = run.waits.services;
+  seen.pid = run.processes.pid;
+  seen.spawns = run.number;
+  seen.restarts = run.number > 0 ? run.number - 1 : 0;
+  seen.failures = run.restarts.counted;
+  seen.next_start = run.state == State::backoff ? run.due : std::nullopt;
+  seen.last_exit = run.processes.last_exit;
+  seen.last_start_why = run.given.because.why;
+  seen.last_start_cause = run.number > 0 ? to_text(run.given.because) : "";
+  seen.generation = run.given.generation;
+  seen.values_since = run.given.values_since;
+  seen.old_values = run.given.outdated;
+  seen.start_time = run.restarts.start_time;
+  seen.ready_at = run.restarts.ready_at;
+  seen.exits = run.processes.exits;
+  seen.readiness = shown(what.ready, run.watches, 0);
+  seen.liveness = shown(what.live, run.watches, watch_numbers(what).live);
 }
 
 }  // namespace arizuko::engine

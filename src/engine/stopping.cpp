@@ -1,11 +1,12 @@
-// How a run is brought to its end: its main process first, the rest of its tree after it (T22), and
-// before both whatever depends on it.
+// How a run is brought to its end.
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "arizuko/engine/why.hpp"
-#include "machine.hpp"
+#include "conditions.hpp"
+#include "recovery.hpp"
+#include "stopping.hpp"
 
 namespace arizuko::engine {
 
@@ -16,27 +17,27 @@ constexpr std::chrono::seconds kill_again{1};
 
 }  // namespace
 
-void Engine::Machine::stop(ServiceId id, Next next, Order order, const Cause& cause) {
+void Stopping::stop(ServiceId id, Next next, Order order, const Cause& cause) {
   Run& run = change(id);
   run.stop.next = next;  // the later wish wins; what was switched off stays off: run_is_over
   if (next == Next::start_again) run.restarts.start_cause = cause;
   if (!run.processes.any()) {
     // Only a task that is being looked at has a state of its own and no process.
-    unwatch_all(id);
+    conditions().unwatch_all(id);
     enter(id, State::stopping, cause);
     return run_is_over(id);
   }
   if (run.state == State::stopping) return;
   run.stop.ordered = order == Order::dependents_first;
   enter_phase(id, Phase::queued);
-  unwatch_all(id);
+  conditions().unwatch_all(id);
   enter(id, State::stopping, cause);
   touch(id);
 }
 
 // A planned stop: what registered with it goes first, while it can still say goodbye, and comes back
 // when it is ready again (T37).
-void Engine::Machine::stop_with_bound(ServiceId id, Next next, const Cause& cause) {
+void Stopping::stop_with_bound(ServiceId id, Next next, const Cause& cause) {
   const Cause along{.why = next == Next::start_again ? Why::dependency_restarts : Why::dependency_stops,
                     .names = {service(id).name},
                     .because = std::make_shared<const Cause>(cause)};
@@ -47,50 +48,24 @@ void Engine::Machine::stop_with_bound(ServiceId id, Next next, const Cause& caus
   stop(id, next, Order::dependents_first, cause);
 }
 
-// What is bound to it, near and far; what is bound to something that does not run told nobody anything.
-std::vector<ServiceId> Engine::Machine::up_and_bound(ServiceId id) const {
-  std::vector<ServiceId> list = {id};
-  std::vector<bool> seen(runs_.size(), false);
-  for (std::size_t next = 0; next < list.size(); ++next) {
-    for (const ServiceId other : dependencies_.bound(list[next])) {
-      if (seen[other] || !is_up(state(other))) continue;
-      seen[other] = true;
-      list.push_back(other);
-    }
-  }
-  list.erase(list.begin());
-  return list;
-}
-
-bool Engine::Machine::is_being_stopped(ServiceId id) const {
-  return state(id) == State::stopping && runs_[id].processes.any();
-}
-
-void Engine::Machine::enter_phase(ServiceId id, Phase phase, std::optional<Instant> due) {
-  Run& run = change(id);
-  if (run.phase == Phase::queued) --queued_;
-  if (phase == Phase::queued) ++queued_;
-  run.phase = phase;
-  run.due = due;
-}
-
 // Who has to be gone before this one is told to stop: the nearest ones that are being stopped as well (a new
 // plan may have bound others to it since). What is behind these is waited for by them.
-std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
-  const bool no_time_left = stopping() && (pod_.stop_requests > 1 || !pod_.kill_at);
-  if (!runs_[id].stop.ordered || no_time_left) return {};
+std::vector<ServiceId> Stopping::goes_after(ServiceId id) const {
+  const bool no_time_left = pod_stops() && (pod_.stop_requests > 1 || !pod_.kill_at);
+  if (!services_.run(id).stop.ordered || no_time_left) return {};
   std::vector<ServiceId> others;
   std::vector<ServiceId> path = {id};
-  std::vector<bool> seen(runs_.size(), false);
+  std::vector<bool> seen(services_.size(), false);
   while (!path.empty()) {
     const ServiceId at = path.back();
     path.pop_back();
-    for (const ServiceId other : stopping() ? dependencies_.dependents(at) : dependencies_.bound(at)) {
+    for (const ServiceId other :
+         pod_stops() ? services_.dependencies().dependents(at) : services_.dependencies().bound(at)) {
       if (seen[other]) continue;
       seen[other] = true;
       if (is_being_stopped(other)) {
         others.push_back(other);
-      } else if (!runs_[other].stop.nothing_below) {
+      } else if (!services_.run(other).stop.nothing_below) {
         path.push_back(other);
       }
     }
@@ -98,14 +73,14 @@ std::vector<ServiceId> Engine::Machine::goes_after(ServiceId id) const {
   return others;
 }
 
-void Engine::Machine::advance_stop(ServiceId id) {
+void Stopping::advance_stop(ServiceId id) {
   Run& run = change(id);
   if (run.phase != Phase::queued) return;
   std::vector<ServiceId> others = goes_after(id);
   const bool must_wait = !others.empty();
   wait_for_services(id, std::move(others));
   if (must_wait) return;
-  run.stop.nothing_below = run.stop.ordered && stopping() && pod_.kill_at &&
+  run.stop.nothing_below = run.stop.ordered && pod_stops() && pod_.kill_at &&
                            pod_.stop_requests <= 1;  // nothing is started any more
   if (run.processes.spawn_pending) {                 // its answer touches it again
     run.waits.names = {"its start, which is under way"};
@@ -116,13 +91,13 @@ void Engine::Machine::advance_stop(ServiceId id) {
 }
 
 // Of what is asked of it now, at most until SIGKILL is due to everything.
-Instant Engine::Machine::within(Nanoseconds time) const {
+Instant Stopping::within(Nanoseconds time) const {
   return pod_.kill_at ? std::min(now() + time, *pod_.kill_at) : now() + time;
 }
 
-void Engine::Machine::signal_main(ServiceId id) {
+void Stopping::signal_main(ServiceId id) {
   Run& run = change(id);
-  if (stopping() && !pod_.kill_at) return kill_main(id);
+  if (pod_stops() && !pod_.kill_at) return kill_main(id);
   enter_phase(id, Phase::told, within(service(id).stop.timeout));
   run.stop.told_at = now();
   emit(Signal{run_of(id), Target::main, service(id).stop.signal});
@@ -131,13 +106,13 @@ void Engine::Machine::signal_main(ServiceId id) {
   run.waits.names = {fmt::format("its main process (pid {})", run.processes.pid.value_or(0))};
 }
 
-std::string Engine::Machine::why_killed(ServiceId id) const {
-  if (runs_[id].phase != Phase::told) return "no time is left to ask it";
-  return fmt::format("it did not end within {} of {}", duration_text(now() - runs_[id].stop.told_at),
+std::string Stopping::why_killed(ServiceId id) const {
+  if (services_.run(id).phase != Phase::told) return "no time is left to ask it";
+  return fmt::format("it did not end within {} of {}", duration_text(now() - services_.run(id).stop.told_at),
                      signal_name(service(id).stop.signal));
 }
 
-void Engine::Machine::kill_main(ServiceId id) {
+void Stopping::kill_main(ServiceId id) {
   Run& run = change(id);
   if (run.phase != Phase::killed) note(What::killed, id, "SIGKILL to its main process: " + why_killed(id));
   enter_phase(id, Phase::killed, now() + kill_again);
@@ -146,20 +121,20 @@ void Engine::Machine::kill_main(ServiceId id) {
   emit(Signal{run_of(id), Target::main, sigkill});
 }
 
-void Engine::Machine::main_is_gone(ServiceId id) {
+void Stopping::main_is_gone(ServiceId id) {
   Run& run = change(id);
   if (!run.processes.leftovers) return run_is_over(id);
   enter_phase(id, Phase::leftovers, within(service(id).stop.leftovers));
   enter(id, State::stopping, run.state == State::stopping ? run.cause : run.restarts.failure);
   run.waits = {.names = {fmt::format("leftovers: {}", run.processes.leftovers_text)}};
   refresh_timer(id);
-  if (stopping() && !pod_.kill_at) kill_leftovers(id);
+  if (pod_stops() && !pod_.kill_at) kill_leftovers(id);
 }
 
-void Engine::Machine::kill_leftovers(ServiceId id) {
+void Stopping::kill_leftovers(ServiceId id) {
   Run& run = change(id);
   if (run.phase != Phase::leftovers_killed) {
-    if (went_into_background(id)) {
+    if (recovery().went_into_background(id)) {
       run.restarts.failure = {
           .why = Why::in_background, .text = run.processes.leftovers_text, .status = run.processes.last_exit};
     }
@@ -171,21 +146,21 @@ void Engine::Machine::kill_leftovers(ServiceId id) {
 }
 
 // Nothing of the run is left. What now?
-void Engine::Machine::run_is_over(ServiceId id) {
+void Stopping::run_is_over(ServiceId id) {
   Run& run = change(id);
   const Cause cause = run.cause;
   enter_phase(id, Phase::none);
   touch(id);
   touch_neighbours(id);
-  if (stopping()) return enter(id, State::off, cause);
+  if (pod_stops()) return enter(id, State::off, cause);
   if (run.stop.next != Next::verify && (run.wishes.switched_off || !run.wishes.part)) {
     return enter(id, State::off, run.wishes.switched_off ? cause : why_not_part(id));
   }
   switch (run.stop.next) {
-    case Next::recover: return recover(id);
+    case Next::recover: return recovery().recover(id);
     case Next::stay_off: return enter(id, State::off, cause);
     case Next::start_again: return enter(id, State::waiting, cause);
-    case Next::verify: return ended_well(id);
+    case Next::verify: return recovery().ended_well(id);
   }
 }
 

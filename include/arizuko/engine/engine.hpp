@@ -46,6 +46,8 @@ struct Bounds {
   std::size_t rounds_a_service = 64;
 };
 
+struct Machine;
+
 class Engine {
  public:
   explicit Engine(plan::Plan plan);
@@ -71,7 +73,6 @@ class Engine {
   const env::SnapshotPtr& values() const;
 
  private:
-  struct Machine;
   std::unique_ptr<Machine> machine_;
 };
 
