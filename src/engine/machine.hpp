@@ -29,6 +29,7 @@ struct Machine {
   PlanPtr next_plan;  // waits for the rotation's end
   Bounds bounds;
   View view;
+  PlanPtr shown_plan;  // whose services `view` shows
 
  private:
   // --- events.cpp

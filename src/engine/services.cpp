@@ -9,15 +9,22 @@ Services::Services(PlanPtr plan)
     : plan_(std::move(plan)),
       dependencies_(*plan_),
       runs_(plan_->services.size()),
+      is_changed_(plan_->services.size(), false),
       agenda_(plan_->services.size()) {
-  for (ServiceId id = 0; id < runs_.size(); ++id) changed_.insert(id);
+  for (ServiceId id = 0; id < runs_.size(); ++id) change(id);
   list_tasks();
   refresh_chances();
 }
 
 Run& Services::change(ServiceId id) {
-  changed_.insert(id);
+  if (!is_changed_[id]) changed_.push_back(id);
+  is_changed_[id] = true;
   return runs_[id];
+}
+
+std::vector<ServiceId> Services::take_changed() {
+  for (const ServiceId id : changed_) is_changed_[id] = false;
+  return std::exchange(changed_, {});
 }
 
 void Services::adopt(PlanPtr merged) {
@@ -26,6 +33,7 @@ void Services::adopt(PlanPtr merged) {
   list_tasks();
   agenda_.resize(plan_->services.size());
   runs_.resize(plan_->services.size());
+  is_changed_.resize(plan_->services.size(), false);
   for (ServiceId id = 0; id < runs_.size(); ++id) {
     Run& run = change(id);
     if (id >= before->services.size()) {

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,7 +35,7 @@ class Services {
   /// To write: what people see of it is made anew at the end of the event.
   Run& change(ServiceId id);
   /// Whose view has to be made anew, since the last call.
-  std::set<ServiceId> take_changed() { return std::exchange(changed_, {}); }
+  std::vector<ServiceId> take_changed();
 
   /// Returns the state it was in. A change of state is a line of history, and concerns its neighbours.
   State enter(ServiceId id, State to, const Cause& cause);
@@ -80,8 +79,9 @@ class Services {
   std::vector<ServiceId> tasks_;
   std::vector<Run> runs_;
   std::vector<bool> had_chance_;
-  std::size_t queued_ = 0;       // services that wait for others before they are told to stop
-  std::set<ServiceId> changed_;  // whose view is not made yet
+  std::size_t queued_ = 0;          // services that wait for others before they are told to stop
+  std::vector<ServiceId> changed_;  // whose view is not made yet
+  std::vector<bool> is_changed_;    // by service: it is among these
   Agenda agenda_;
   Record record_;
 };

@@ -5,15 +5,17 @@ namespace arizuko::engine {
 
 namespace {
 
-std::vector<ConditionView> shown(const std::vector<plan::Condition>& conditions, const Watches& watches,
-                                 std::uint32_t first) {
-  std::vector<ConditionView> views;
-  views.reserve(conditions.size());
-  for (std::uint32_t i = 0; i < conditions.size(); ++i) {
-    const Answer answer = first + i < watches.answers.size() ? watches.answers[first + i] : Answer{};
-    views.push_back({plan::to_text(conditions[i]), answer.is, answer.detail});
+void show_conditions(std::vector<ConditionView>& views, const std::vector<plan::Condition>& conditions,
+                     const Watches& watches, std::uint32_t first) {
+  if (views.empty()) {  // their texts stay until there is another plan
+    for (const plan::Condition& condition : conditions)
+      views.push_back({plan::to_text(condition), ConditionView::Is::unknown, ""});
   }
-  return views;
+  for (std::uint32_t i = 0; i < views.size(); ++i) {
+    const Answer answer = first + i < watches.answers.size() ? watches.answers[first + i] : Answer{};
+    views[i].is = answer.is;
+    views[i].detail = answer.detail;
+  }
 }
 
 }  // namespace
@@ -35,7 +37,10 @@ void Machine::show_pod() {
 
 void Machine::show_what_changed() {
   show_pod();
-  view.services.resize(services.size());
+  if (shown_plan != services.plan()) {
+    shown_plan = services.plan();
+    view.services.assign(services.size(), {});
+  }
   for (const ServiceId id : services.take_changed()) show(id);
 }
 
@@ -67,8 +72,8 @@ void Machine::show(ServiceId id) {
   seen.start_time = run.restarts.start_time;
   seen.ready_at = run.restarts.ready_at;
   seen.exits = run.processes.exits;
-  seen.readiness = shown(what.ready, run.watches, 0);
-  seen.liveness = shown(what.live, run.watches, watch_numbers(what).live);
+  show_conditions(seen.readiness, what.ready, run.watches, 0);
+  show_conditions(seen.liveness, what.live, run.watches, watch_numbers(what).live);
 }
 
 }  // namespace arizuko::engine
