@@ -6,9 +6,9 @@
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/env/scope.hpp"
 #include "arizuko/host/process/listeners.hpp"
+#include "arizuko/host/process/run_mark.hpp"
 #include "files.hpp"
 #include "holder.hpp"
-#include "whose_run.hpp"
 
 namespace arizuko::doctor {
 
@@ -40,9 +40,11 @@ bool sees(const LockHolder& instance) {
 
 /// Where the instance's processes cannot be seen, one who does not show himself beside it is taken for one of
 /// them; where they can, he is somebody else.
-RunOf whose(const std::optional<host::Holder>& holder, const std::optional<LockHolder>& instance) {
-  if (holder) return run_of(holder->pid, instance);
-  return instance && !sees(*instance) ? RunOf::untold : RunOf::nobody;
+host::RunOf whose(const std::optional<host::Holder>& holder, const std::optional<LockHolder>& instance,
+                  std::uint32_t mark) {
+  using enum host::RunOf;
+  if (holder) return host::run_of(holder->pid, mark, instance ? instance->pid.value_or(0) : 0);
+  return instance && !sees(*instance) ? untold : nobody;
 }
 
 std::string named(const std::optional<host::Holder>& holder) {
@@ -57,6 +59,7 @@ constexpr std::string_view without_its_port =
 
 Findings check_ports(const Context& context) {
   const auto instance = lock_holder(context.plan.pod.data_dir);
+  const std::uint32_t mark = host::instance_mark(context.plan.pod.data_dir);
   Findings found;
   std::size_t held_by_us = 0;
   std::size_t held_by_another = 0;
@@ -65,11 +68,11 @@ Findings check_ports(const Context& context) {
     const std::vector<std::uint64_t> sockets = host::tcp_listeners(each.address, each.port);
     if (sockets.empty()) continue;
     const auto holder = host::find_holder(sockets);
-    switch (whose(holder, instance)) {
-      case RunOf::this_instance: ++held_by_us; break;
-      case RunOf::another_instance: ++held_by_another; break;
-      case RunOf::untold: ++untold; break;
-      case RunOf::dead_instance:
+    switch (whose(holder, instance, mark)) {
+      case host::RunOf::living_run: ++held_by_us; break;
+      case host::RunOf::another_instance: ++held_by_another; break;
+      case host::RunOf::untold: ++untold; break;
+      case host::RunOf::dead_run:
         add(found, Severity::error, "ports", each.where, each.key,
             fmt::format("port {} is held by {}, which an arizuko-init that is gone has left behind",
                         each.port, named(holder)),
@@ -77,7 +80,7 @@ Findings check_ports(const Context& context) {
             fmt::format("end what it left: kill {}; then restart the service that wants the port",
                         holder->pid));
         break;
-      case RunOf::nobody:
+      case host::RunOf::nobody:
         add(found, Severity::error, "ports", each.where, each.key,
             fmt::format("port {} is held by {}", each.port, named(holder)), std::string(without_its_port),
             "end that process, or give another port in a drop-in");

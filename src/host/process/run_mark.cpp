@@ -40,15 +40,19 @@ std::optional<std::uint64_t> marked_limit(pid_t pid) {
   return limit && *limit >> prefix_at == prefix ? limit : std::nullopt;
 }
 
-bool descends_from(pid_t pid, pid_t ancestor) {
+enum class Above { supervisor, another, none };
+
+/// The next arizuko-init above a process, or the process itself.
+Above above(pid_t pid, pid_t supervisor) {
   constexpr int deepest = 1000;
   for (int level = 0; level < deepest && pid > 0; ++level) {
-    if (pid == ancestor) return true;
+    if (pid == supervisor) return Above::supervisor;
     const auto stat = read_stat(pid);
-    if (!stat) return false;
+    if (!stat) break;
+    if (stat->name == "arizuko-init") return Above::another;
     pid = stat->parent;
   }
-  return false;
+  return Above::none;
 }
 
 }  // namespace
@@ -87,10 +91,14 @@ std::optional<ProcessMark> mark_of(pid_t pid) {
 }
 
 RunOf run_of(pid_t pid, std::uint32_t instance, pid_t supervisor) {
-  if (supervisor > 0 && descends_from(pid, supervisor)) return RunOf::living_run;
+  const Above by = above(pid, supervisor);
+  if (by == Above::supervisor) return RunOf::living_run;
   const auto mark = mark_of(pid);
+  // What a dead run of this instance left may have gone to another arizuko-init, which is a subreaper.
+  const bool of_this_instance = mark && instance != 0 && mark->instance == instance;
+  if (by == Above::another && !of_this_instance) return RunOf::another_instance;
   if (!mark) return RunOf::nobody;
-  return mark->instance == instance && instance != 0 ? RunOf::dead_run : RunOf::another_instance;
+  return supervisor > 0 && !read_stat(supervisor) ? RunOf::untold : RunOf::dead_run;
 }
 
 std::vector<MarkedProcess> marked_processes(std::uint32_t instance) {

@@ -89,9 +89,30 @@ TEST_CASE("last run: what a dead supervisor left is found by its mark alone, wit
   CHECK_FALSE(holds(left_by_last_run(instance_mark(elsewhere.path())), orphan.pid));
   CHECK(run_of(orphan.pid, instance, 0) == RunOf::dead_run);
   CHECK(run_of(orphan.pid, instance, ::getpid()) == RunOf::dead_run);
-  CHECK(run_of(orphan.pid, instance_mark(elsewhere.path()), 0) == RunOf::another_instance);
+  CHECK(run_of(orphan.pid, instance_mark(elsewhere.path()), 0) == RunOf::dead_run);
   CHECK(run_of(::getpid(), instance, 0) == RunOf::nobody);
   CHECK(to_text(left_by_last_run(instance)).contains("sleep (pid " + std::to_string(orphan.pid) + ")"));
+}
+
+TEST_CASE(
+    "last run: another arizuko-init that lives has its own, and may hold what a dead one of ours left") {
+  Scratch here;
+  Scratch elsewhere;
+  const std::uint32_t instance = instance_mark(here.path());
+  const pid_t other = ::fork();
+  if (other == 0) {
+    ::prctl(PR_SET_NAME, "arizuko-init");
+    rlimit64 limit{limit_mark(run_mark("gated", 1, instance)), RLIM64_INFINITY};
+    ::setrlimit64(RLIMIT_RTTIME, &limit);
+    ::pause();
+    ::_exit(0);
+  }
+  REQUIRE(eventually([&] { return mark_of(other).has_value(); }));
+  CHECK(run_of(other, instance_mark(elsewhere.path()), 0) == RunOf::another_instance);
+  CHECK(run_of(other, instance, 0) == RunOf::dead_run);
+  CHECK(run_of(other, instance, 0x3fffffff) == RunOf::untold);  // no such process
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
 }
 
 TEST_CASE("last run: what descends from the living supervisor is its own, and not left by anybody") {

@@ -40,14 +40,17 @@ struct ProcessMark {
 std::optional<ProcessMark> mark_of(pid_t pid);
 
 enum class RunOf {
-  nobody,            // it has no mark
+  nobody,            // a stranger: it has no mark, and no arizuko-init above it
   living_run,        // it descends from `supervisor`, or is it
-  dead_run,          // it is of this instance and does not: its supervisor is dead
-  another_instance,  // it works on another data directory
+  another_instance,  // likewise of another arizuko-init that lives
+  dead_run,          // it has a mark, and the arizuko-init that started it is gone
+  untold,            // it has a mark, and `supervisor` cannot be seen from here: it may be of its run
 };
 
-/// Whose run a process is of. `supervisor` holds the lock of the data directory that `instance` stands for;
-/// 0: nobody does.
+/// Whose run a process is of. The mark tells only that one of us has started it; whether that one lives is
+/// told by its parents: a living arizuko-init, PID 1 or subreaper, is an ancestor of all that it has started,
+/// and what an ended one left has gone to somebody else. `supervisor` holds the lock of the data directory
+/// that `instance` stands for; 0: nobody does.
 RunOf run_of(pid_t pid, std::uint32_t instance, pid_t supervisor);
 
 struct MarkedProcess {
