@@ -1,4 +1,4 @@
-// The signals that arizuko-init hears, and what each means. All others are ignored: nothing else may end us.
+// The signals that arizuko-init hears, and what each means. All others are blocked: nothing else may end us.
 #pragma once
 
 #include <functional>

@@ -399,6 +399,9 @@ pid_t begin_storm() {
 
 int launch_in_a_storm() {
   ::setpgid(0, 0);
+  sigset_t nothing;  // a Supervisor of another test blocks most signals
+  ::sigemptyset(&nothing);
+  ::sigprocmask(SIG_SETMASK, &nothing, nullptr);
   const pid_t storm = begin_storm();
   Fixture each;
   const ChildSpec plain;

@@ -100,6 +100,27 @@ TEST_CASE("supervisor: a task runs before the service that comes after it, and t
   CHECK_FALSE(std::filesystem::exists(pod.scratch / ".arizuko-init/seed.begun"));
 }
 
+TEST_CASE("supervisor: a stray signal does not end us, and costs no child a system call") {
+  TestPod pod("[service.main]\n" + script("grep -E \"^Sig(Blk|Ign)\" /proc/self/status; exec sleep 100"));
+  bool sent = false;
+  const int code = pod.run([&](Supervisor& supervisor) {
+    if (!std::exchange(sent, true)) {
+      for (const int number : {SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGQUIT, SIGWINCH, SIGRTMIN + 3})
+        ::raise(number);
+      for (const int number : {SIGUSR1, SIGQUIT, SIGRTMIN + 3}) {
+        struct sigaction now{};
+        ::sigaction(number, nullptr, &now);
+        CHECK((now.sa_handler == SIG_DFL));
+      }
+    }
+    if (supervisor.counters().log_lines >= 2) supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+  CHECK(sent);
+  CHECK(pod.logged().contains("SigBlk:\t0000000000000000"));
+  CHECK(pod.logged().contains("SigIgn:\t0000000000000000"));
+}
+
 TEST_CASE("supervisor: a task that was cut short runs again although what it creates is there") {
   TestPod pod("[task.seed]\n" + script("echo again >> $DIR/seed") +
               "creates = \"$DIR/seed\"\n[service.main]\nafter = [\"seed\"]\n" + script("exec sleep 100"));
