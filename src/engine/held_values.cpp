@@ -11,8 +11,6 @@ namespace arizuko::engine {
 
 namespace {
 
-constexpr std::string_view process_environment = "environment";
-
 std::set<std::string> all_keys(const env::Difference& difference) {
   std::set<std::string> all;
   for (const auto* list : {&difference.added, &difference.changed, &difference.removed})
@@ -102,7 +100,7 @@ std::optional<HeldValue> Sifting::why_held(const std::string& key) const {
 // have for it (the CHANNEL_SECRET that `arizuko create` made up) was never meant to be used.
 std::optional<HeldValue> Sifting::why_gone(const std::string& key) const {
   const auto before = sieve_.in_force.values.find(key);
-  if (before == sieve_.in_force.values.end() || before->second.source == process_environment)
+  if (before == sieve_.in_force.values.end() || before->second.source == plan::Source::environment_name)
     return std::nullopt;
   const env::Snapshot& fresh = *offer_.snapshot;
   const std::string& source = before->second.source;

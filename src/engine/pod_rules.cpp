@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "arizuko/engine/exit_codes.hpp"
+#include "arizuko/base/exit_codes.hpp"
 #include "pod_rules.hpp"
 #include "rotated.hpp"
 #include "stopping.hpp"
@@ -12,7 +12,6 @@ namespace arizuko::engine {
 
 namespace {
 
-constexpr int exit_plan_wrong = 78;
 // The last part of the grace belongs to SIGKILL: this share of it, at most so long.
 constexpr std::chrono::seconds kill_reserve{2};
 constexpr int kill_reserve_share = 5;
@@ -114,9 +113,9 @@ void PodRules::finish() {
     if (services_.run(id).processes.any()) undead.push_back(service(id).name);
   }
   if (!undead.empty()) {
-    pod_.verdict +=
-        fmt::format("; {}these still have processes: {}",
-                    pod_.exit_code == exit_fault ? "" : "the grace is over and ", fmt::join(undead, ", "));
+    pod_.verdict += fmt::format("; {}these still have processes: {}",
+                                pod_.exit_code == exit_code::fault ? "" : "the grace is over and ",
+                                fmt::join(undead, ", "));
   }
   pod_.state = PodState::ended;
   pod_.since = now();
@@ -128,7 +127,7 @@ void PodRules::finish() {
 void PodRules::end_by_fault(const std::string& sentence) {
   if (pod_.state == PodState::ended) return;
   services_.agenda().clear();
-  pod_.exit_code = exit_fault;
+  pod_.exit_code = exit_code::fault;
   pod_.verdict = "a fault of arizuko-init: " + sentence + ". Please report it, with `arizuko-init events`";
   note_pod(What::fault, pod_.verdict);
   finish();
@@ -154,7 +153,7 @@ void PodRules::refuse_boot_without_values() {
         fmt::format("{} (for {}){}", key, some_of(names),
                     unusable == values_.snapshot()->unusable.end() ? "" : ": " + unusable->second));
   }
-  end_pod(exit_plan_wrong,
+  end_pod(exit_code::wrong_plan,
           fmt::format("needed values are not set: {}. Set them in one of the sources of [env]: the mounted "
                       "Secret or ConfigMap, the .env file, the environment",
                       fmt::join(lacks, "; ")),

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "arizuko/base/exit_codes.hpp"
 #include "conditions.hpp"
 #include "pod_rules.hpp"
 #include "recovery.hpp"
@@ -17,11 +18,6 @@ constexpr std::chrono::seconds shared_end{1};
 
 // So long after it got ready, a main process that ends well has only just made its daemon.
 constexpr std::chrono::seconds still_beginning{10};
-
-constexpr int exit_ended = 0;
-constexpr int exit_gate_never_opened = 69;
-constexpr int exit_seeding_failed = 73;
-constexpr int exit_essential_dead = 75;
 
 }  // namespace
 
@@ -48,7 +44,7 @@ void Recovery::recover(ServiceId id) {
   if (ended_well && policy.when != plan::RestartWhen::always) {
     enter(id, State::done, run.restarts.failure);
     if (what.essential)
-      pod_rules().end_pod(exit_ended,
+      pod_rules().end_pod(exit_code::yes,
                           fmt::format("{} ended by itself: {}", what.name, to_text(run.restarts.failure)),
                           what.name);
     return;
@@ -106,16 +102,16 @@ void Recovery::give_up(ServiceId id) {
   enter(id, State::failed, cause);
   if (what.restart.verdict != plan::Verdict::end_pod) return;
   if (what.kind == plan::Kind::task) {
-    return pod_rules().end_pod(exit_seeding_failed,
+    return pod_rules().end_pod(exit_code::seeding_failed,
                                fmt::format("task {} failed: {}", what.name, to_text(cause)), what.name);
   }
   if (!run.restarts.ever_ready && run.restarts.failure.why == Why::not_ready) {
-    return pod_rules().end_pod(exit_gate_never_opened,
+    return pod_rules().end_pod(exit_code::gate_never_opened,
                                fmt::format("the gate never opened: {}: {}", what.name, to_text(cause)),
                                what.name);
   }
-  pod_rules().end_pod(exit_essential_dead, fmt::format("{} has failed: {}", what.name, to_text(cause)),
-                      what.name);
+  pod_rules().end_pod(exit_code::essential_failed,
+                      fmt::format("{} has failed: {}", what.name, to_text(cause)), what.name);
 }
 
 // A task exited with code 0.

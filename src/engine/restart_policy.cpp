@@ -4,16 +4,15 @@
 #include <cmath>
 #include <cstdint>
 
+#include "arizuko/base/fnv1a.hpp"
+
 namespace arizuko::engine {
 
 namespace {
 
 // FNV-1a, then a finalizer: a stable hash, the same on every machine and in every build.
 std::uint64_t mix(std::string_view text, std::uint64_t number) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL ^ number;
-  for (const char c : text) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  }
+  std::uint64_t hash = base::fnv1a(text, base::fnv1a_basis<std::uint64_t> ^ number);
   hash ^= hash >> 33;
   hash *= 0xff51afd7ed558ccdULL;
   hash ^= hash >> 33;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "arizuko/base/bytes.hpp"
+#include "arizuko/base/utf8.hpp"
 #include "arizuko/env/redaction.hpp"
 
 namespace arizuko::env {
@@ -13,19 +15,14 @@ using Text = std::pmr::string;
 constexpr std::string_view base64_alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-constexpr std::string_view lower_digits = "0123456789abcdef";
-constexpr std::string_view upper_digits = "0123456789ABCDEF";
+constexpr std::string_view lower_digits = base::lower_hex_digits;
+constexpr std::string_view upper_digits = base::upper_hex_digits;
 
-std::uint8_t byte(char c) { return static_cast<std::uint8_t>(c); }
-
-bool is_alphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-void append_hex(Text& out, std::uint8_t value, std::string_view digits) {
-  out += digits[value >> 4];
-  out += digits[value & 15];
-}
+using base::append_hex;
+using base::append_utf8;
+using base::byte;
+using base::hex_value;
+using base::is_alphanumeric;
 
 // -----------------------------------------------------------------------------------------------
 // JSON
@@ -197,13 +194,6 @@ void add_items(std::string_view value, SecretTexts& parts) {
   }
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /// `digits` hexadecimal digits at `at`, or -1.
 long hex_number(std::string_view text, std::size_t at, std::size_t digits) {
   if (at + digits > text.size()) return -1;
@@ -214,22 +204,6 @@ long hex_number(std::string_view text, std::size_t at, std::size_t digits) {
     value = value * 16 + digit;
   }
   return value;
-}
-
-void append_utf8(std::string& out, std::uint32_t code) {
-  const auto put = [&](std::uint32_t value) { out += static_cast<char>(static_cast<std::uint8_t>(value)); };
-  if (code < 0x80) return put(code);
-  if (code < 0x800) {
-    put(0xC0 | code >> 6);
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3F));
-  } else {
-    put(0xF0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3F));
-    put(0x80 | (code >> 6 & 0x3F));
-  }
-  put(0x80 | (code & 0x3F));
 }
 
 /// The escape that begins with the '\\' at `at`: appends what it stands for, returns its length, or 0.

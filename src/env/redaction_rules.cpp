@@ -182,7 +182,7 @@ Secrets secrets_of(const plan::Plan& plan, const Snapshot& snapshot) {
   const Shown shown(plan);
   const std::set<std::string> for_services = names_for_services(plan);
   const auto may_be_given = [&](const std::string& name, const Value& value) {
-    return value.source != "environment" || for_services.contains(name);
+    return value.source != plan::Source::environment_name || for_services.contains(name);
   };
   const auto is_secret = [&](const std::string& name, const Value& value) {
     if (name_says_secret(name)) return true;

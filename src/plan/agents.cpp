@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arizuko/base/bytes.hpp"
 #include "draft.hpp"
 #include "json.hpp"
 
@@ -12,8 +13,9 @@ namespace {
 constexpr std::size_t most_name_bytes = 253;  // a DNS subdomain: RFC 1123
 constexpr Duration shortest_wait{1'000};
 
-bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool is_alphanumeric(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
+using base::is_alphanumeric;
+
+bool is_lower_or_digit(char c) { return base::is_lower(c) || base::is_digit(c); }
 
 /// A name of an object.
 Parsed<std::string> parse_object_name(std::string_view text) {
@@ -90,14 +92,14 @@ std::vector<std::pair<std::string, std::string>> amounts(const Reader& reader, s
 
 std::string list(const std::vector<std::string>& texts) {
   std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + json_string(text);
+  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + base::json_string(text);
   return "[" + out + "]";
 }
 
 std::string table(const std::vector<std::pair<std::string, std::string>>& pairs) {
   std::string out;
   for (const auto& [name, amount] : pairs)
-    out += (out.empty() ? "" : ",") + json_string(name) + ":" + json_string(amount);
+    out += (out.empty() ? "" : ",") + base::json_string(name) + ":" + base::json_string(amount);
   return "{" + out + "}";
 }
 
@@ -107,9 +109,10 @@ std::string settings(const AgentPolicy& agents) {
   return fmt::format(
       R"({{"image_pull_secrets":{},"service_account":{},"runtime_class":{},"tolerations":{},"requests":{},)"
       R"("limits":{},"secrets":{},"config_maps":{},"schedule_within_seconds":{},"pull_within_seconds":{}}})",
-      list(agents.image_pull_secrets), json_string(agents.service_account), json_string(agents.runtime_class),
-      list(agents.tolerations), table(agents.requests), table(agents.limits), list(agents.secrets),
-      list(agents.config_maps), seconds(agents.schedule_within), seconds(agents.pull_within));
+      list(agents.image_pull_secrets), base::json_string(agents.service_account),
+      base::json_string(agents.runtime_class), list(agents.tolerations), table(agents.requests),
+      table(agents.limits), list(agents.secrets), list(agents.config_maps), seconds(agents.schedule_within),
+      seconds(agents.pull_within));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <optional>
 #include <queue>
 
+#include "arizuko/base/nearest.hpp"
 #include "arizuko/plan/show.hpp"
 #include "draft.hpp"
 
@@ -35,7 +36,7 @@ Index index_of(const std::vector<ServiceDraft>& services) {
 std::string did_you_mean(std::string_view name, const Index& index) {
   std::vector<std::string_view> names;
   for (const auto& [known, i] : index) names.push_back(known);
-  const auto meant = nearest(name, names);
+  const auto meant = base::nearest(name, names);
   return meant ? fmt::format("did you mean \"{}\"?", *meant) : "";
 }
 

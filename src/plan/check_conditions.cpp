@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arizuko/base/nearest.hpp"
 #include "draft.hpp"
 
 namespace arizuko::plan {
@@ -35,7 +36,7 @@ class ConditionCheck {
       if (each.service.name == name) return;
       names.push_back(each.service.name);
     }
-    const auto meant = nearest(name, names);
+    const auto meant = base::nearest(name, names);
     refuse(key + ".of", fmt::format("there is no service {}", quoted(name)),
            meant ? fmt::format("did you mean \"{}\"?", *meant) : "name the service whose listener answers");
   }

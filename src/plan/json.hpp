@@ -6,17 +6,16 @@
 #include <string_view>
 #include <vector>
 
-namespace arizuko::plan {
+#include "arizuko/base/json_text.hpp"
 
-/// A JSON string with its quotes. What is not UTF-8 becomes U+FFFD: the output is always valid.
-std::string json_string(std::string_view text);
+namespace arizuko::plan {
 
 class JsonWriter {
  public:
   JsonWriter& open(char bracket);   // '{' or '['
   JsonWriter& close(char bracket);  // '}' or ']'
   JsonWriter& key(std::string_view name);
-  JsonWriter& value(std::string_view text) { return raw(json_string(text)); }
+  JsonWriter& value(std::string_view text) { return raw(base::json_string(text)); }
   JsonWriter& value(const char* text) { return value(std::string_view{text}); }
   JsonWriter& value(const std::string& text) { return value(std::string_view{text}); }
   JsonWriter& value(std::same_as<bool> auto flag) { return raw(flag ? "true" : "false"); }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <ranges>
 
+#include "arizuko/base/nearest.hpp"
 #include "schema.hpp"
 #include "values.hpp"
 
@@ -98,7 +99,7 @@ class KeyCheck {
                std::initializer_list<Section> sections) {
     std::string fix;
     const auto elsewhere = std::ranges::find(schema(), entry.name, &Key::name);
-    if (const auto meant = nearest(entry.name, names)) {
+    if (const auto meant = base::nearest(entry.name, names)) {
       fix = fmt::format("did you mean \"{}\"?", *meant);
     } else if (sections.size() > 0 && elsewhere != schema().end()) {
       fix = fmt::format("it is a key of {}", heading(elsewhere->section));

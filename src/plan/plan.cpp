@@ -29,7 +29,7 @@ std::optional<ServiceId> Plan::find(std::string_view name) const {
 
 std::string to_text(const Source& source) {
   switch (source.kind) {
-    case Source::Kind::environment: return "environment";
+    case Source::Kind::environment: return std::string(Source::environment_name);
     case Source::Kind::dotenv: return "dotenv:" + source.path;
     case Source::Kind::directory: return "dir:" + source.path;
   }

@@ -79,7 +79,7 @@ void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems) 
 Parsed<Source> parse_source(std::string_view text) {
   constexpr std::string_view dotenv = "dotenv:";
   constexpr std::string_view directory = "dir:";
-  if (text == "environment") return Source{Source::Kind::environment, ""};
+  if (text == Source::environment_name) return Source{Source::Kind::environment, ""};
   const bool is_dotenv = text.starts_with(dotenv);
   if (!is_dotenv && !text.starts_with(directory)) {
     return std::unexpected(

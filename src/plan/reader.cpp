@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "arizuko/base/nearest.hpp"
+
 namespace arizuko::plan {
 
 const Node* Reader::find(std::string_view name) const {
@@ -136,7 +138,7 @@ void Reader::text(std::string_view name, std::string& out) const {
 
 void Reader::not_one_of(const Node& node, const std::string& key,
                         const std::vector<std::string_view>& words) const {
-  const auto meant = nearest(node.text, words);
+  const auto meant = base::nearest(node.text, words);
   wrong(node.where, key, node.text,
         {"is not known here", meant ? fmt::format("did you mean \"{}\"?", *meant)
                                     : fmt::format("write \"{}\"", fmt::join(words, "\" or \""))});

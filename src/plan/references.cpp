@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+
+#include "arizuko/base/nearest.hpp"
 
 namespace arizuko::plan {
 namespace {
@@ -124,13 +127,13 @@ Parsed<std::string> service_field(const std::string& name, const std::string& fi
   if (service == scope.ports.end()) {
     std::vector<std::string_view> names{"pod"};
     for (const auto& [known, port] : scope.ports) names.push_back(known);
-    const auto meant = nearest(name, names);
+    const auto meant = base::nearest(name, names);
     return std::unexpected(
         Wrong{fmt::format("refers to ${{{}.{}}}, but there is no service {}", name, field, quoted(name)),
               meant ? fmt::format("did you mean ${{{}.{}}}?", *meant, field) : ""});
   }
   if (field != "port" && field != "url") {
-    const auto meant = nearest(field, {"port", "url"});
+    const auto meant = base::nearest(field, std::array<std::string_view, 2>{"port", "url"});
     return std::unexpected(
         Wrong{fmt::format("refers to ${{{}.{}}}, but a service has no such field", name, field),
               meant ? fmt::format("did you mean ${{{}.{}}}?", name, *meant) : "the fields are port and url"});

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "arizuko/base/nearest.hpp"
 #include "arizuko/plan/show.hpp"
 #include "draft.hpp"
 #include "words.hpp"
@@ -42,7 +43,7 @@ void read_command(const Reader& reader, const ServiceDraft& draft, const Scope& 
     for (const auto& [name, port] : scope.ports) {
       if (name != service.name) others.push_back(name);
     }
-    const auto meant = nearest(service.name, others);
+    const auto meant = base::nearest(service.name, others);
     return reader.report(
         service.where, reader.key_of("command"), "is missing",
         meant ? fmt::format("add command = [\"{}\"], or did you mean \"{}\"?", service.name, *meant)

@@ -29,7 +29,7 @@ std::string http_text(const HttpCheck& check) {
   if (!check.of.empty()) text += " of " + check.of;
   if (!check.headers.empty()) text += fmt::format(" with {}", fmt::join(header_names(check), ", "));
   if (check.status != std::vector{StatusRange{}}) text += " answers " + status_text(check.status);
-  if (!check.contains.empty()) text += " contains " + json_string(to_text(check.contains));
+  if (!check.contains.empty()) text += " contains " + base::json_string(to_text(check.contains));
   return text + listener_note(check.listener);
 }
 
@@ -40,7 +40,7 @@ std::string command_line(const std::vector<std::string>& command) {
   std::string out;
   for (const std::string& word : command) {
     const bool is_plain = !word.empty() && word.find_first_not_of(plain) == std::string::npos;
-    out += (out.empty() ? "" : " ") + (is_plain ? word : json_string(word));
+    out += (out.empty() ? "" : " ") + (is_plain ? word : base::json_string(word));
   }
   return out;
 }
@@ -122,7 +122,7 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
   line(out, "need", fmt::format("{}", fmt::join(service.need, ", ")));
   line(out, "take", fmt::format("{}", fmt::join(service.take, ", ")));
   for (const auto& [name, value] : service.env)
-    line(out, "env", fmt::format("{}={}", name, json_string(to_text(value))));
+    line(out, "env", fmt::format("{}={}", name, base::json_string(to_text(value))));
   for (const CachedLogin& login : service.cached)
     line(out, "cached", fmt::format("{}: {}", login.key, fmt::join(login.files, ", ")));
   line(out, "limits", to_text(service.group));
@@ -219,7 +219,7 @@ std::string to_text(const Condition& condition) {
                              [](const SocketCheck& check) {
                                return fmt::format("socket {}{}", check.path, listener_note(check.listener));
                              },
-                             [](const LogCheck& check) { return "log " + json_string(check.text); },
+                             [](const LogCheck& check) { return "log " + base::json_string(check.text); },
                              [](const NotifyCheck&) { return std::string{"notify"}; },
                              [](const ExecCheck& check) { return "exec " + command_line(check.command); },
                              [](const FileCheck& check) { return "file " + check.path; },

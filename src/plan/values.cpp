@@ -6,22 +6,25 @@
 #include <array>
 #include <charconv>
 
+#include "arizuko/base/bytes.hpp"
+
 namespace arizuko::plan {
 namespace {
 
 using namespace std::string_view_literals;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+using base::is_control;
+using base::is_digit;
+using base::is_lower;
+using base::is_upper;
 
 /// The whole of `text` as a number from 0 to `most`: digits only, no sign, no blanks.
 template <class Number>
 std::optional<Number> whole_number(std::string_view text, Number most) {
   Number number{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
   if (text.empty() || !is_digit(text.front()) || error != std::errc{} || stop != end || number > most) {
     return std::nullopt;
   }
@@ -50,8 +53,7 @@ int ipv6_groups(std::string_view text) {
     const auto part = text.substr(0, colon);
     const bool last = colon == std::string_view::npos;
     if (last && part.find('.') != std::string_view::npos) return is_ipv4(part) ? groups + 2 : -1;
-    const bool hex = std::ranges::all_of(
-        part, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
+    const bool hex = std::ranges::all_of(part, [](char c) { return base::hex_value(c) >= 0; });
     if (part.empty() || part.size() > 4 || !hex) return -1;
     ++groups;
     if (last) return groups;
@@ -98,24 +100,6 @@ Wrong not_an_address(std::string_view text) {
     return {"names a host", "write 127.0.0.1 in place of localhost: names are not looked up"};
   }
   return {"is not an address", "write a numeric IP and a port: \"127.0.0.1:9090\" or \"[::1]:9090\""};
-}
-
-/// Edit distance with swapped neighbours counted as one slip (Damerau, optimal string alignment).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        row[j] = std::min(row[j], before_last[j - 2] + 1);
-      }
-    }
-    before_last.swap(last);
-    last.swap(row);
-  }
-  return last[b.size()];
 }
 
 }  // namespace
@@ -308,22 +292,6 @@ Parsed<std::string> parse_search_path(std::string_view text) {
     if (colon == rest.size()) return std::string{text};
     rest.remove_prefix(colon + 1);
   }
-}
-
-std::optional<std::string> nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
-  std::optional<std::string> best;
-  std::size_t best_distance = 3;
-  if (word.size() > 128 || candidates.size() > 512) return best;  // a hint is not worth seconds
-  for (const auto candidate : candidates) {
-    const auto longer = std::max(candidate.size(), word.size());
-    if (longer - std::min(candidate.size(), word.size()) >= best_distance) continue;
-    const auto slips = distance(word, candidate);
-    if (slips < best_distance && slips * 2 < longer) {
-      best = std::string{candidate};
-      best_distance = slips;
-    }
-  }
-  return best;
 }
 
 std::string quoted(std::string_view text) {

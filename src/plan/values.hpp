@@ -82,9 +82,6 @@ Parsed<std::string> parse_data_dir(std::string_view text);
 /// The PATH of children: absolute directories only, an empty entry would be the working directory.
 Parsed<std::string> parse_search_path(std::string_view text);
 
-/// The candidate that was probably meant: at most two slips away, and less than half of the word.
-std::optional<std::string> nearest(std::string_view word, const std::vector<std::string_view>& candidates);
-
 /// Quoted for a message: control characters escaped, at most 60 bytes.
 std::string quoted(std::string_view text);
 

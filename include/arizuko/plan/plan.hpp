@@ -272,6 +272,9 @@ struct Source {
     dotenv,       // a file of KEY=value lines
     directory,    // a file a key, also in the kubelet's ..data layout
   };
+  /// The process environment's name: in the plan, and as the source of a value.
+  static constexpr std::string_view environment_name = "environment";
+
   Kind kind = Kind::environment;
   std::string path;  // absolute; empty for the environment
   /// When set, only these names are taken of it; any other is reported and ignored.

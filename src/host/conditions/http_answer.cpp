@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "arizuko/base/bytes.hpp"
+
 namespace arizuko::host {
 namespace {
 
 constexpr int most_interim_answers = 16;
 constexpr unsigned switching_protocols = 101;  // no answer follows that one
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+using base::is_digit;
 
 std::string_view trimmed(std::string_view text) {
   const auto from = text.find_first_not_of(" \t");

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "log_text.hpp"
+#include "arizuko/base/bytes.hpp"
+#include "arizuko/base/json_text.hpp"
+#include "arizuko/base/utf8.hpp"
 
 namespace arizuko::host {
 
@@ -21,8 +23,7 @@ struct Field {
 inline std::uint32_t hex4(std::string_view text) {
   std::uint32_t value = 0;
   for (const char c : text.substr(0, 4)) {
-    const auto digit = static_cast<std::uint32_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    value = value * 16 + digit;
+    value = value * 16 + static_cast<std::uint32_t>(base::hex_value(c));
   }
   return value;
 }
@@ -137,8 +138,8 @@ class JsonScanner {
   bool string(std::string_view& inside) {
     if (!take('"')) return false;
     const std::size_t begin = at_;
-    for (at_ = skip(text_, at_, stands_in_json); !ended(); at_ = skip(text_, at_, stands_in_json)) {
-      const Byte b = byte(text_[at_]);
+    while (pass_plain()) {
+      const base::Byte b = base::byte(text_[at_]);
       if (b == '"') {
         inside = text_.substr(begin, at_ - begin);
         ++at_;
@@ -148,12 +149,18 @@ class JsonScanner {
       if (b == '\\') {
         if (!escape()) return false;
       } else {
-        const std::size_t length = b < 0x80 ? 1 : utf8_length(text_, at_);
+        const std::size_t length = b < 0x80 ? 1 : base::utf8_length(text_, at_);
         if (length == 0) return false;
         at_ += length;
       }
     }
     return false;
+  }
+
+  /// Up to what may not stand as it is; false at the end.
+  bool pass_plain() {
+    at_ = base::skip(text_, at_, base::stands_in_json);
+    return !ended();
   }
 
   bool escape() {
@@ -203,7 +210,7 @@ inline void append_decoded(std::string& out, std::string_view raw) {
           code = 0x10000 + ((code - 0xD800) << 10) + (hex4(raw.substr(at + 3)) - 0xDC00);
           at += 6;
         }
-        append_utf8(out, code);
+        base::append_utf8(out, code);
         break;
       }
       default: out += raw[at];  // '"', '\\', '/'

@@ -1,14 +1,17 @@
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <optional>
 #include <span>
 
 #include <fmt/format.h>
 
+#include "arizuko/base/bytes.hpp"
+#include "arizuko/base/fnv1a.hpp"
+#include "arizuko/base/json_text.hpp"
+#include "arizuko/base/shown.hpp"
+#include "arizuko/base/times.hpp"
 #include "arizuko/host/logs/log_output.hpp"
 #include "json_line.hpp"
-#include "log_text.hpp"
 
 // One pass a line, no allocation beyond the growth of `out`. Most lines are printable ASCII: a check
 // that the compiler turns into vector code sends them down a path that only copies.
@@ -26,8 +29,7 @@ constexpr std::string_view bold = "\x1b[1m";
 constexpr std::string_view reset = "\x1b[0m";
 
 std::string_view colour_of(std::string_view name) {
-  std::uint32_t hash = 2166136261U;  // FNV-1a: the same colour in each run
-  for (const char c : name) hash = (hash ^ byte(c)) * 16777619U;
+  const auto hash = base::fnv1a<std::uint32_t>(name);  // the same colour in each run
   return palette[(hash >> 16) % palette.size()];
 }
 
@@ -86,27 +88,27 @@ std::optional<std::string_view> level_word(std::string_view value, std::array<ch
 /// A value of a daemon's JSON, as `key=value` shows it.
 void append_value(std::string& out, std::string_view value, std::string& scratch) {
   if (!is_string(value)) {
-    append_shown(out, value);
+    base::append_shown(out, value);
     return;
   }
   scratch.clear();
   append_decoded(scratch, inside(value));
   const bool bare = !scratch.empty() && std::ranges::none_of(scratch, [](char c) {
-    return byte(c) <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7F;
+    return base::byte(c) <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7F;
   });
   if (bare) {
-    append_shown(out, scratch);
+    base::append_shown(out, scratch);
     return;
   }
   out += '"';
   std::size_t from = 0;
   for (std::size_t at = scratch.find_first_of("\"\\"); at != std::string::npos;
        at = scratch.find_first_of("\"\\", at + 1)) {
-    append_shown(out, std::string_view(scratch).substr(from, at - from));
+    base::append_shown(out, std::string_view(scratch).substr(from, at - from));
     out += '\\';
     from = at;
   }
-  append_shown(out, std::string_view(scratch).substr(from));
+  base::append_shown(out, std::string_view(scratch).substr(from));
   out += '"';
 }
 
@@ -142,13 +144,13 @@ bool append_slog(std::string& out, std::string_view text, bool colour, std::stri
   out += ' ';
   scratch.clear();
   append_decoded(scratch, inside(message->value));
-  append_shown(out, scratch);
+  base::append_shown(out, scratch);
   for (const Field& field : std::span(fields).first(count)) {
     if (&field == level || &field == message || &field == time) continue;
     out += ' ';
     scratch.clear();
     append_decoded(scratch, field.key);
-    append_shown(out, scratch);
+    base::append_shown(out, scratch);
     out += '=';
     append_value(out, field.value, scratch);
   }
@@ -208,7 +210,7 @@ bool append_spliced(std::string& out, std::string_view text, const Preamble& our
     out += ',';
   }
   out += "\"service\":\"";
-  append_json_text(out, ours.service);
+  base::append_json_text(out, ours.service);
   out += '"';
   if (!timed && !streamed) out.append(",\"stream\":\"").append(word(ours.stream)).append("\"");
   std::string_view rest = text.substr(1);
@@ -234,19 +236,9 @@ LogFormatter::LogFormatter(plan::LogFormat format, bool colour, std::size_t name
     : format_(format), colour_(colour), name_width_(name_width) {}
 
 void LogFormatter::append(std::string& out, const LogRecord& record, std::int64_t unix_nanoseconds) {
-  constexpr std::int64_t second = 1'000'000'000;
-  std::int64_t seconds = unix_nanoseconds / second;
-  std::int64_t nanoseconds = unix_nanoseconds % second;
-  if (nanoseconds < 0) {
-    nanoseconds += second;
-    --seconds;
-  }
+  const auto [seconds, nanoseconds] = base::split(unix_nanoseconds);
   if (seconds != cached_second_ || cached_date_.empty()) {
-    const auto time = static_cast<std::time_t>(seconds);
-    std::tm utc{};
-    ::gmtime_r(&time, &utc);
-    cached_date_ = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", utc.tm_year + 1900, utc.tm_mon + 1,
-                               utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    cached_date_ = base::date_and_time(seconds);
     cached_second_ = seconds;
   }
   switch (format_) {
@@ -289,7 +281,7 @@ void LogFormatter::append_journal(std::string& out, const LogRecord& record) {
 bool LogFormatter::append_shown_line(std::string& out, const LogRecord& record, bool colour) {
   const bool may_be_json = !record.own && !record.cut && !record.unfinished && record.text.starts_with('{');
   const bool levelled = may_be_json && append_slog(out, trimmed(record.text), colour, scratch_);
-  if (!levelled) append_shown(out, record.text);
+  if (!levelled) base::append_shown(out, record.text);
   if (record.cut) out += " [cut]";
   if (record.unfinished) out += unfinished_mark;
   return levelled;
@@ -309,13 +301,13 @@ void LogFormatter::append_json(std::string& out, const LogRecord& record, std::i
     out += "\",";
   }
   out += "\"service\":\"";
-  append_json_text(out, record.service);
+  base::append_json_text(out, record.service);
   if (!record.own) {
     out += "\",\"stream\":\"";
     out += word(record.stream);
   }
   out += "\",\"msg\":\"";
-  append_json_text(out, record.text);
+  base::append_json_text(out, record.text);
   out += '"';
   if (record.cut) out += ",\"cut\":true";
   if (record.unfinished) out += ",\"unfinished\":true";

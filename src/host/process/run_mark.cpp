@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "arizuko/base/fnv1a.hpp"
 #include "proc_fs.hpp"
 
 namespace arizuko::host {
@@ -19,12 +20,6 @@ constexpr int prefix_at = 56;
 constexpr int instance_bits = 28;
 constexpr std::uint64_t instance_mask = (std::uint64_t{1} << instance_bits) - 1;
 constexpr std::size_t instance_digits = instance_bits / 4;
-
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return hash;
-}
 
 /// The last part of "gated/3/0a1b2c3"; 0 when there is none.
 std::uint32_t instance_in(std::string_view mark) {
@@ -60,7 +55,7 @@ Above above(pid_t pid, pid_t supervisor) {
 std::uint32_t instance_mark(const std::string& data_dir) {
   struct stat found{};
   if (::stat(data_dir.c_str(), &found) != 0) return 0;
-  const std::uint64_t hash = hash_of(fmt::format("{}:{}", found.st_dev, found.st_ino));
+  const std::uint64_t hash = base::fnv1a<std::uint64_t>(fmt::format("{}:{}", found.st_dev, found.st_ino));
   return std::max<std::uint32_t>(1, static_cast<std::uint32_t>((hash >> instance_bits) & instance_mask));
 }
 
@@ -72,7 +67,7 @@ std::string run_mark(std::string_view service, std::uint32_t spawn, std::uint32_
 
 std::uint64_t limit_mark(std::string_view mark) {
   return prefix << prefix_at | std::uint64_t{instance_in(mark)} << instance_bits |
-         (hash_of(mark) >> instance_bits & instance_mask);
+         (base::fnv1a<std::uint64_t>(mark) >> instance_bits & instance_mask);
 }
 
 std::optional<ProcessMark> mark_of(pid_t pid) {

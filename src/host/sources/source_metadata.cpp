@@ -1,5 +1,6 @@
 #include "source_metadata.hpp"
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arizuko/base/fnv1a.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
 #include "source_way.hpp"
 
@@ -21,12 +23,13 @@ constexpr std::size_t max_entries = 4 * max_source_keys;  // of a directory that
 class Fingerprint {
  public:
   void add(std::string_view bytes) {
-    for (const char byte : bytes) value_ = (value_ ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+    value_ = base::fnv1a(bytes, value_);
     add(bytes.size());
   }
   void add(std::uint64_t number) {
-    for (int shift = 0; shift < 64; shift += 8)
-      value_ = (value_ ^ ((number >> shift) & 0xff)) * 0x100000001b3U;
+    std::array<char, 8> bytes;
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>((number >> (8 * i)) & 0xff);
+    value_ = base::fnv1a(std::string_view(bytes.data(), bytes.size()), value_);
   }
   void add(std::int64_t number) { add(static_cast<std::uint64_t>(number)); }
   void add_identity(const struct stat& status) {
@@ -47,7 +50,7 @@ class Fingerprint {
   std::uint64_t value() const { return value_; }
 
  private:
-  std::uint64_t value_ = 0xcbf29ce484222325U;
+  std::uint64_t value_ = base::fnv1a_basis<std::uint64_t>;
 };
 
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }

@@ -43,10 +43,6 @@ constexpr int max_rounds = 4;  // of setting up watches while directories come a
 
 // --- words ---------------------------------------------------------------------------------------
 
-std::string name_of(const plan::Source& source) {
-  return (source.kind == plan::Source::Kind::dotenv ? "dotenv:" : "dir:") + source.path;
-}
-
 std::string what_happened(const inotify_event& event, std::string_view name) {
   if ((event.mask & loss_of_watch) != 0) return "a directory on the way was removed, moved or unmounted";
   if (name == data_link && (event.mask & (IN_MOVED_TO | IN_CREATE)) != 0) return "..data was switched";
@@ -285,7 +281,7 @@ struct SourceWatcher::Impl : std::enable_shared_from_this<Impl> {
   void expect(const State& state, std::string_view what, std::chrono::milliseconds quiet) {
     const auto now = Clock::now();
     if (causes.empty()) first_event = now;
-    std::string& cause = causes[name_of(state.source)];
+    std::string& cause = causes[plan::to_text(state.source)];
     if (cause.empty() || what.starts_with(data_link)) cause = what;
     debounce_timer.expires_at(std::min(first_event + rhythm.longest, now + quiet));
     debounce_timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {

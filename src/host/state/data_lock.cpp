@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "arizuko/base/times.hpp"
 #include "arizuko/posix/files.hpp"
 #include "host/process/proc_fs.hpp"
 
@@ -29,13 +30,9 @@ std::string this_host() {
 }
 
 std::string holder_text() {
-  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char when[32];
-  std::strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return fmt::format("pid {}\nhost {}\nstart {}\n", ::getpid(), this_host(), when);
+  const std::string when =
+      base::date_and_time(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+  return fmt::format("pid {}\nhost {}\nstart {}Z\n", ::getpid(), this_host(), when);
 }
 
 /// "pid 17 on host arizuko-demo-0 since 2026-11-22T20:39:00Z", of whatever the lock file holds; without a

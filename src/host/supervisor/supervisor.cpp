@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <boost/asio/post.hpp>
 
-#include "arizuko/engine/exit_codes.hpp"
+#include "arizuko/base/exit_codes.hpp"
 #include "arizuko/host/process/take_along.hpp"
 #include "arizuko/host/state/made_dirs.hpp"
 #include "arizuko/posix/memory_reserve.hpp"
@@ -171,7 +171,7 @@ void Supervisor::Impl::carry_out(const engine::LoginFiles& action) {
 void Supervisor::Impl::carry_out(const engine::Exit& action) {
   // After a fault of ours nobody else will: a daemon that lived on would hold ports and database of the next
   // run.
-  if (action.code == engine::exit_fault) end_all_children(patience_after_a_fault);
+  if (action.code == exit_code::fault) end_all_children(patience_after_a_fault);
   children.end_strays();
   pump.end();
   signals.end();

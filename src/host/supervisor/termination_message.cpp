@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <boost/json.hpp>
 
+#include "arizuko/base/utf8.hpp"
 #include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
@@ -16,38 +17,13 @@ namespace {
 
 constexpr std::size_t longest_item_bytes = 700;  // of one service or line, before anything is left out
 
-bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
-
-/// Length of the UTF-8 character at the beginning of `text`; 0 when there is none.
-std::size_t character_length(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xC2 && first < 0xE0 ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!continues(text[i])) return 0;
-  }
-  if (length > 2) {  // overlong forms, surrogates, above U+10FFFF
-    const auto second = static_cast<unsigned char>(text[1]);
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) {
-      return 0;
-    }
-  }
-  return length;
-}
-
 /// Valid UTF-8 of at most `limit` bytes: what is no character becomes U+FFFD, a cut is marked.
 std::string clean(std::string_view text, std::size_t limit) {
-  constexpr std::string_view replacement = "\xEF\xBF\xBD";
   constexpr std::string_view ellipsis = "\xE2\x80\xA6";
   std::string result;
   while (!text.empty()) {
-    const std::size_t length = character_length(text);
-    const std::string_view next = length == 0 ? replacement : text.substr(0, length);
+    const std::size_t length = base::utf8_length(text);
+    const std::string_view next = length == 0 ? base::replacement_character : text.substr(0, length);
     if (result.size() + next.size() + ellipsis.size() > limit) {
       result += ellipsis;
       break;
