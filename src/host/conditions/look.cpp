@@ -17,8 +17,9 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "arizuko/posix/unix_address.hpp"
 
 namespace arizuko::host {
 namespace {
@@ -164,13 +165,10 @@ std::shared_ptr<RunningLook> start_look(asio::io_context& io, TcpLook look,
 }
 
 LookResult look_at_unix_socket(const std::string& path) {
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  if (path.size() >= sizeof name.sun_path) return {Verdict::no, "its path is longer than 107 bytes"};
-  std::ranges::copy(path, name.sun_path);
+  const auto address = posix::UnixAddress::of(path);
+  if (!address) return {Verdict::no, "its path is longer than 107 bytes"};
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const int result =
-      socket < 0 ? -1 : ::connect(socket, reinterpret_cast<const sockaddr*>(&name), sizeof name);
+  const int result = socket < 0 ? -1 : ::connect(socket, address->get(), address->size());
   const int error = errno;
   if (socket >= 0) ::close(socket);
   if (result == 0) return {Verdict::yes, {}};

@@ -13,8 +13,9 @@
 
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "arizuko/posix/unix_address.hpp"
 
 namespace arizuko::host {
 namespace {
@@ -36,13 +37,9 @@ int open_socket(const std::string& address) {
   const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (socket < 0) fail("notify socket");
   const int on = 1;
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  std::ranges::copy(address, name.sun_path);
-  name.sun_path[0] = '\0';  // abstract: unix(7)
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
+  const posix::UnixAddress name = posix::UnixAddress::of(address).value();  // of random_name(): it fits
   if (::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
-      ::bind(socket, reinterpret_cast<const sockaddr*>(&name), length) != 0) {
+      ::bind(socket, name.get(), name.size()) != 0) {
     const int error = errno;
     ::close(socket);
     errno = error;
