@@ -94,11 +94,6 @@ struct Owner {
   }
 };
 
-void save_by_rename(const std::string& path, const std::string& text) {
-  write_text(path + ".new", text);
-  fs::rename(path + ".new", path);
-}
-
 template <typename Use>
 void with_each_order(Use use) {
   for (const auto order : {KubeletOrder::today, KubeletOrder::v1_20}) {

@@ -1,6 +1,15 @@
 // The source watcher: directories that come and go, .env files, lost watches, its owner.
 #include "source_watcher_owner.hpp"
 
+namespace {
+
+void save_by_rename(const std::string& path, const std::string& text) {
+  write_text(path + ".new", text);
+  fs::rename(path + ".new", path);
+}
+
+}  // namespace
+
 // --- directories that come and go ------------------------------------------------------------------
 
 TEST_CASE("source watcher: a volume that appears late is told, however deep its path is missing") {
