@@ -25,12 +25,6 @@ namespace {
 
 namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
-
-constexpr milliseconds shortest_pause{3};
-constexpr milliseconds longest_pause{1000};
-constexpr int share_of_elapsed = 16;        // the pause grows with what was waited already
-constexpr milliseconds detail_pause{1000};  // between two reports that only reword the reason
 
 template <typename... Cases>
 struct Overloaded : Cases... {
@@ -60,11 +54,11 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   struct Watch {
     Watch(asio::io_context& io, std::uint64_t number, const plan::Condition& wanted, Purpose why)
-        : generation(number), condition(wanted), purpose(why), timer(io), searching_since(Clock::now()) {}
+        : generation(number), condition(wanted), judgement(why, wanted.failures, Clock::now()), timer(io) {}
 
     std::uint64_t generation;
     plan::Condition condition;
-    Purpose purpose;
+    Judgement judgement;
     asio::steady_timer timer;  // to the next look; armed while none is under way
     Clock::time_point due{};
     bool looking = false;
@@ -72,14 +66,6 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     pid_t command = 0;                  // exec
     bool command_timed_out = false;
 
-    Clock::time_point searching_since;  // since when it does not hold
-    Clock::time_point last_look{};
-    bool reported = false;
-    bool holds = false;
-    std::uint32_t failed_looks = 0;  // in a row, while it holds
-    std::uint32_t unsure_looks = 0;  // in a row, that could not tell
-    std::string detail;              // as last reported
-    Clock::time_point detail_at{};
     std::optional<HeldSocket> listener;  // the run's own, as last found
     std::optional<FileIdentity> before;  // the file as an earlier run left it
   };
@@ -105,13 +91,6 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   // --- the rhythm ------------------------------------------------------------------------------
 
-  static milliseconds pause(const Watch& watch) {
-    const bool waits_for_nothing = watch.unsure_looks > 0 && watch.purpose == Purpose::liveness;
-    if (watch.holds || waits_for_nothing) return std::max(watch.condition.every, shortest_pause);
-    const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - watch.searching_since);
-    return std::clamp(elapsed / share_of_elapsed, shortest_pause, longest_pause);
-  }
-
   void arm(WatchKey key, Watch& watch, Clock::time_point due) {
     watch.due = due;
     watch.timer.expires_at(due);
@@ -131,46 +110,22 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     watch->looking = false;
     watch->look.reset();
     judge(ticket, *watch, std::move(result));
-    arm(ticket.key, *watch, Clock::now() + pause(*watch));
+    const auto now = Clock::now();
+    arm(ticket.key, *watch, now + watch->judgement.pause(watch->condition.every, now));
   }
 
   void judge(const Ticket& ticket, Watch& watch, LookResult result) {
-    const auto now = Clock::now();
-    if (result.verdict == Verdict::cannot_tell) {
-      if (!stay_unsure(ticket, watch, result.detail)) return;
-    } else {
-      watch.unsure_looks = 0;
+    Judgement::News news = watch.judgement.take(std::move(result), Clock::now());
+    switch (news.kind) {
+      case Judgement::News::Kind::none: return;
+      case Judgement::News::Kind::report:
+        return report(ticket, watch.judgement.holds(), std::move(news.detail));
+      case Judgement::News::Kind::doubt: break;
     }
-    if (result.verdict == Verdict::yes) {
-      watch.failed_looks = 0;
-      if (watch.reported && watch.holds) return;
-      watch.holds = true;
-    } else if (watch.holds) {
-      if (++watch.failed_looks < watch.condition.failures) return;
-      watch.holds = false;
-      watch.searching_since = now;
-    } else if (watch.reported && (result.detail == watch.detail || now - watch.detail_at < detail_pause)) {
-      return;
-    }
-    watch.reported = true;
-    watch.detail = result.detail;
-    watch.detail_at = now;
-    report(ticket, watch.holds, std::move(result.detail));
-  }
-
-  /// The look could not tell. True when it goes on as one that failed: what a service waits for does not hold
-  /// before it was seen to. Else nothing follows, and it is said when it lasts.
-  bool stay_unsure(const Ticket& ticket, Watch& watch, std::string& detail) {
-    watch.failed_looks = 0;  // not in a row
-    ++watch.unsure_looks;
-    detail = "cannot tell: " + detail;
-    if (watch.purpose == Purpose::readiness && !watch.holds) return true;
-    if (watch.unsure_looks == watch.condition.failures && hooks.warn) {
-      hooks.warn(ticket.key.run,
-                 fmt::format("{}: {}; nothing follows from that, it is looked again every {}",
-                             plan::to_text(watch.condition), detail, plan::to_text(watch.condition.every)));
-    }
-    return false;
+    if (!hooks.warn) return;
+    hooks.warn(ticket.key.run, fmt::format("{}: {}; nothing follows from that, it is looked again every {}",
+                                           plan::to_text(watch.condition), news.detail,
+                                           plan::to_text(watch.condition.every)));
   }
 
   /// Always by way of the loop: whoever called us is not called back while it is busy.
@@ -185,7 +140,6 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   void look(const Ticket& ticket, Watch& watch) {
     watch.looking = true;
-    watch.last_look = Clock::now();
     std::visit(
         Overloaded{
             [&](const plan::HttpCheck& check) { look_by_http(ticket, watch, check); },
@@ -197,11 +151,11 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
             [&](const plan::FileCheck& check) { finish(ticket, look_at_file(check.path, watch.before)); },
             // These two come by themselves: there is only the first report to make.
             [&](const plan::LogCheck& check) {
-              if (!watch.holds)
+              if (!watch.judgement.holds())
                 judge(ticket, watch, {Verdict::no, fmt::format("no line with \"{}\" yet", check.text)});
             },
             [&](const plan::NotifyCheck&) {
-              if (!watch.holds) judge(ticket, watch, {Verdict::no, "no READY=1 yet"});
+              if (!watch.judgement.holds()) judge(ticket, watch, {Verdict::no, "no READY=1 yet"});
             },
         },
         watch.condition.check);
@@ -356,7 +310,8 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     const auto found = watches.find(key);
     if (found == watches.end()) return;
     Watch& watch = found->second;
-    if (std::holds_alternative<plan::LogCheck>(watch.condition.check) && !watch.holds) log_is_seen(key.run);
+    if (std::holds_alternative<plan::LogCheck>(watch.condition.check) && !watch.judgement.holds())
+      log_is_seen(key.run);
     if (watch.look) watch.look->cancel();
     const pid_t command = watch.command;
     watches.erase(found);  // its timer goes with it
@@ -372,7 +327,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
     if (!awaited_logs.contains(run)) return;
     each_of(run, [&](WatchKey key, Watch& watch) {
       const auto* check = std::get_if<plan::LogCheck>(&watch.condition.check);
-      if (check == nullptr || watch.holds || !text.contains(check->text)) return;
+      if (check == nullptr || watch.judgement.holds() || !text.contains(check->text)) return;
       judge(ticket_of(key, watch), watch, {Verdict::yes, {}});
       watch.timer.cancel();
       log_is_seen(run);
@@ -381,18 +336,10 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
 
   void notified(RunKey run) {
     each_of(run, [&](WatchKey key, Watch& watch) {
-      if (!std::holds_alternative<plan::NotifyCheck>(watch.condition.check) || watch.holds) return;
+      if (!std::holds_alternative<plan::NotifyCheck>(watch.condition.check) || watch.judgement.holds())
+        return;
       judge(ticket_of(key, watch), watch, {Verdict::yes, {}});
       watch.timer.cancel();
-    });
-  }
-
-  void nudge(RunKey run) {
-    each_of(run, [&](WatchKey key, Watch& watch) {
-      if (watch.holds || watch.looking) return;
-      // A flood of lines must not become a flood of looks.
-      const auto due = std::max(Clock::now(), watch.last_look + shortest_pause);
-      if (due < watch.due) arm(key, watch, due);
     });
   }
 
@@ -444,7 +391,5 @@ bool ConditionWatcher::wants_log(RunKey run) const {
 void ConditionWatcher::notified(RunKey run) { impl_->notified(run); }
 
 bool ConditionWatcher::exec_ended(pid_t pid, int wait_status) { return impl_->exec_ended(pid, wait_status); }
-
-void ConditionWatcher::nudge(RunKey run) { impl_->nudge(run); }
 
 }  // namespace arizuko::host

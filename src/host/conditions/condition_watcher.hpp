@@ -29,6 +29,7 @@
 #include "arizuko/host/process/process_table.hpp"
 #include "arizuko/plan/plan.hpp"
 #include "file_identity.hpp"
+#include "judgement.hpp"
 
 namespace arizuko::host {
 
@@ -36,13 +37,6 @@ struct WatchKey {
   RunKey run;
   std::uint32_t watch = 0;  // the engine's number of the condition within its service
   auto operator<=>(const WatchKey&) const = default;
-};
-
-/// What a condition is looked at for.
-enum class Purpose {
-  readiness,     // until it was seen to hold, it does not
-  liveness,      // what cannot be told is not reported at all
-  whether_done,  // nor here: a task that may be done is not run again for it (T12)
 };
 
 /// Why the command of an exec condition could not be started.
@@ -94,8 +88,6 @@ class ConditionWatcher {
   void notified(RunKey run);
   /// A command started by start_exec has ended. False when `pid` is none of them.
   bool exec_ended(pid_t pid, int wait_status);
-  /// Something happened in this run (a log line, a child): look at what does not hold yet, now.
-  void nudge(RunKey run);
 
  private:
   struct Impl;

@@ -18,15 +18,9 @@
 
 #include "arizuko/host/conditions/http_answer.hpp"
 #include "arizuko/plan/plan.hpp"
+#include "look_result.hpp"
 
 namespace arizuko::host {
-
-enum class Verdict { yes, no, cannot_tell };
-
-struct LookResult {
-  Verdict verdict = Verdict::no;
-  std::string detail;  // a short phrase for people, without any value
-};
 
 /// Of whom is asked: the service about itself, where silence is a no, or another one, where it is none.
 enum class Asked { itself, another };

@@ -420,17 +420,6 @@ TEST_CASE("watcher: it may be destroyed while looks are under way and from its o
   CHECK(bench.reports.size() == 1);
 }
 
-TEST_CASE("watcher: a nudge looks at once at what does not hold") {
-  Bench bench;
-  Scratch scratch;
-  bench.watcher->watch(key, condition(plan::FileCheck{scratch / "flag"}));
-  bench.turn(700ms);  // the pause between two looks is about 40 ms now
-  write_text(scratch / "flag", "");
-  bench.watcher->nudge(run);
-  bench.turn(5ms);
-  CHECK(bench.reports.back().holds);
-}
-
 TEST_CASE("watcher: nothing watched, nothing wakes up") {
   Bench bench;
   Server server(bench.io);
