@@ -23,7 +23,10 @@ void Engine::handle(const Event& event, Instant now, std::vector<Action>& action
 std::optional<Instant> Engine::deadline() const { return machine_->deadline(); }
 const View& Engine::view() const { return machine_->view; }
 const PlanPtr& Engine::plan() const { return machine_->services.plan(); }
-std::string Engine::why_not(const plan::Plan& fresh) const { return machine_->why_not(fresh); }
+std::string Engine::why_not(const plan::Plan& fresh) const {
+  const PlanPtr& running = machine_->services.plan();
+  return machine_->values.why_not(*merge_plans(*running, fresh).plan, *running);
+}
 const env::SnapshotPtr& Engine::values() const { return machine_->values.snapshot(); }
 
 }  // namespace arizuko::engine
