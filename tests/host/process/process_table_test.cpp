@@ -308,10 +308,10 @@ TEST_CASE("proc_fs: scanning all processes finds the same tree as the kernel's l
 
 TEST_CASE(
     "process table: whose group a leftover is in is whose it is, and a whole group is killed in one stroke") {
-  World world;
-  Scratch scratch;
   pid_t sleeper = 0;
   std::vector<std::string> killed;
+  World world;  // uses both to its end
+  Scratch scratch;
   world.table.use({.service_of = [&](pid_t pid) -> std::optional<std::string> {
                      if (pid == sleeper) return "1";
                      return std::nullopt;
