@@ -6,8 +6,8 @@
 
 #include <unistd.h>
 
+#include "arizuko/base/shown.hpp"
 #include "arizuko/cli/command_line.hpp"
-#include "arizuko/host/logs/shown.hpp"
 
 namespace arizuko::cli {
 
@@ -31,12 +31,12 @@ int run(int argc, char** argv) {
   const char* no_colour = std::getenv("NO_COLOR");  // no-color.org
   console.colour = console.is_terminal && (no_colour == nullptr || *no_colour == '\0');
   // The last gate, for a pipe too: `kubectl exec` without a terminal ends on one.
-  const host::Paint paint = console.colour ? host::Paint::colours : host::Paint::none;
+  const base::Paint paint = console.colour ? base::Paint::colours : base::Paint::none;
   console.out = [paint](std::string_view text) {
-    write_all(STDOUT_FILENO, host::terminal_text(text, paint));
+    write_all(STDOUT_FILENO, base::terminal_text(text, paint));
   };
   console.err = [](std::string_view text) {
-    write_all(STDERR_FILENO, host::terminal_text(text, host::Paint::none));
+    write_all(STDERR_FILENO, base::terminal_text(text, base::Paint::none));
   };
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   return run(words, console, ::getpid() == 1);

@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "arizuko/host/logs/shown.hpp"
+#include "arizuko/base/shown.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
 #include "arizuko/host/sources/plan_files.hpp"
 #include "arizuko/plan/load.hpp"
@@ -164,7 +164,7 @@ class Preparation {
 
 std::string Refusal::text() const {
   std::string out;
-  for (const plan::Problem& problem : problems) out += host::shown(plan::to_text(problem)) + '\n';
+  for (const plan::Problem& problem : problems) out += base::shown(plan::to_text(problem)) + '\n';
   for (const std::string& line : lines) out += line + '\n';
   return out;
 }

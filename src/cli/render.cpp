@@ -6,10 +6,10 @@
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
+#include "arizuko/base/shown.hpp"
 #include "arizuko/base/times.hpp"
 #include "arizuko/engine/why.hpp"
 #include "arizuko/host/logs/log_output.hpp"
-#include "arizuko/host/logs/shown.hpp"
 
 namespace arizuko::cli {
 
@@ -31,7 +31,7 @@ std::size_t width(std::string_view text) {
 /// Fit for a terminal, in one line: causes name processes and quote daemons.
 std::string string_of(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? host::shown(value->get_string()) : std::string{};
+  return value != nullptr && value->is_string() ? base::shown(value->get_string()) : std::string{};
 }
 
 std::optional<std::int64_t> number_of(const json::object& object, std::string_view key) {
@@ -65,7 +65,7 @@ Status::Service service_of(const json::object& object) {
   }
   if (const json::value* list = object.if_contains("waiting_for"); list != nullptr && list->is_array()) {
     for (const json::value& each : list->get_array()) {
-      if (each.is_string()) service.waiting_for.push_back(host::shown(each.get_string()));
+      if (each.is_string()) service.waiting_for.push_back(base::shown(each.get_string()));
     }
   }
   return service;

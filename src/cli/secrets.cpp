@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
+#include "arizuko/base/shown.hpp"
 #include "arizuko/base/times.hpp"
 #include "arizuko/engine/why.hpp"
-#include "arizuko/host/logs/shown.hpp"
 #include "render.hpp"
 
 namespace arizuko::cli {
@@ -16,7 +16,7 @@ namespace json = boost::json;
 
 std::string text_at(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? host::shown(value->get_string()) : "";
+  return value != nullptr && value->is_string() ? base::shown(value->get_string()) : "";
 }
 
 bool flag_at(const json::object& object, std::string_view key) {
@@ -34,7 +34,7 @@ std::vector<std::string> names_at(const json::object& object, std::string_view k
   const json::value* value = object.if_contains(key);
   if (value == nullptr || !value->is_array()) return names;
   for (const json::value& each : value->get_array()) {
-    if (each.is_string()) names.push_back(host::shown(each.get_string()));
+    if (each.is_string()) names.push_back(base::shown(each.get_string()));
   }
   return names;
 }

@@ -54,8 +54,8 @@ std::expected<Prepared, Refusal> prepared(const Directory& directory, Mode mode,
   std::vector<char*> pointers;
   for (std::string& entry : environment) pointers.push_back(entry.data());
   pointers.push_back(nullptr);
-  return prepare({directory.write("plan.toml", good_plan), std::move(overrides), mode}, Values::needed,
-                 pointers.data());
+  return prepare({directory.write("plan.toml", good_plan), std::move(overrides), mode, std::nullopt},
+                 Values::needed, pointers.data());
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <boost/json.hpp>
 
 #include "arizuko/api/json_text.hpp"
-#include "arizuko/host/logs/shown.hpp"
+#include "arizuko/base/shown.hpp"
 
 namespace arizuko::cli {
 
@@ -33,13 +33,13 @@ std::string severity_text(Severity severity, const Console& console) {
 }
 
 std::string finding_text(const Finding& finding, std::size_t width, const Console& console) {
-  const std::string place = host::shown(doctor::place_text(finding));
+  const std::string place = base::shown(doctor::place_text(finding));
   const std::string margin(width + 11, ' ');
   std::string text =
       fmt::format("{}  {:<{}}  {}{}{}\n", severity_text(finding.severity, console), finding.check, width,
-                  place, place.empty() ? "" : ": ", host::shown(finding.what));
-  if (!finding.why.empty()) text += fmt::format("{}why: {}\n", margin, host::shown(finding.why));
-  if (!finding.fix.empty()) text += fmt::format("{}fix: {}\n", margin, host::shown(finding.fix));
+                  place, place.empty() ? "" : ": ", base::shown(finding.what));
+  if (!finding.why.empty()) text += fmt::format("{}why: {}\n", margin, base::shown(finding.why));
+  if (!finding.fix.empty()) text += fmt::format("{}fix: {}\n", margin, base::shown(finding.fix));
   return text;
 }
 
