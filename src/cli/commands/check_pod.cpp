@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "arizuko/doctor/pod.hpp"
+#include "arizuko/yaml/tree.hpp"
 #include "cli/prepare.hpp"
 #include "findings.hpp"
 
@@ -20,7 +21,7 @@ std::expected<std::string, std::string> read_all(const std::string& file) {
   if (stream == nullptr) return std::unexpected(fmt::format("{}: {}", file, std::strerror(errno)));
   std::string text;
   // One byte more than is taken, so that too much is seen as such.
-  text.resize(doctor::max_manifest_bytes + 1);
+  text.resize(yaml::most_bytes + 1);
   text.resize(std::fread(text.data(), 1, text.size(), stream));
   const bool failed = std::ferror(stream) != 0;
   const int reason = errno;
