@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "arizuko/engine/engine.hpp"
+#include "arizuko/env/foreign_format.hpp"
 #include "generations.hpp"
 #include "pod.hpp"
 #include "services.hpp"

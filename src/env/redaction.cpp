@@ -155,6 +155,11 @@ void Redactor::clean(std::string& text) {
   if (result.data() != text.data()) text = std::move(scratch);
 }
 
+Washed Redactor::wash(Foreign text) {
+  clean(text.text_);
+  return Washed(std::move(text.text_));
+}
+
 std::string_view Redactor::redact(std::string_view text, std::string& scratch, Ending ending) {
   if (patterns_->size() == 0) return text;
   find(text, ending);

@@ -96,17 +96,17 @@ void Bench::tick() {
 }
 
 void Bench::spawned(std::string_view name) { deliver(Spawned{{id(name), run(name)}, ++next_pid_}); }
-void Bench::spawn_failed(std::string_view name, std::string reason, bool passing) {
+void Bench::spawn_failed(std::string_view name, Washed reason, bool passing) {
   deliver(SpawnFailed{{id(name), run(name)}, std::move(reason), passing});
 }
-void Bench::condition(std::string_view name, std::uint32_t watch, bool holds, std::string detail) {
+void Bench::condition(std::string_view name, std::uint32_t watch, bool holds, Washed detail) {
   deliver(ConditionChanged{{id(name), run(name)}, watch, holds, std::move(detail)});
 }
 void Bench::up(std::string_view name) {
   spawned(name);
   condition(name, 0, true);
 }
-void Bench::exited(std::string_view name, int code, std::string leftovers) {
+void Bench::exited(std::string_view name, int code, Washed leftovers) {
   deliver(Exited{{id(name), run(name)}, {code, std::nullopt, false}, std::move(leftovers)});
 }
 void Bench::killed(std::string_view name, int signal) {

@@ -50,11 +50,11 @@ class Bench {
   /// Goes to the engine's deadline and sends Tick.
   void tick();
   void spawned(std::string_view name);
-  void spawn_failed(std::string_view name, std::string reason, bool passing = false);
-  void condition(std::string_view name, std::uint32_t watch, bool holds, std::string detail = "");
+  void spawn_failed(std::string_view name, Washed reason, bool passing = false);
+  void condition(std::string_view name, std::uint32_t watch, bool holds, Washed detail = "");
   /// spawned, and its first condition holds
   void up(std::string_view name);
-  void exited(std::string_view name, int code, std::string leftovers = "");
+  void exited(std::string_view name, int code, Washed leftovers = "");
   void killed(std::string_view name, int signal);
   void tree_empty(std::string_view name);
   void command(Command::Verb verb, std::string_view name);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "arizuko/env/foreign_format.hpp"
+
 namespace arizuko::tests {
 
 namespace {

@@ -215,7 +215,8 @@ void World::spawn(const Spawn& action) {
   const bool fails = trouble_ && random_.chance(6);
   if (fails) {
     const bool passing = random_.chance(50);
-    tell(id, SpawnFailed{{id, run}, passing ? "forking: EAGAIN" : "executing: ENOENT", passing});
+    tell(id,
+         SpawnFailed{{id, run}, passing ? Washed("forking: EAGAIN") : Washed("executing: ENOENT"), passing});
     return;
   }
   each.main = true;
@@ -257,7 +258,7 @@ void World::main_ends(ServiceId id, RunNumber run, ExitStatus status) {
   if (each.run != run || !each.main) return;
   each.main = false;
   each.leftovers = trouble_ && random_.chance(20);
-  tell(id, Exited{{id, run}, status, each.leftovers ? "sleep (pid 17)" : ""});
+  tell(id, Exited{{id, run}, status, each.leftovers ? Washed("sleep (pid 17)") : Washed()});
   if (each.leftovers && random_.chance(50)) {
     in(random_.between(0, 3000), [this, id, run] { leftovers_end(id, run); });
   }
@@ -323,9 +324,10 @@ void World::tell_condition(ServiceId id, RunNumber run, std::uint32_t watch, boo
   if (trouble_ && random_.chance(4)) return;  // lost
   Instant& answered = actor(id).answered;
   answered = std::max(answered, now_ + random_.between(0, trouble_ ? 250 : 20));
-  happenings_.push({answered, ++order_, [this, id, run, watch, holds] {
-                      deliver(ConditionChanged{{id, run}, watch, holds, holds ? "" : "connection refused"});
-                    }});
+  happenings_.push(
+      {answered, ++order_, [this, id, run, watch, holds] {
+         deliver(ConditionChanged{{id, run}, watch, holds, holds ? Washed() : Washed("connection refused")});
+       }});
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -410,7 +412,8 @@ void World::late_event() {
   switch (random_.below(5)) {
     case 0: return deliver(Spawned{{id, run}, 99});
     case 1: return deliver(SpawnFailed{{id, run}, "late", false});
-    case 2: return deliver(Exited{{id, run}, code(1), random_.chance(50) ? "late (pid 5)" : ""});
+    case 2:
+      return deliver(Exited{{id, run}, code(1), random_.chance(50) ? Washed("late (pid 5)") : Washed()});
     case 3: return deliver(TreeEmpty{{id, run}});
     case 4: return deliver(ConditionChanged{{id, run}, random_.below(5), random_.chance(50), "late"});
   }

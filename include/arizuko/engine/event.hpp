@@ -2,6 +2,9 @@
 //
 // An event of a run of a service carries the id of that run, which the engine gave it: what comes late, from
 // a run that is over, is ignored.
+//
+// Texts are for people and may quote what came from outside: they are washed (env/foreign.hpp), for they come
+// out again in states, causes and verdicts.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +17,13 @@
 #include "arizuko/engine/exit_status.hpp"
 #include "arizuko/engine/run_id.hpp"
 #include "arizuko/engine/time.hpp"
+#include "arizuko/env/foreign.hpp"
 #include "arizuko/env/snapshot.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::engine {
 
+using env::Washed;
 using Pid = std::int32_t;
 using PlanPtr = std::shared_ptr<const plan::Plan>;
 
@@ -32,7 +37,7 @@ struct Spawned {
 
 struct SpawnFailed {
   RunId run;
-  std::string reason;    // "executing /usr/local/bin/gated: Permission denied (EACCES)"
+  Washed reason;         // "executing /usr/local/bin/gated: Permission denied (EACCES)"
   bool passing = false;  // EAGAIN, ENOMEM, EMFILE: does not count against the crash budget
 };
 
@@ -41,8 +46,8 @@ struct SpawnFailed {
 struct Exited {
   RunId run;
   ExitStatus status;
-  std::string leftovers;
-  std::string last_words{};  // the last line that this run wrote, for people; empty: it wrote none
+  Washed leftovers;
+  Washed last_words{};  // the last line that this run wrote, for people; empty: it wrote none
 };
 
 /// The last leftover of a run is gone; only after an Exited with leftovers.
@@ -55,7 +60,7 @@ struct ConditionChanged {
   RunId run;
   std::uint32_t watch;  // the number of the Watch
   bool holds;
-  std::string detail;  // why not: "connection refused", ":9080 is held by timed (pid 7)"
+  Washed detail;  // why not: "connection refused", ":9080 is held by timed (pid 7)"
 };
 
 /// A new generation of values. The first one must come before anything is started. One whose values are
@@ -71,13 +76,13 @@ struct EnvironmentChanged {
 /// The operator accepts the value of a key that is held back until somebody does.
 struct Accept {
   std::string key;
-  std::string by;
+  Washed by;
 };
 
 /// The operator wants values tried again that a service did not bear: this key's, or all of them.
 struct Retry {
   std::optional<std::string> key;
-  std::string by;
+  Washed by;
 };
 
 /// A new plan, already loaded and checked. Services are matched by name and kind. It waits for the end
@@ -90,13 +95,13 @@ struct PlanChanged {
 struct InputRefused {
   enum class Input { plan, values };
   Input input;
-  std::string cause;   // "the plan file changed"
-  std::string reason;  // the first problem, one line
+  Washed cause;   // "the plan file changed"
+  Washed reason;  // the first problem, one line
 };
 
 /// End the run. A second one shortens it.
 struct StopRequested {
-  std::string cause;  // "SIGTERM"
+  Washed cause;  // "SIGTERM"
 };
 
 /// What an operator asks for. `by` names who: "operator (uid 1000)".
@@ -104,20 +109,20 @@ struct Command {
   enum class Verb { start, stop, restart };
   Verb verb;
   ServiceId service;
-  std::string by;
+  Washed by;
 };
 
 /// Before the first values: what has to be over before anything is started ("the data directory ... is in use
 /// by ..."), for people; empty: nothing more.
 struct StartWaits {
-  std::string cause;
+  Washed cause;
 };
 
 /// What the host has to tell of the pod as a whole: one line of history. It decides nothing.
 struct Remark {
   enum class Tone { info, warning };
   Tone tone;
-  std::string cause;
+  Washed cause;
 };
 
 using Event =

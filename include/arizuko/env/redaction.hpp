@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "arizuko/env/foreign.hpp"
 #include "arizuko/env/snapshot.hpp"
 #include "arizuko/plan/plan.hpp"
 
@@ -91,6 +92,8 @@ class Redactor {
   std::string_view redact(std::string_view text, std::string& scratch, Ending ending = Ending::whole);
   /// The same in place, for texts that are not many.
   void clean(std::string& text);
+  /// The one way from outside to where texts are shown and kept.
+  Washed wash(Foreign text);
 
   /// Secrets replaced so far.
   std::uint64_t hits() const { return hits_; }

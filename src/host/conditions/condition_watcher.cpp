@@ -132,7 +132,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   void report(const Ticket& ticket, bool holds, std::string detail) {
     asio::post(io, [weak = weak_from_this(), ticket, holds, detail = std::move(detail)]() mutable {
       const auto self = weak.lock();
-      if (self && self->find(ticket)) self->hooks.report(ticket.key, holds, std::move(detail));
+      if (self && self->find(ticket)) self->hooks.report(ticket.key, holds, env::Foreign(std::move(detail)));
     });
   }
 
@@ -344,7 +344,7 @@ struct ConditionWatcher::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void close() {
-    hooks = {[](WatchKey, bool, std::string) {}, [](RunKey) { return std::vector<pid_t>{}; },
+    hooks = {[](WatchKey, bool, env::Foreign) {}, [](RunKey) { return std::vector<pid_t>{}; },
              [](RunKey, const plan::ExecCheck&) { return std::unexpected(NotStarted{"it ends", true}); },
              [](pid_t) {}};
     for (auto& [key, watch] : watches) {

@@ -25,6 +25,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "arizuko/env/foreign.hpp"
 #include "arizuko/env/scope.hpp"
 #include "arizuko/host/process/process_table.hpp"
 #include "arizuko/plan/plan.hpp"
@@ -49,8 +50,8 @@ struct NotStarted {
 struct WatcherHooks {
   /// A condition began or ceased to hold. Called for the first look too, holding or not. `detail` is
   /// a short phrase for people, empty while it holds; never called from inside a call to the watcher:
-  /// "connection refused", "status 503", ":8080 is held by timed (pid 7)".
-  std::function<void(WatchKey, bool holds, std::string detail)> report;
+  /// "connection refused", "status 503", ":8080 is held by timed (pid 7)". It may quote whoever answered.
+  std::function<void(WatchKey, bool holds, env::Foreign detail)> report;
   /// The living processes of a run (main first).
   std::function<std::vector<pid_t>(RunKey)> members;
   /// Starts the command of an exec condition with the run's environment, output thrown away. Its end comes

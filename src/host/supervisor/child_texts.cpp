@@ -1,6 +1,7 @@
 #include "child_texts.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <sys/wait.h>
 
@@ -21,26 +22,26 @@ engine::ExitStatus exit_status(int wait_status) {
   return status;
 }
 
-std::string names_of(const std::vector<ProcessInfo>& processes) {
+env::Foreign names_of(const std::vector<ProcessInfo>& processes) {
   constexpr std::size_t most = 5;
   std::string text;
   for (std::size_t i = 0; i < std::min(most, processes.size()); ++i) {
     text += fmt::format("{}{} (pid {})", i == 0 ? "" : ", ", processes[i].name, processes[i].pid);
   }
   if (processes.size() > most) text += fmt::format(" and {} more", processes.size() - most);
-  return text;
+  return env::Foreign(std::move(text));
 }
 
-std::string as_last_words(const std::string& line) {
+env::Foreign as_last_words(const std::string& line) {
   constexpr std::size_t most_bytes = 200;
   LogRecord record;
   record.text = line;
   std::string words;
   LogFormatter(plan::LogFormat::console, false, 0).append_shown_line(words, record, false);
-  if (words.size() <= most_bytes) return words;
+  if (words.size() <= most_bytes) return env::Foreign(std::move(words));
   std::size_t end = most_bytes;
   while (end > 0 && (static_cast<unsigned char>(words[end]) & 0xC0) == 0x80) --end;
-  return words.substr(0, end) + "...";
+  return env::Foreign(words.substr(0, end) + "...");
 }
 
 NotificationVerdict judge(const Notification& told, Sender sender, std::string_view owner,

@@ -15,10 +15,10 @@ namespace arizuko::host {
 engine::ExitStatus exit_status(int wait_status);
 
 /// "sleep (pid 17), sh (pid 18)", at most five.
-std::string names_of(const std::vector<ProcessInfo>& processes);
+env::Foreign names_of(const std::vector<ProcessInfo>& processes);
 
 /// The line as the console shows it; at most 200 bytes, and three dots.
-std::string as_last_words(const std::string& line);
+env::Foreign as_last_words(const std::string& line);
 
 /// Who sent a notification, as far as it is known.
 enum class Sender { itself, another_run, unknown };

@@ -101,7 +101,8 @@ std::vector<std::shared_ptr<LogPipe>> Children::open_outputs() const {
 void Children::spawn(const engine::Spawn& action) {
   const auto pid = start(action);
   if (pid) return context_.inbox.put(engine::Spawned{action.run, *pid});
-  context_.inbox.put(engine::SpawnFailed{action.run, to_text(pid.error()), pid.error().passing()});
+  context_.inbox.put(
+      engine::SpawnFailed{action.run, context_.washed(to_text(pid.error())), pid.error().passing()});
 }
 
 std::expected<pid_t, SpawnError> Children::start(const engine::Spawn& action) {
@@ -282,10 +283,10 @@ void Children::tell_end(const Ending& ending) {
   Child& child = found->second;
   listener_->run_ended(run);
   child.notify.socket.reset();
-  const std::string leftovers = names_of(table_.leftovers(run));
+  const env::Washed leftovers = context_.washed(names_of(table_.leftovers(run)));
   engine::ExitStatus status = exit_status(ending.wait_status);
   status.out_of_memory = starter_.ended_out_of_memory(context_.service(run.service), ending.wait_status);
-  context_.inbox.put(engine::Exited{run, status, leftovers, last_words_of(run, child)});
+  context_.inbox.put(engine::Exited{run, status, leftovers, context_.washed(last_words_of(run, child))});
   child.values.reset();
   child.state = Child::State::ended;
   if (!leftovers.empty()) return;
@@ -295,10 +296,10 @@ void Children::tell_end(const Ending& ending) {
 }
 
 /// The last line that this run wrote. Empty: it wrote none.
-std::string Children::last_words_of(engine::RunId run, const Child& child) const {
+env::Foreign Children::last_words_of(engine::RunId run, const Child& child) const {
   const std::vector<KeptLine> last =
       context_.reporter.lines().history().tail({context_.service(run.service).name}, 1);
-  if (last.empty() || last.front().seq <= child.lines_before) return "";
+  if (last.empty() || last.front().seq <= child.lines_before) return {};
   return as_last_words(last.front().text);
 }
 

@@ -68,7 +68,7 @@ class Children {
   void main_ended(engine::RunId run, int wait_status, LogBudget& budget);
   void tell_end(const Ending& ending);
   void tell_ends();
-  std::string last_words_of(engine::RunId run, const Child& child) const;
+  env::Foreign last_words_of(engine::RunId run, const Child& child) const;
   void tell_empty_trees();
   std::vector<std::shared_ptr<LogPipe>> open_outputs() const;
   void input_was_read();

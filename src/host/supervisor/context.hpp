@@ -1,6 +1,9 @@
 // What every part of the supervisor works with. All of it outlives the parts.
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include <boost/asio/io_context.hpp>
 
 #include "arizuko/engine/engine.hpp"
@@ -17,6 +20,10 @@ struct Context {
   Reporter& reporter;
   TaskMarks& marks;
   const StateDir& state;
+
+  /// For what the engine is told.
+  env::Washed washed(env::Foreign text) const { return reporter.washer().wash(std::move(text)); }
+  env::Washed washed(std::string text) const { return washed(env::Foreign(std::move(text))); }
 
   const plan::Service& service(engine::ServiceId id) const { return engine.plan()->services[id]; }
 };

@@ -26,11 +26,11 @@ void GuardedKeeper::report(const env::Snapshot& values) {
   if (store_.knows_nothing() && has_data_of_earlier_runs() && std::ranges::any_of(keys, is_set)) {
     context_.inbox.push(engine::Remark{
         engine::Remark::Tone::warning,
-        fmt::format(
+        context_.washed(fmt::format(
             "this instance has data of earlier runs and no fingerprint of {}: {} is not there. Whether a "
             "value changed since the last run cannot be told, and the present one is taken. If it is "
             "not the one under which the data was stored, put the old one back at once",
-            fmt::join(keys, ", "), store_.path())});
+            fmt::join(keys, ", "), store_.path()))});
   }
   for (const std::string& key : store_.spent()) {
     context_.reporter.log(
@@ -56,10 +56,10 @@ void GuardedKeeper::remember(const engine::Remember& action) {
   if (remembered) return;
   context_.inbox.put(engine::Remark{
       engine::Remark::Tone::warning,
-      fmt::format(
+      context_.washed(fmt::format(
           "what {} is like could not be written down ({}): until that succeeds, the next start does not "
           "know this value. It is tried again by itself",
-          action.key, remembered.error())});
+          action.key, remembered.error()))});
   write_later();
 }
 

@@ -111,7 +111,8 @@ void Supervisor::Impl::attend(std::function<void(int)> when_ended) {
   signals.hear({
       .child_ended = [this] { children.reap(); },
       .reload = [this] { values.reload("signal SIGHUP"); },
-      .stop = [this](std::string cause) { pump.push(engine::StopRequested{std::move(cause)}); },
+      .stop =
+          [this](std::string cause) { pump.push(engine::StopRequested{context.washed(std::move(cause))}); },
       .memory_was_short = [this] { memory_was_short(); },
   });
 }
@@ -191,10 +192,12 @@ Supervisor::~Supervisor() = default;
 
 void Supervisor::attend(std::function<void(int exit_code)> ended) { impl_->attend(std::move(ended)); }
 
-void Supervisor::start_waits(std::string cause) { impl_->pump.push(engine::StartWaits{std::move(cause)}); }
+void Supervisor::start_waits(std::string cause) {
+  impl_->pump.push(engine::StartWaits{impl_->context.washed(std::move(cause))});
+}
 
 void Supervisor::remark(engine::Remark::Tone tone, std::string cause) {
-  impl_->pump.push(engine::Remark{tone, std::move(cause)});
+  impl_->pump.push(engine::Remark{tone, impl_->context.washed(std::move(cause))});
 }
 
 void Supervisor::use(std::expected<ControlGroups, std::string> groups) {
@@ -204,7 +207,7 @@ void Supervisor::use(std::expected<ControlGroups, std::string> groups) {
 void Supervisor::start() { impl_->start(); }
 
 void Supervisor::request_stop(std::string cause) {
-  impl_->pump.push(engine::StopRequested{std::move(cause)});
+  impl_->pump.push(engine::StopRequested{impl_->context.washed(std::move(cause))});
 }
 
 void Supervisor::when_stopping(std::function<void()> call) { impl_->stop_begins = std::move(call); }
@@ -241,7 +244,7 @@ CommandResult Supervisor::command(engine::Command::Verb verb, std::string_view s
     return {false,
             fmt::format("the pod is stopping ({}): nothing is started or restarted any more", view().cause)};
   }
-  impl_->pump.push(engine::Command{verb, *id, std::move(by)});
+  impl_->pump.push(engine::Command{verb, *id, impl_->context.washed(std::move(by))});
   if (!impl_->pump.all_is_done())
     return {true, fmt::format("{}: asked for; what happened before is carried out first", service)};
   const engine::ServiceView& shown = view().services[*id];

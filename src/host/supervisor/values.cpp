@@ -116,7 +116,7 @@ void Values::tell_refusal(engine::InputRefused::Input input, const std::string& 
                           const std::string& reason) {
   std::string first = first_problem(reason);
   if (std::exchange(last_refusal_, first) == first) return;
-  context_.inbox.push(engine::InputRefused{input, cause, std::move(first)});
+  context_.inbox.push(engine::InputRefused{input, context_.washed(cause), context_.washed(std::move(first))});
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ CommandResult Values::retry(std::optional<std::string> key, std::string by) {
             key ? not_held(view, *key)
                 : "nothing is held back that could be tried again; what is, `arizuko-init secrets` shows"};
   }
-  context_.inbox.push(engine::Retry{std::move(key), std::move(by)});
+  context_.inbox.push(engine::Retry{std::move(key), context_.washed(std::move(by))});
   return {true, "it is tried again: `arizuko-init secrets` shows what follows"};
 }
 
@@ -80,7 +80,7 @@ CommandResult Values::accept(std::string_view key, std::string by) {
     return each.key == key && engine::can_be_accepted(each.why);
   };
   if (std::ranges::none_of(view.held_keys, is_it)) return {false, not_held(view, key)};
-  context_.inbox.push(engine::Accept{std::string(key), std::move(by)});
+  context_.inbox.push(engine::Accept{std::string(key), context_.washed(std::move(by))});
   if (!context_.inbox.all_is_done())
     return {true, fmt::format("{}: asked for; what happened before is carried out first", key)};
   if (std::ranges::any_of(view.held_keys, is_it))

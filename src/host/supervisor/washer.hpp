@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "arizuko/env/redaction.hpp"
@@ -19,7 +20,8 @@ class Washer {
   std::vector<std::string> learn(const plan::Plan& running, const plan::Plan& coming,
                                  const env::Snapshot& newest);
 
-  /// In place.
+  env::Washed wash(env::Foreign text) { return redactor_.wash(std::move(text)); }
+  /// In place: what is about to be shown, of whatever it was made.
   void wash(std::string& text) { redactor_.clean(text); }
   /// The same for the lines of children, which are many: `text` itself, or a view that is good until the next
   /// call.

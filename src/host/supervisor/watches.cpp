@@ -29,9 +29,10 @@ Watches::Watches(const Context& context, Children& children)
 WatcherHooks Watches::hooks() {
   return {
       .report =
-          [this](WatchKey key, bool holds, std::string detail) {
+          [this](WatchKey key, bool holds, env::Foreign detail) {
             // May come from the middle of a log pipe: the engine hears it after that.
-            context_.inbox.push_soon(engine::ConditionChanged{key.run, key.watch, holds, std::move(detail)});
+            context_.inbox.push_soon(
+                engine::ConditionChanged{key.run, key.watch, holds, context_.washed(std::move(detail))});
           },
       .members = [this](RunKey run) { return children_.table().members(run); },
       .start_exec = [this](RunKey run, const plan::ExecCheck& check) { return checks_.start(run, check); },

@@ -17,6 +17,7 @@
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 
+#include "arizuko/env/redaction.hpp"
 #include "host/conditions/condition_watcher.hpp"
 #include "host/host_test_tools.hpp"
 
@@ -51,8 +52,8 @@ struct Bench {
 
   Bench() {
     WatcherHooks hooks;
-    hooks.report = [this](WatchKey which, bool holds, std::string detail) {
-      reports.push_back({which, holds, std::move(detail)});
+    hooks.report = [this](WatchKey which, bool holds, arizuko::env::Foreign detail) {
+      reports.push_back({which, holds, arizuko::env::Redactor().wash(std::move(detail))});
       on_report(Report(reports.back()));
     };
     hooks.members = [this](RunKey) { return members; };

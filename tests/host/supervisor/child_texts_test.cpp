@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "arizuko/env/redaction.hpp"
+
 using namespace arizuko;
 using namespace arizuko::host;
 
@@ -9,20 +11,22 @@ namespace {
 
 constexpr uid_t us = 1000;
 
+std::string shown(env::Foreign text) { return env::Redactor().wash(std::move(text)); }
+
 }  // namespace
 
 TEST_CASE("child texts: five leftovers are named, further ones counted") {
   CHECK(names_of({}).empty());
-  CHECK(names_of({{17, "sleep"}, {18, "sh"}}) == "sleep (pid 17), sh (pid 18)");
+  CHECK(shown(names_of({{17, "sleep"}, {18, "sh"}})) == "sleep (pid 17), sh (pid 18)");
   const std::vector<ProcessInfo> seven(7, {5, "x"});
-  CHECK(names_of(seven).ends_with("x (pid 5) and 2 more"));
+  CHECK(shown(names_of(seven)).ends_with("x (pid 5) and 2 more"));
 }
 
 TEST_CASE("child texts: last words are cut between characters, and the cut is marked") {
-  CHECK(as_last_words("panic: no database") == "panic: no database");
+  CHECK(shown(as_last_words("panic: no database")) == "panic: no database");
   std::string long_line;
   for (int i = 0; i < 150; ++i) long_line += "ä";  // 300 bytes
-  const std::string words = as_last_words(long_line + "b");
+  const std::string words = shown(as_last_words(long_line + "b"));
   CHECK(words.size() == 203);
   CHECK(words.ends_with("ä..."));
 }
