@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,7 +22,6 @@
 #include "arizuko/host/process/own_process.hpp"
 #include "arizuko/host/process/process_table.hpp"
 #include "arizuko/host/process/take_along.hpp"
-#include "arizuko/host/sources/environment_reader.hpp"
 #include "arizuko/host/state/data_dir.hpp"
 #include "arizuko/host/state/data_lock.hpp"
 #include "arizuko/host/state/guarded_store.hpp"
@@ -35,7 +33,6 @@
 #include "before_start.hpp"
 #include "first_table.hpp"
 #include "log_choice.hpp"
-#include "plan_file_watch.hpp"
 #include "prepare.hpp"
 #include "rehearse.hpp"
 #include "render.hpp"
@@ -148,18 +145,14 @@ class Run {
 
   int supervise() {
     boost::asio::io_context io{1};
-    host::Supervisor::Options options{
-        plan_,
-        snapshot_,
-        formatter_for(format_, *plan_, console_),
-        STDOUT_FILENO,
-        *state_,
-        {.reload = [this] { return read_again(); },
-         .values = [this](const plan::Plan& plan) { return read_values(plan); }},
-        accepted_by_variable()};
+    host::Supervisor::Options options{plan_,
+                                      snapshot_,
+                                      formatter_for(format_, *plan_, console_),
+                                      STDOUT_FILENO,
+                                      *state_,
+                                      reading(),
+                                      accepted_by_variable()};
     host::Supervisor supervisor(io, std::move(options));
-    supervisor_ = &supervisor;
-    told_ = {notices_.begin(), notices_.end()};
     try {
       return serve(io, supervisor);
     } catch (const std::exception& bug) {
@@ -200,12 +193,6 @@ class Run {
     std::optional<host::ServiceManager> manager;
     if (auto facts = host::service_manager_facts(std::getenv, ::getpid()))
       manager.emplace(io, supervisor, std::move(*facts));
-    std::optional<PlanFileWatch> plan_file;
-    if (const auto path = find_plan(options_.plan.plan, own_executable()))
-      plan_file.emplace(io, *path, supervisor);
-    supervisor.when_stopping([&plan_file] {
-      if (plan_file) plan_file->release();
-    });
     turn(io, supervisor);
     finish_streams(io, servers);
     return part(supervisor, code);
@@ -272,34 +259,19 @@ class Run {
                      std::make_shared<const env::Snapshot>(std::move(prepared->snapshot))};
   }
 
-  /// The sources of the plan that runs; a plan file that is just being edited does not matter to them.
-  std::expected<env::SnapshotPtr, std::string> read_values(const plan::Plan& plan) {
-    host::ReadResult read = host::read_sources(plan.env.sources, environ);
-    tell(read);
-    if (!read.usable()) {
-      std::string text;
-      for (const host::SourceProblem& problem : read.problems) text += host::to_text(problem) + '\n';
-      return std::unexpected(without_last_newline(std::move(text)));
-    }
-    if (options_.plan.mode == Mode::rehearsal) make_up_values(plan, read.snapshot);
-    return std::make_shared<const env::Snapshot>(std::move(read.snapshot));
-  }
-
-  /// What is wrong with a source, but no more than one key's trouble: said once.
-  void tell(const host::ReadResult& read) {
-    constexpr std::size_t most = 256;
-    if (told_.size() >= most) told_.clear();
-    for (const host::SourceProblem& problem : read.problems) {
-      if (problem.weight != host::SourceProblem::Weight::notice || supervisor_ == nullptr) continue;
-      if (std::string text = host::to_text(problem); told_.insert(text).second)
-        supervisor_->log(host::Level::warn, text);
-    }
+  host::Supervisor::Reading reading() {
+    host::Supervisor::Reading reading{
+        .reload = [this] { return read_again(); },
+        .plan_file = find_plan(options_.plan.plan, own_executable()).value_or(""),
+        .environment = environ,
+        .complete = {},
+        .notices = notices_};
+    if (options_.plan.mode == Mode::rehearsal) reading.complete = make_up_values;
+    return reading;
   }
 
   const RunOptions& options_;
   const Console& console_;
-  host::Supervisor* supervisor_ = nullptr;
-  std::set<std::string> told_;
   host::StopSignalsBlocked signals_;
   host::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};

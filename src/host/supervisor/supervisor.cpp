@@ -68,7 +68,6 @@ struct Supervisor::Impl {
   Watches watches;
   Values values;
   std::function<void(int)> ended;
-  std::function<void()> stop_begins;
   std::optional<engine::Instant> shortage_told;
 };
 
@@ -95,11 +94,7 @@ Pump::Hooks Supervisor::Impl::pump_hooks() {
           [this](const engine::Action& action) {
             std::visit([this](const auto& each) { carry_out(each); }, action);
           },
-      .stopping =
-          [this] {
-            values.let_go();
-            if (const auto call = std::exchange(stop_begins, nullptr)) call();
-          },
+      .stopping = [this] { values.let_go(); },
       .turn_is_over = [this] { values.note_ages(); },
       .begin_to_read = [this] { return children.begin_to_read(); },
       .reap = [this] { children.reap(); },
@@ -209,8 +204,6 @@ void Supervisor::start() { impl_->start(); }
 void Supervisor::request_stop(std::string cause) {
   impl_->pump.push(engine::StopRequested{impl_->context.washed(std::move(cause))});
 }
-
-void Supervisor::when_stopping(std::function<void()> call) { impl_->stop_begins = std::move(call); }
 
 void Supervisor::memory_was_short() { impl_->memory_was_short(); }
 

@@ -32,7 +32,9 @@ std::string cause_of(engine::ReadSources::For what) {
 Values::Values(const Context& context, Supervisor::Reading reading, env::SnapshotPtr first,
                PlanIsAccepted plan_is_accepted)
     : context_(context),
-      reading_(std::move(reading)),
+      reload_(std::move(reading.reload)),
+      plan_file_(std::move(reading.plan_file)),
+      reader_(reading.environment, std::move(reading.complete), reading.notices),
       plan_is_accepted_(std::move(plan_is_accepted)),
       newest_(std::move(first)),
       generation_(newest_->generation),
@@ -56,11 +58,14 @@ void Values::start() {
   offer(Offer::followed, std::nullopt);
   // What changed between the first reading and the watch is told by nobody.
   if (!over_) read_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
+  if (plan_file_.empty() || released_) return;
+  plan_watch_.emplace(context_.io, plan_file_, [this] { reload("changed plan file"); });
 }
 
 void Values::let_go() {
   if (std::exchange(released_, true)) return;
   if (sources_) sources_->release();
+  if (plan_watch_) plan_watch_->release();
 }
 
 void Values::end() {
@@ -73,7 +78,7 @@ void Values::end() {
 
 CommandResult Values::reload(const std::string& by) {
   if (!sources_) return {false, "nothing is started yet: there is nothing to reload"};
-  auto fresh = reading_.reload();
+  auto fresh = reload_();
   if (!fresh) {
     context_.reporter.log(Level::error,
                           fmt::format("reload ({}) refused, the running plan stays:\n{}", by, fresh.error()));
@@ -95,7 +100,7 @@ CommandResult Values::reload(const std::string& by) {
   sources_plan_ = plan;
   sources_->set_sources(plan->env.sources);
   // Once more: what changed between the first reading and the watch is told by nobody.
-  auto values_now = reading_.values(*plan);
+  auto values_now = read_sources();
   number(values_now ? **values_now : *fresh->second);
   context_.inbox.push(engine::PlanChanged{plan});
   offer(Offer::asked, std::nullopt);
@@ -122,6 +127,12 @@ void Values::tell_refusal(engine::InputRefused::Input input, const std::string& 
 // ---------------------------------------------------------------------------------------------
 // New values
 
+std::expected<env::SnapshotPtr, std::string> Values::read_sources() {
+  SourceReader::Read read = reader_.read(*sources_plan_);
+  for (std::string& notice : read.notices) context_.reporter.log(Level::warn, std::move(notice));
+  return std::move(read.values);
+}
+
 // What was read becomes the newest generation.
 void Values::number(env::Snapshot snapshot) {
   snapshot.generation = ++generation_;
@@ -132,7 +143,7 @@ void Values::number(env::Snapshot snapshot) {
 // A source changed, or a task may have written one. Content decides: equal values are no news. When nothing
 // can be read now, the values that were read before are good.
 void Values::read_again(Answer answer, const std::string& cause, std::optional<engine::Instant> switched) {
-  auto fresh = reading_.values(*sources_plan_);
+  auto fresh = read_sources();
   if (!fresh) {
     context_.reporter.log(
         Level::error,

@@ -13,6 +13,8 @@
 #include "arizuko/host/supervisor/supervisor.hpp"
 #include "context.hpp"
 #include "guarded_keeper.hpp"
+#include "host/sources/plan_file_watch.hpp"
+#include "host/sources/source_reader.hpp"
 #include "key_ages.hpp"
 
 namespace arizuko::host {
@@ -47,6 +49,7 @@ class Values {
   void note_ages();
 
  private:
+  std::expected<env::SnapshotPtr, std::string> read_sources();
   enum class Answer { when_changed, always, again };
   void read_again(Answer answer, const std::string& cause, std::optional<engine::Instant> switched);
   enum class Offer { followed, again, asked };
@@ -56,12 +59,16 @@ class Values {
   CommandResult refuse_reload(const std::string& by, const std::string& reason);
 
   const Context& context_;
-  Supervisor::Reading reading_;
+  using Reload = decltype(Supervisor::Reading::reload);
+  Reload reload_;
+  std::string plan_file_;
+  SourceReader reader_;
   PlanIsAccepted plan_is_accepted_;
   env::SnapshotPtr newest_;       // the last values that were read and given to the engine
   env::Generation generation_;    // theirs
   engine::PlanPtr sources_plan_;  // whose sources are read: newer than the engine's while that has to wait
   std::unique_ptr<SourceWatcher> sources_;
+  std::optional<PlanFileWatch> plan_watch_;
   std::optional<GuardedKeeper> guarded_;  // from watch() on
   KeyAges ages_;
   std::string last_refusal_;  // of a plan or of values, as last told

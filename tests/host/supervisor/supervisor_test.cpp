@@ -35,7 +35,12 @@ class TestPod {
     for (const auto& problem : loaded ? plan::Problems{} : loaded.error()) MESSAGE(plan::to_text(problem));
     REQUIRE(loaded);
     plan = std::make_shared<const plan::Plan>(std::move(*loaded));
-    for (auto& [name, value] : values) snapshot.values[name] = {value, "test"};
+    for (auto& [name, value] : values) {
+      snapshot.values[name] = {value, "environment"};
+      entries.push_back(name + '=' + value);
+    }
+    for (std::string& entry : entries) environment.push_back(entry.data());
+    environment.push_back(nullptr);
     snapshot.generation = 1;
     log = ::open((scratch / "log").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   }
@@ -45,15 +50,17 @@ class TestPod {
   int run(const std::function<void(Supervisor&)>& watch = {}) {
     boost::asio::io_context io{1};
     Supervisor supervisor(
-        io,
-        {plan,
-         std::make_shared<const env::Snapshot>(snapshot),
-         LogFormatter(plan::LogFormat::console, false, 12),
-         log,
-         StateDir::make(scratch.path()).value(),
-         {.reload = [this] { return std::pair{plan, std::make_shared<const env::Snapshot>(snapshot)}; },
-          .values = [this](const plan::Plan&) { return std::make_shared<const env::Snapshot>(snapshot); }},
-         ""});
+        io, {plan,
+             std::make_shared<const env::Snapshot>(snapshot),
+             LogFormatter(plan::LogFormat::console, false, 12),
+             log,
+             StateDir::make(scratch.path()).value(),
+             {.reload = [this] { return std::pair{plan, std::make_shared<const env::Snapshot>(snapshot)}; },
+              .plan_file = "",
+              .environment = environment.data(),
+              .complete = {},
+              .notices = {}},
+             ""});
     int code = -1;
     if (watch) supervisor.subscribe([&] { watch(supervisor); });
     supervisor.attend([&](int exit_code) {
@@ -72,6 +79,8 @@ class TestPod {
   Scratch scratch;
   engine::PlanPtr plan;
   env::Snapshot snapshot;
+  std::vector<std::string> entries;  // of the environment that the values are read from
+  std::vector<char*> environment;
   std::vector<HistoryEvent> history;
   int log = -1;
 };

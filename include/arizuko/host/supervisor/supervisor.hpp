@@ -26,12 +26,14 @@ namespace arizuko::host {
 
 class Supervisor final : public Instance {
  public:
-  /// How plan and values are read; errors are text for people.
+  /// How plan and values are read while the instance runs.
   struct Reading {
-    /// Both anew: for SIGHUP and `reload`.
+    /// Both anew, for SIGHUP and `reload`; the error is text for people.
     std::function<std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string>()> reload;
-    /// The sources of this plan: when one of them changed, and after a task.
-    std::function<std::expected<env::SnapshotPtr, std::string>(const plan::Plan&)> values;
+    std::string plan_file;         // reloaded when it changes; empty: never
+    char** environment = nullptr;  // `environ`
+    std::function<void(const plan::Plan&, env::Snapshot&)> complete;  // a rehearsal makes up what is missing
+    std::vector<std::string> notices;                                 // of the first reading: told already
   };
   struct Options {
     engine::PlanPtr plan;
@@ -63,8 +65,6 @@ class Supervisor final : public Instance {
   /// Starts the instance: the first snapshot goes to the engine. After attend().
   void start();
   void request_stop(std::string cause);
-  /// `call` is called once, when the instance begins to stop, before the first service is told.
-  void when_stopping(std::function<void()> call);
   /// A turn of the loop was given up because memory ran out (std::bad_alloc came out of it): goes on with the
   /// next.
   void memory_was_short();

@@ -1,18 +1,19 @@
 #include "plan_file_watch.hpp"
 
 #include <filesystem>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "arizuko/host/sources/plan_files.hpp"
 
-namespace arizuko::cli {
+namespace arizuko::host {
 
 namespace {
 
 // Events are enough for files that people save and kubelets switch; a look every 30 s would wake up an
 // instance that has nothing else to do.
-constexpr host::SourceRhythm rhythm{.compare = std::chrono::hours(24)};
+constexpr SourceRhythm rhythm{.compare = std::chrono::hours(24)};
 
 /// The path itself where there is no working directory any more.
 std::string absolute(const std::string& path) {
@@ -24,30 +25,29 @@ std::string absolute(const std::string& path) {
 }  // namespace
 
 PlanFileWatch::PlanFileWatch(boost::asio::io_context& io, const std::string& path,
-                             host::Supervisor& supervisor)
-    : path_(absolute(path)), supervisor_(supervisor) {
+                             std::function<void()> changed)
+    : path_(absolute(path)), changed_(std::move(changed)) {
   using enum plan::Source::Kind;
   const std::vector<plan::Source> files = {{.kind = dotenv, .path = path_},
                                            {.kind = directory, .path = path_ + ".d"}};
-  watcher_ = std::make_unique<host::SourceWatcher>(
-      io, files, [this](const std::string& cause) { look(cause); }, rhythm);
+  watcher_ = std::make_unique<SourceWatcher>(io, files, [this](const std::string&) { look(); }, rhythm);
   seen_ = text();  // after the watch is set up: what changes from here on is told
 }
 
 std::string PlanFileWatch::text() const {
-  const auto files = host::read_plan_files(path_);
-  if (!files) return "";  // missing for a moment, or for good: reload says which
+  const auto files = read_plan_files(path_);
+  if (!files) return "";  // missing for a moment, or for good: who reads it says which
   std::string text;
   for (const plan::File& file : *files)
     text += fmt::format("{}\n{}\n{}\n", file.path, file.text.size(), file.text);
   return text;
 }
 
-void PlanFileWatch::look(const std::string&) {
+void PlanFileWatch::look() {
   std::string now = text();
   if (now == seen_) return;
   seen_ = std::move(now);
-  static_cast<void>(supervisor_.reload("changed plan file"));
+  changed_();
 }
 
-}  // namespace arizuko::cli
+}  // namespace arizuko::host
