@@ -1,4 +1,4 @@
-// What every part of the supervisor works with. All of it outlives the parts.
+// What every part of the supervisor works with; it outlives them all.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct Context {
   Inbox& inbox;
   Reporter& reporter;
   TaskMarks& marks;
-  const StateDir& state;
+  StateDir state;
 
   /// For what the engine is told.
   env::Washed washed(env::Foreign text) const { return reporter.washer().wash(std::move(text)); }

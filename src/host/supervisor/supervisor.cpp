@@ -54,8 +54,7 @@ struct Supervisor::Impl {
   void carry_out(const engine::Exit& action);
 
   boost::asio::io_context& io;
-  Spawner spawner;  // before whatever opens descriptors
-  StateDir state;
+  Spawner spawner;       // before whatever opens descriptors
   std::string accepted;  // ARIZUKO_ACCEPT_GUARDED
   engine::Engine engine;
   Signals signals;  // first of those that do something: no other signal ends us from here on
@@ -74,14 +73,13 @@ struct Supervisor::Impl {
 Supervisor::Impl::Impl(boost::asio::io_context& loop, Options options)
     : io(loop),
       spawner(loop),
-      state(options.state),
       accepted(std::move(options.accept_guarded)),
       engine(options.plan),
       signals(loop),
       reporter(loop, engine, options.log_descriptor, std::move(options.formatter)),
       pump(loop, engine, pump_hooks()),
-      marks(state),
-      context{loop, engine, pump, reporter, marks, state},
+      marks(options.state),
+      context{loop, engine, pump, reporter, marks, options.state},
       groups(context, std::move(options.groups)),
       children(context, spawner, groups, [this] { pump.input_was_read(); }),
       watches(context, children),
@@ -127,7 +125,7 @@ void Supervisor::Impl::make_dirs() {
   const plan::Plan& plan = *engine.plan();
   const auto owner = owner_of_made_dirs(plan);
   for (const std::string& directory : plan.pod.make_dirs) {
-    if (make_directory_below(state.data(), plan.pod.data_dir, directory, owner)) continue;
+    if (make_directory_below(context.state.data(), plan.pod.data_dir, directory, owner)) continue;
     reporter.log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail",
                                            directory, ::strerrordesc_np(errno)));
   }
