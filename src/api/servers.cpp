@@ -10,11 +10,11 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "arizuko/host/process/listeners.hpp"
 #include "arizuko/posix/descriptor.hpp"
+#include "arizuko/posix/unix_address.hpp"
 #include "http_server.hpp"
 
 namespace arizuko::api {
@@ -27,7 +27,6 @@ union SocketAddress {
   sockaddr any;
   sockaddr_in v4;
   sockaddr_in6 v6;
-  sockaddr_un local;
   sockaddr_storage storage;
 };
 
@@ -153,20 +152,6 @@ Caller admit_peer(int descriptor) {
   return {fmt::format("operator (uid {})", peer.uid), ""};
 }
 
-std::expected<socklen_t, std::string> local_address(const std::string& address, sockaddr_un& out) {
-  out.sun_family = AF_UNIX;
-  // 108 bytes, one of them for the end of a path or the beginning of an abstract name: unix(7).
-  if (address.empty() || address.size() > sizeof out.sun_path - 1) {
-    return std::unexpected(
-        fmt::format("cannot listen on control socket {}: its name has {} bytes and may have 1 to 107",
-                    address, address.size()));
-  }
-  address.copy(out.sun_path, address.size());
-  if (address.front() == '@') out.sun_path[0] = '\0';
-  const std::size_t end = address.front() == '@' ? 0 : 1;
-  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size() + end);
-}
-
 std::string control_problem(const std::string& address) {
   return fmt::format("cannot listen on control socket {}: {}", address, reason());
 }
@@ -179,8 +164,7 @@ void make_last_directory(const std::string& path) {
 }
 
 /// Removes the file of a dead supervisor. The error names a living one, or what else is there.
-std::expected<void, std::string> clear_stale(const std::string& path, const sockaddr_un& address,
-                                             socklen_t size) {
+std::expected<void, std::string> clear_stale(const std::string& path, const posix::UnixAddress& address) {
   struct stat found{};
   if (::lstat(path.c_str(), &found) != 0) return {};
   if (!S_ISSOCK(found.st_mode)) {
@@ -188,9 +172,8 @@ std::expected<void, std::string> clear_stale(const std::string& path, const sock
         "cannot listen on control socket {}: there is a file of another kind; move it away", path));
   }
   const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  SocketAddress target{};
-  target.local = address;
-  if (probe.get() >= 0 && ::connect(probe.get(), &target.any, size) != 0 && errno == ECONNREFUSED) {
+  if (probe.get() >= 0 && ::connect(probe.get(), address.get(), address.size()) != 0 &&
+      errno == ECONNREFUSED) {
     if (::unlink(path.c_str()) == 0) return {};
     return std::unexpected(fmt::format("cannot remove the stale control socket {}: {}", path, reason()));
   }
@@ -215,18 +198,21 @@ FileIdentity identity(const std::string& path) {
 }
 
 std::expected<Descriptor, std::string> listen_local(const std::string& address) {
-  SocketAddress socket_address{};
-  const std::expected<socklen_t, std::string> size = local_address(address, socket_address.local);
-  if (!size) return std::unexpected(size.error());
-  if (address.front() != '@') {
+  const auto local = posix::UnixAddress::of(address);
+  if (!local) {
+    return std::unexpected(
+        fmt::format("cannot listen on control socket {}: its name has {} bytes and may have 1 to {}", address,
+                    address.size(), posix::UnixAddress::most_bytes));
+  }
+  if (local->is_path()) {
     make_last_directory(address);
-    const auto cleared = clear_stale(address, socket_address.local, *size);
+    const auto cleared = clear_stale(address, *local);
     if (!cleared) return std::unexpected(cleared.error());
   }
   Descriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (descriptor.get() < 0) return std::unexpected(control_problem(address));
   const mode_t before = ::umask(0177);  // the file is never there with another mode than 0600
-  const int bound = ::bind(descriptor.get(), &socket_address.any, *size);
+  const int bound = ::bind(descriptor.get(), local->get(), local->size());
   const int why = errno;
   ::umask(before);
   errno = why;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -12,10 +11,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "arizuko/posix/files.hpp"
+#include "arizuko/posix/unix_address.hpp"
 
 namespace arizuko::cli {
 
@@ -39,19 +38,9 @@ std::string reason_of(int number) {
 
 /// EAGAIN: whoever listens there has not taken those who connected before, and our patience is over.
 std::expected<Connection, int> connect_to(const std::string& address, std::chrono::milliseconds wait) {
-  union {
-    sockaddr any;
-    sockaddr_un local;
-  } target{};
-  target.local.sun_family = AF_UNIX;
-  if (address.empty() || address.size() > sizeof target.local.sun_path - 1)
-    return std::unexpected(ENAMETOOLONG);
-  address.copy(target.local.sun_path, address.size());
-  const bool by_path = address.front() != '@';
-  if (!by_path) target.local.sun_path[0] = '\0';
-  const auto size =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size() + (by_path ? 1 : 0));
-  return Connection::open(target.any, size, {.connect = wait, .each = patience});
+  const auto target = posix::UnixAddress::of(address);
+  if (!target) return std::unexpected(ENAMETOOLONG);
+  return Connection::open(*target->get(), target->size(), {.connect = wait, .each = patience});
 }
 
 /// Who called listen(2) there: unix(7).
