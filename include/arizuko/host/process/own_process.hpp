@@ -8,8 +8,9 @@
 namespace arizuko::host {
 
 /// A SIGTERM before the supervisor's handlers are there must not be lost: the kernel drops a signal
-/// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel). Afterwards
-/// nothing is blocked: a mask is inherited, and whoever left one would have made us deaf.
+/// without a handler for PID 1, but keeps a blocked one (signal(7), sig_ignored() in the kernel). No other is
+/// blocked: a mask is inherited, and whoever left one would have made us deaf. Afterwards these three are
+/// open, and the rest is as the supervisor has it (signals.hpp there).
 class StopSignalsBlocked {
  public:
   StopSignalsBlocked() {
@@ -20,11 +21,7 @@ class StopSignalsBlocked {
   ~StopSignalsBlocked() { release(); }
   StopSignalsBlocked(const StopSignalsBlocked&) = delete;
   StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
-  void release() {
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  }
+  void release() { ::sigprocmask(SIG_UNBLOCK, &signals_, nullptr); }
 
  private:
   sigset_t signals_{};
