@@ -45,15 +45,16 @@ std::string sentence(const Cause& cause) {
       return names() + " was changed since the last run, and nobody has accepted it";
     case Why::comes_after: return "it comes after " + names();
     case Why::task_done_before: return first_of(cause) + " exists already";
-    case Why::look_outdated: return "things changed while it was looked";
+    case Why::look_outdated: return "something changed during that check";
     case Why::dependencies_ready: return "everything it comes after is ready";
-    case Why::looks_whether_done: return fmt::format("it is looked whether {} exists", first_of(cause));
+    case Why::looks_whether_done:
+      return fmt::format("arizuko-init checks whether {} exists", first_of(cause));
     case Why::conditions_hold: return "all its readiness conditions hold";
     case Why::no_conditions: return "it runs and has no readiness condition";
     case Why::condition_ceased: return "a readiness condition does not hold any more";
-    case Why::verifies: return "it exited with code 0; it is looked whether it did what it should";
+    case Why::verifies: return "it exited with code 0; arizuko-init checks what it made";
     case Why::rereads_values:
-      return "it exited with code 0; the values are read again, it may have written some";
+      return "it exited with code 0; arizuko-init reads the values again, for it may have written some";
     case Why::ended: return ended(cause);
     case Why::in_background:
       return fmt::format("it runs in the background: it {} and left {}; start it in the foreground",

@@ -84,14 +84,14 @@ values-unusable: it takes TOKEN, which is not set
 values-unaccepted: SECRET, TOKEN was changed since the last run, and nobody has accepted it
 comes-after: it comes after gated, seed
 task-done-before: /data/database exists already
-look-outdated: things changed while it was looked
+look-outdated: something changed during that check
 dependencies-ready: everything it comes after is ready
-looks-whether-done: it is looked whether /data/database exists
+looks-whether-done: arizuko-init checks whether /data/database exists
 conditions-hold: all its readiness conditions hold
 no-conditions: it runs and has no readiness condition
 condition-ceased: a readiness condition does not hold any more
-verifies: it exited with code 0; it is looked whether it did what it should
-rereads-values: it exited with code 0; the values are read again, it may have written some
+verifies: it exited with code 0; arizuko-init checks what it made
+rereads-values: it exited with code 0; arizuko-init reads the values again, for it may have written some
 ended: it exited with code 1, its last words: no space left on device (failure 3 of 10 within 10 min)
 in-background: it runs in the background: it exited with code 0 and left daemon (pid 17); start it in the foreground
 not-spawned: it could not be started: executing /bin/x: ENOENT

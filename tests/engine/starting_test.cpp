@@ -89,7 +89,7 @@ TEST_CASE("engine: a task whose file exists already is done without running (T12
   CHECK_TEXT(bench.log(), R"(
 0.000 environment 1:
   pod: [environment] generation 1 is taken: 0 values
-  create: waiting -> starting: it is looked whether /srv/.env exists
+  create: waiting -> starting: arizuko-init checks whether /srv/.env exists
   watch create/0 #0
 0.000 condition create/0 #0 holds
   unwatch create/0 #0
