@@ -3,6 +3,20 @@
 // One event changes facts; then every service that the change may concern is considered again, in start
 // order, until nothing follows any more (settle). What is remembered is a value and stands in three places:
 // Services, Pod, Generations (the values, and their rotation). What decides has no state: rules.hpp lists it.
+//
+// What can be asked without services stands by itself, with a header, a source and a test each:
+//
+//   generations    which values are in force, wait, or are on their way
+//   rotation       one generation on its way through the services, and the way back
+//   turns          one service after the other
+//   held_values    which values of an offer are held back, key by key
+//   held_back      what is held back now, and what an operator says to it
+//   guarded_keys   keys whose values an operator has to accept
+//   failed_values  values that a service did not bear
+//   logins         files that keep a new value from being tried
+//   rate_limit     how often rotations may restart one service
+//   restart_policy back-off and budget
+//   plan_merge     a new plan beside the one that runs
 #pragma once
 
 #include <cstddef>
