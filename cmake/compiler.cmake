@@ -4,6 +4,9 @@ add_library(arizuko_compiler INTERFACE)
 target_compile_options(arizuko_compiler INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
   -Werror=switch-enum -Werror=return-type -fstack-protector-strong)
+if(ARIZUKO_WERROR)
+  target_compile_options(arizuko_compiler INTERFACE -Werror)
+endif()
 
 # Assertions guard the engine's invariants; they stay on in every preset but release.
 # Fuzzing and sanitizers must see frames to be of use.

@@ -273,10 +273,10 @@ TEST_CASE("watcher: a log condition holds from its line on, for its own run, and
   bench.watcher->log_line(run, "arizuko running");  // nobody watches yet
   bench.watcher->watch(key, condition(plan::LogCheck{"arizuko running"}));
   CHECK(bench.watcher->wants_log(run));
-  CHECK_FALSE(bench.watcher->wants_log({1, 2}));
+  CHECK_FALSE(bench.watcher->wants_log({{1, 2}}));
   REQUIRE(bench.reports_reach(1));
   CHECK_FALSE(bench.reports[0].holds);
-  bench.watcher->log_line({1, 2}, "arizuko running");
+  bench.watcher->log_line({{1, 2}}, "arizuko running");
   bench.watcher->log_line(run, "level=INFO msg=\"arizuko is running\"");
   bench.watcher->log_line(run, "level=INFO msg=\"arizuko running\" port=9080");
   CHECK(bench.reports.size() == 1);
@@ -301,7 +301,7 @@ TEST_CASE("watcher: a line that comes before the first look is not taken back by
 TEST_CASE("watcher: READY=1 makes the run's notify condition hold") {
   Bench bench;
   bench.watcher->watch(key, condition(plan::NotifyCheck{}));
-  bench.watcher->watch({{2, 1}, 0}, condition(plan::NotifyCheck{}));
+  bench.watcher->watch({{{2, 1}}, 0}, condition(plan::NotifyCheck{}));
   REQUIRE(bench.reports_reach(2));
   CHECK(bench.reports[0].detail == "no READY=1 yet");
   bench.watcher->notified(run);
@@ -383,9 +383,9 @@ TEST_CASE(
   REQUIRE(bench.until([&] { return server.connections == 1 && !server.request.empty(); }));
   bench.watcher->watch(key, condition(plan::NotifyCheck{}));  // the look above is still under way
   bench.watcher->watch({run, 1}, condition(plan::FileCheck{"/"}));
-  bench.watcher->watch({{3, 1}, 1}, condition(plan::FileCheck{"/"}));
+  bench.watcher->watch({{{3, 1}}, 1}, condition(plan::FileCheck{"/"}));
   bench.watcher->unwatch({run, 1});
-  bench.watcher->unwatch_run({3, 1});
+  bench.watcher->unwatch_run({{3, 1}});
   bench.turn(300ms);
   REQUIRE(bench.reports.size() == 1);
   CHECK(bench.reports[0].detail == "no READY=1 yet");
