@@ -3,7 +3,9 @@
 add_library(arizuko_compiler INTERFACE)
 target_compile_options(arizuko_compiler INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
-  -Werror=switch-enum -Werror=return-type -fstack-protector-strong)
+  -Werror=switch-enum -Werror=return-type -fstack-protector-strong
+  # A read behind the end of a string, a vector or an optional ends the program, in what is shipped too.
+  -D_GLIBCXX_ASSERTIONS)
 if(ARIZUKO_WERROR)
   target_compile_options(arizuko_compiler INTERFACE -Werror)
 endif()
@@ -27,8 +29,11 @@ if(ARIZUKO_STATIC)
   target_compile_options(arizuko_compiler INTERFACE
     -ffunction-sections -fdata-sections
     # The same program whatever the directory is called: scripts/reproduce. __DATE__ and __TIME__ are errors.
-    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -Werror=date-time)
-  target_link_options(arizuko_compiler INTERFACE -static -Wl,--gc-sections -Wl,--icf=all -s)
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -Werror=date-time
+    # What it costs, and why -fcf-protection is not here: docs/explanation/performance.md, "Hardening".
+    -fPIE -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+  target_link_options(arizuko_compiler INTERFACE -static-pie -Wl,-z,relro,-z,now -Wl,--pack-dyn-relocs=relr
+    -Wl,--gc-sections -Wl,--icf=all -s)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
