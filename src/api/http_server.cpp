@@ -159,7 +159,7 @@ void HttpServer::admit(Socket socket) {
 }
 
 bool HttpServer::crowded() const {
-  return host::free_descriptors(limits_.descriptors) < limits_.descriptors || !host::memory_is_ample();
+  return posix::free_descriptors(limits_.descriptors) < limits_.descriptors || !posix::memory_is_ample();
 }
 
 void HttpServer::make_room() {

@@ -273,7 +273,7 @@ class Run {
   const RunOptions& options_;
   const Console& console_;
   host::StopSignalsBlocked signals_;
-  host::MemoryReserve memory_reserve_;
+  posix::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};
   engine::PlanPtr plan_;
   std::optional<host::StateDir> state_;  // once there is a data directory

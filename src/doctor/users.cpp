@@ -41,7 +41,7 @@ void look_at_user(const Context& context, const plan::Service& service, Findings
                            std::string_view fix) {
     add(found, severity, "users", service.where, key_of(service), what, why, fix);
   };
-  const host::Account account = host::account_of(*service.uid, service.gid);
+  const posix::Account account = posix::account_of(*service.uid, service.gid);
   const User user{account.uid, account.gid, {account.groups.begin(), account.groups.end()}};
   const std::string& data_dir = context.plan.pod.data_dir;
   const std::string& cwd = is_in_state_dir(context.plan, service.cwd) ? data_dir : service.cwd;

@@ -6,7 +6,7 @@
 
 #include "arizuko/posix/files.hpp"
 
-namespace arizuko::host {
+namespace arizuko::posix {
 namespace {
 
 std::string_view take_until(char divider, std::string_view& text) {
@@ -69,4 +69,4 @@ Account account_of(std::uint32_t uid, std::optional<std::uint32_t> gid) {
   return gid ? account_of(uid, gid, "", "") : account_of(uid, gid, text("/etc/passwd"), text("/etc/group"));
 }
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 std::size_t free_descriptors(std::size_t enough) {
   rlimit limit{};
@@ -17,4 +17,4 @@ std::size_t free_descriptors(std::size_t enough) {
   return free;
 }
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

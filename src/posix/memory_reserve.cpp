@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 namespace {
 
@@ -44,4 +44,4 @@ bool memory_is_ample() {
   return put_by != nullptr || wanted_bytes == 0;
 }
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -7,7 +7,7 @@
 
 #include "arizuko/posix/descriptor.hpp"
 
-namespace arizuko::host {
+namespace arizuko::posix {
 namespace {
 
 /// tty(4): the controlling terminal of the process that opens it.
@@ -26,4 +26,4 @@ OwnTerminal::OwnTerminal() : had_one_(::getpid() != 1 && !ignores_hangup() && ha
 
 bool OwnTerminal::is_lost() const { return had_one_ && !has_terminal(); }
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

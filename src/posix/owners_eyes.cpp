@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 namespace {
 
 constexpr int exit_our_fault = 70;
@@ -44,4 +44,4 @@ OwnersEyes::~OwnersEyes() {
   if (death_signal_ != 0) ::prctl(PR_SET_PDEATHSIG, death_signal_);
 }
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-using arizuko::host::Account;
-using arizuko::host::account_of;
+using arizuko::posix::Account;
+using arizuko::posix::account_of;
 
 namespace {
 
@@ -39,5 +39,5 @@ TEST_CASE("accounts: a gid of the plan is the only group") {
 TEST_CASE("accounts: no more groups are taken than the limit") {
   std::string many;
   for (int i = 0; i < 1000; ++i) many += "g:x:" + std::to_string(5000 + i) + ":node\n";
-  CHECK(account_of(1000, std::nullopt, passwd, many).groups.size() == arizuko::host::most_groups);
+  CHECK(account_of(1000, std::nullopt, passwd, many).groups.size() == arizuko::posix::most_groups);
 }

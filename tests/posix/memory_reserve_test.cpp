@@ -56,28 +56,28 @@ bool can_map(std::size_t bytes) {
 // way.
 TEST_CASE("memory reserve: what finds no memory gets what was put by, and the next turn is told") {
   CHECK(in_child([] {
-          const host::MemoryReserve reserve(64 * megabyte);
-          if (!host::memory_is_ample()) return 1;
+          const posix::MemoryReserve reserve(64 * megabyte);
+          if (!posix::memory_is_ample()) return 1;
           limit_address_space(address_space());
           if (can_map(32 * megabyte)) return 2;
           std::get_new_handler()();
           if (!can_map(32 * megabyte)) return 3;
-          if (!host::memory_is_ample()) return 4;  // nobody has taken it: it is put by again
+          if (!posix::memory_is_ample()) return 4;  // nobody has taken it: it is put by again
           if (can_map(32 * megabyte)) return 5;
           std::get_new_handler()();
           limit_address_space(1);
-          return host::memory_is_ample() ? 6 : 0;
+          return posix::memory_is_ample() ? 6 : 0;
         }) == 0);
 }
 
 TEST_CASE("memory reserve: when it is used up, too, an allocation fails as ever") {
   CHECK(in_child([] {
-          const host::MemoryReserve reserve(megabyte);
+          const posix::MemoryReserve reserve(megabyte);
           std::get_new_handler()();
           try {
             std::get_new_handler()();
           } catch (const std::bad_alloc&) {
-            return host::memory_is_ample() ? 0 : 1;
+            return posix::memory_is_ample() ? 0 : 1;
           }
           return 2;
         }) == 0);
@@ -91,10 +91,10 @@ TEST_CASE("free descriptors: counted up to what was asked for, under the limit o
           ::getrlimit(RLIMIT_NOFILE, &before);
           const rlimit low{static_cast<rlim_t>(lowest) + 5, before.rlim_max};
           ::setrlimit(RLIMIT_NOFILE, &low);
-          if (host::free_descriptors(100) < 5) return 1;
-          const std::size_t free = host::free_descriptors(100);
+          if (posix::free_descriptors(100) < 5) return 1;
+          const std::size_t free = posix::free_descriptors(100);
           static_cast<void>(::dup(0));
-          if (host::free_descriptors(100) != free - 1) return 2;
-          return host::free_descriptors(2) == 2 ? 0 : 3;
+          if (posix::free_descriptors(100) != free - 1) return 2;
+          return posix::free_descriptors(2) == 2 ? 0 : 3;
         }) == 0);
 }

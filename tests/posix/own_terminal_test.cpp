@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-using arizuko::host::OwnTerminal;
+using arizuko::posix::OwnTerminal;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 struct Account {
   std::uint32_t uid = 0;
@@ -29,4 +29,4 @@ Account account_of(std::uint32_t uid, std::optional<std::uint32_t> gid, std::str
 /// By the files of this system; what cannot be read is empty.
 Account account_of(std::uint32_t uid, std::optional<std::uint32_t> gid);
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 /// Up to `enough`: whoever only wants to know whether there are so many need not have all counted. Looks at
 /// the soft limit of now (RLIMIT_NOFILE), so it follows prlimit(1).
 std::size_t free_descriptors(std::size_t enough);
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 class MemoryReserve {
  public:
@@ -23,4 +23,4 @@ class MemoryReserve {
 /// all.
 bool memory_is_ample();
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

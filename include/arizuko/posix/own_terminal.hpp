@@ -6,7 +6,7 @@
 // container's PID 1) has none.
 #pragma once
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 class OwnTerminal {
  public:
@@ -19,4 +19,4 @@ class OwnTerminal {
   bool had_one_ = false;
 };
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -1,4 +1,4 @@
-// Looks at another user's process with that user's eyes. Private to the host layer.
+// Looks at another user's process with that user's eyes.
 //
 // The kernel shows the open descriptors and the environment of a process to its own user, and else to
 // CAP_SYS_PTRACE alone (ptrace(2), PTRACE_MODE_READ_FSCREDS). A root in a container has no such capability by
@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-namespace arizuko::host {
+namespace arizuko::posix {
 
 class OwnersEyes {
  public:
@@ -26,4 +26,4 @@ class OwnersEyes {
   int death_signal_ = 0;
 };
 
-}  // namespace arizuko::host
+}  // namespace arizuko::posix

@@ -189,7 +189,7 @@ EnvironmentLook read_environment(pid_t pid, std::string_view name) {
   constexpr std::size_t longest = 512 * 1024;
   auto text = read_whole(ProcPath(pid, "environ").text, longest);
   if (!text && is_refusal(errno)) {
-    const OwnersEyes eyes(pid);
+    const posix::OwnersEyes eyes(pid);
     if (eyes.open()) text = read_whole(ProcPath(pid, "environ").text, longest);
   }
   if (!text) return {};
@@ -274,7 +274,7 @@ HeldLook find_held(std::span<const pid_t> pids, std::span<const std::uint64_t> i
   for (const pid_t pid : pids) {
     Sight sight = look_for_socket(pid, inodes, look.held);
     if (sight == Sight::refused) {
-      const OwnersEyes eyes(pid);
+      const posix::OwnersEyes eyes(pid);
       if (eyes.open()) sight = look_for_socket(pid, inodes, look.held);
     }
     if (look.held) return look;
@@ -289,7 +289,7 @@ bool still_held(const HeldSocket& held) {
   const ProcPath path(held.pid, rest);
   const auto inode = socket_inode(AT_FDCWD, path.text);
   if (inode || !is_refusal(errno)) return inode == held.inode;
-  const OwnersEyes eyes(held.pid);
+  const posix::OwnersEyes eyes(held.pid);
   return eyes.open() && socket_inode(AT_FDCWD, path.text) == held.inode;
 }
 

@@ -43,7 +43,7 @@ std::string to_text(const DataDirError& error) {
 }
 
 std::expected<void, DataDirError> make_data_dir(const std::string& path, Parents parents,
-                                                const std::optional<Account>& owner) {
+                                                const std::optional<posix::Account>& owner) {
   using enum DataDirError::Step;
   if (is_directory(path)) return {};
   const std::string parent = parent_of(path);

@@ -44,7 +44,7 @@ bool is_only_roots(const struct stat& directory) {
   return directory.st_uid == 0 && (!others_write || (directory.st_mode & S_ISVTX) != 0);
 }
 
-bool make(const posix::Descriptor& parent, const char* name, const std::optional<Account>& owner) {
+bool make(const posix::Descriptor& parent, const char* name, const std::optional<posix::Account>& owner) {
   struct stat info{};
   if (::fstat(parent.get(), &info) != 0) return false;
   if (!is_root()) return ::mkdirat(parent.get(), name, made_mode) == 0 || errno == EEXIST;
@@ -64,7 +64,7 @@ posix::Descriptor enter(const posix::Descriptor& parent, const std::string& name
 }  // namespace
 
 bool make_directory_below(int root_directory, const std::string& root, const std::string& path,
-                          const std::optional<Account>& owner) {
+                          const std::optional<posix::Account>& owner) {
   if (!path.starts_with(root + '/')) {
     errno = EPERM;
     return false;
@@ -88,7 +88,7 @@ bool make_directory_below(int root_directory, const std::string& root, const std
   return at.is_open();
 }
 
-bool give_directory(const std::string& path, const Account& owner) {
+bool give_directory(const std::string& path, const posix::Account& owner) {
   const std::size_t slash = path.rfind('/');
   const posix::Descriptor parent(::open(path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   struct stat info{};
@@ -101,13 +101,13 @@ bool give_directory(const std::string& path, const Account& owner) {
   return ::fchownat(parent.get(), name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-std::optional<Account> owner_of_made_dirs(const plan::Plan& plan) {
+std::optional<posix::Account> owner_of_made_dirs(const plan::Plan& plan) {
   std::set<std::pair<std::uint32_t, std::optional<std::uint32_t>>> users;
   for (const plan::Service& each : plan.services) {
     if (each.enabled && each.uid) users.emplace(*each.uid, each.gid);
   }
   if (!is_root() || users.size() != 1) return std::nullopt;
-  return account_of(users.begin()->first, users.begin()->second);
+  return posix::account_of(users.begin()->first, users.begin()->second);
 }
 
 }  // namespace arizuko::host

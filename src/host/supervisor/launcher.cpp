@@ -34,10 +34,10 @@ env::Environment environment_of(const plan::Plan& plan, const plan::Service& ser
 }
 
 /// Whom the service runs as, where that is not whom we are.
-std::optional<Account> other_user(const plan::Service& service) {
+std::optional<posix::Account> other_user(const plan::Service& service) {
   const bool same_group = !service.gid || *service.gid == ::getegid();
   if (!service.uid || (*service.uid == ::geteuid() && same_group)) return std::nullopt;
-  return account_of(*service.uid, service.gid);
+  return posix::account_of(*service.uid, service.gid);
 }
 
 /// Of its directory, whatever is put in the way to it meanwhile.

@@ -64,7 +64,7 @@ void Pump::go_on() {
   {
     // Also when there is no memory for an event: the next one must not find us pumping for ever.
     const Cleared at_the_end(pumping_);
-    memory_is_ample();  // puts the reserve by again
+    posix::memory_is_ample();  // puts the reserve by again
     int work = 0;
     while (!over_ && !all_is_done() && work < work_a_turn) {
       if (to_do_.empty()) {

@@ -28,7 +28,7 @@ class Signals {
   void take(int number);
   void take_hangup();
 
-  OwnTerminal terminal_;  // before SIGHUP is handled
+  posix::OwnTerminal terminal_;  // before SIGHUP is handled
   boost::asio::signal_set set_;
   Hooks hooks_;
   bool hung_up_ = false;

@@ -136,7 +136,7 @@ void Supervisor::Impl::memory_was_short() {
   // Whatever wants memory again and again must not take the processor, too.
   ::poll(nullptr, 0, 10);
   try {
-    memory_is_ample();
+    posix::memory_is_ample();
     const engine::Instant now = Clock::now();
     if (!shortage_told || now - *shortage_told >= between_notices) {
       shortage_told = now;

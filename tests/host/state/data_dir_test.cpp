@@ -43,7 +43,7 @@ TEST_CASE("data dir: root makes it for the services' user") {
   arizuko::testing::needs_root();
   const Scratch scratch;
   const std::string path = scratch / "data";
-  CHECK(make_data_dir(path, Parents::must_be_there, Account{1000, 1000, {1000}}));
+  CHECK(make_data_dir(path, Parents::must_be_there, posix::Account{1000, 1000, {1000}}));
   struct stat info{};
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK(info.st_uid == 1000);

@@ -19,10 +19,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const Account daemons{1000, 1000, {1000}};
+const posix::Account daemons{1000, 1000, {1000}};
 
 struct DataDir : Scratch {
-  bool make(const std::string& name, const std::optional<Account>& owner) const {
+  bool make(const std::string& name, const std::optional<posix::Account>& owner) const {
     return make_directory_below(opened.get(), path(), *this / name, owner);
   }
   std::string owner(const std::string& name) const {
@@ -74,7 +74,7 @@ TEST_CASE("made directories: root lends nobody its rights in a directory of a th
   const DataDir data;
   fs::create_directory(data / "his");
   data.give("his");
-  CHECK_FALSE(data.make("his/other", Account{1001, 1001, {1001}}));
+  CHECK_FALSE(data.make("his/other", posix::Account{1001, 1001, {1001}}));
   CHECK(errno == EACCES);
   CHECK(data.owner("his/other") == "none");
   CHECK(::access((data / "of root again").c_str(), F_OK) != 0);
@@ -98,7 +98,7 @@ TEST_CASE("made directories: they are for the one user that all services with a 
   plan::Plan plan;
   CHECK_FALSE(owner_of_made_dirs(plan));
   plan.services = {with_user({}, {}), with_user(1000, 1001), with_user(1000, 1001)};
-  CHECK(owner_of_made_dirs(plan) == Account{1000, 1001, {1001}});
+  CHECK(owner_of_made_dirs(plan) == posix::Account{1000, 1001, {1001}});
   plan.services.push_back(with_user(1002, {}));
   CHECK_FALSE(owner_of_made_dirs(plan));
   plan.services.back().enabled = false;

@@ -25,6 +25,6 @@ enum class Parents {
 
 /// Makes `path` (0755) unless it is a directory already. Root makes it for `owner`.
 std::expected<void, DataDirError> make_data_dir(const std::string& path, Parents parents,
-                                                const std::optional<Account>& owner);
+                                                const std::optional<posix::Account>& owner);
 
 }  // namespace arizuko::host
