@@ -1,6 +1,6 @@
 // A new plan: what is affected, and nothing else, is restarted in order.
-#include "following.hpp"
 #include "plan_change.hpp"
+#include "following.hpp"
 #include "plan_merge.hpp"
 #include "stopping.hpp"
 
