@@ -258,7 +258,7 @@ Response accept(const Request& request, host::Instance& instance) {
   if (all) return carried_out(instance.retry(std::nullopt, request.by));
   std::vector<std::string> names;
   for (const host::KeyFacts& each : instance.keys()) names.push_back(each.name);
-  for (const engine::HeldKeyView& each : instance.view().held_keys) names.push_back(each.key);
+  for (const engine::HeldKeyView& each : instance.view().values.held_keys) names.push_back(each.key);
   if (std::ranges::find(names, key) == names.end())
     return error(404, fmt::format("no service takes a key {}; `arizuko-init secrets` lists the keys", key));
   return carried_out(verb == "accept" ? instance.accept(key, request.by)

@@ -63,7 +63,8 @@ void pod_families(Page& page, const host::Instance& instance) {
   page.single("arizuko_init_pod_opened", "gauge", "1 once every service of ready_when was ready.",
               view.opened ? 1 : 0);
   page.single("arizuko_init_pod_seeded", "gauge", "1 when every task is done.", view.seeded ? 1 : 0);
-  page.single("arizuko_init_generation", "gauge", "Generation of the values in force.", view.generation);
+  page.single("arizuko_init_generation", "gauge", "Generation of the values in force.",
+              view.values.generation);
   page.family("arizuko_init_pod_start_timestamp_seconds", "gauge", "When the run began, Unix time.");
   page.sample("", unix_text(instance.unix_nanoseconds(view.started)));
   if (view.state == engine::PodState::running) {
@@ -75,28 +76,28 @@ void pod_families(Page& page, const host::Instance& instance) {
 
 std::uint64_t held(const engine::View& view, engine::HeldWhy why) {
   return static_cast<std::uint64_t>(
-      std::count_if(view.held_keys.begin(), view.held_keys.end(),
+      std::count_if(view.values.held_keys.begin(), view.values.held_keys.end(),
                     [why](const engine::HeldKeyView& each) { return each.why == why; }));
 }
 
 // Which values are in use, and what became of new ones. Nothing here is derived from a value.
 void rotation_families(Page& page, const host::Instance& instance) {
   const engine::View& view = instance.view();
-  if (view.values_since) {
+  if (view.values.values_since) {
     page.family("arizuko_init_values_timestamp_seconds", "gauge",
                 "When the values in force were taken, Unix time.");
-    page.sample("", unix_text(instance.unix_nanoseconds(*view.values_since)));
+    page.sample("", unix_text(instance.unix_nanoseconds(*view.values.values_since)));
   }
   page.family("arizuko_init_rotations_total", "counter",
               "Generations of new values, by what became of them.");
   for (std::size_t i = 0; i < engine::outcomes; ++i) {
-    page.sample(label("outcome", engine::to_text(static_cast<engine::Outcome>(i))), view.rotations[i]);
+    page.sample(label("outcome", engine::to_text(static_cast<engine::Outcome>(i))), view.values.rotations[i]);
   }
-  const bool active = view.rotation && !view.rotation->outcome;
+  const bool active = view.values.rotation && !view.values.rotation->outcome;
   page.single("arizuko_init_rotation_active", "gauge", "1 while services restart for new values.",
               active ? 1 : 0);
   page.single("arizuko_init_rotation_waiting", "gauge", "1 while a generation of values waits for its turn.",
-              view.waiting_values ? 1 : 0);
+              view.values.waiting_values ? 1 : 0);
   page.single("arizuko_init_guarded_keys_held", "gauge",
               "Guarded keys whose new value waits for an operator.", held(view, engine::HeldWhy::guarded));
   page.family("arizuko_init_values_held", "gauge",
@@ -105,7 +106,7 @@ void rotation_families(Page& page, const host::Instance& instance) {
     const auto why = static_cast<engine::HeldWhy>(i);
     page.sample(label("reason", engine::to_text(why)), held(view, why));
   }
-  const std::optional<engine::RotationView>& last = view.rotation;
+  const std::optional<engine::RotationView>& last = view.values.rotation;
   page.family("arizuko_init_rotation_switch_timestamp_seconds", "gauge",
               "When the source of the last rotation changed, Unix time.");
   if (last && last->switched) page.sample("", unix_text(instance.unix_nanoseconds(*last->switched)));
@@ -134,13 +135,14 @@ void service_state_families(Page& page, const host::Instance& instance) {
   page.family("arizuko_init_service_ready_timestamp_seconds", "gauge",
               "When the present run of the service became ready, Unix time; absent before that.");
   for (const engine::ServiceView& service : services) {
-    if (!service.ready_at) continue;
-    page.sample(label("service", service.name), unix_text(instance.unix_nanoseconds(*service.ready_at)));
+    if (!service.run.ready_at) continue;
+    page.sample(label("service", service.name), unix_text(instance.unix_nanoseconds(*service.run.ready_at)));
   }
   page.family("arizuko_init_service_start_seconds", "gauge",
               "From the spawn to ready, the last time the service became ready.");
   for (const engine::ServiceView& service : services) {
-    if (service.start_time) page.sample(label("service", service.name), seconds_text(*service.start_time));
+    if (service.run.start_time)
+      page.sample(label("service", service.name), seconds_text(*service.run.start_time));
   }
 }
 
@@ -148,28 +150,28 @@ void service_count_families(Page& page, const host::Instance& instance) {
   const std::vector<engine::ServiceView>& services = instance.view().services;
   page.family("arizuko_init_service_restarts_total", "counter", "Runs of the service after the first.");
   for (const engine::ServiceView& service : services) {
-    page.sample(label("service", service.name), service.restarts);
+    page.sample(label("service", service.name), service.runs.restarts);
   }
   page.family("arizuko_init_service_exits_total", "counter",
               "How the main processes of the service ended: an exit code, or the name of a signal.");
   for (const engine::ServiceView& service : services) {
-    for (const auto& [code, count] : service.exits) {
+    for (const auto& [code, count] : service.runs.exits) {
       page.sample(label("service", service.name) + ',' + label("code", code), count);
     }
   }
   page.family("arizuko_init_service_failures", "gauge", "Failures within the window of the crash budget.");
   for (const engine::ServiceView& service : services) {
-    page.sample(label("service", service.name), service.failures);
+    page.sample(label("service", service.name), service.runs.failures);
   }
   page.family("arizuko_init_service_generation", "gauge",
               "Generation of the values that the service runs with.");
   for (const engine::ServiceView& service : services) {
-    page.sample(label("service", service.name), service.generation);
+    page.sample(label("service", service.name), service.run.generation);
   }
   page.family("arizuko_init_service_old_values", "gauge",
               "1 while the service runs with other values than it would be started with now.");
   for (const engine::ServiceView& service : services) {
-    page.sample(label("service", service.name), service.old_values ? 1 : 0);
+    page.sample(label("service", service.name), service.run.old_values ? 1 : 0);
   }
 }
 

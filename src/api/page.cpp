@@ -54,7 +54,7 @@ std::string row(const engine::ServiceView& service, engine::Instant now) {
       "<tr><td><b>{}</b><td><b class={}>{}</b><td class=n>{}<td class=n>{}<td class=n>{}<td>{}\n",
       escape(service.name), colour(engine::mood(service.state)), engine::to_text(service.state),
       engine::duration_text(now - service.since), service.port != 0 ? std::to_string(service.port) : "",
-      service.restarts, escape(waits + service.cause));
+      service.runs.restarts, escape(waits + service.cause));
 }
 
 std::string document(const host::Instance& instance) {
@@ -69,7 +69,7 @@ std::string document(const host::Instance& instance) {
       "<table><tr><th>service<th>state<th>for<th>port<th>restarts<th>because\n{5}</table>\n"
       "<p>arizuko-init {6} &middot; generation {7} of the environment &middot; up {8}</p>\n",
       escape(view.instance), engine::to_text(view.state), style, view.ready ? "good" : "busy",
-      escape(pod_sentence(instance)), rows, version, view.generation,
+      escape(pod_sentence(instance)), rows, version, view.values.generation,
       engine::duration_text(now - view.started));
 }
 

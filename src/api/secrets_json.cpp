@@ -75,11 +75,11 @@ json::array key_objects(const host::Instance& instance, const Times& time) {
 json::array service_objects(const engine::View& view, const Times& time) {
   json::array services;
   for (const engine::ServiceView& each : view.services) {
-    if (each.spawns == 0 || !engine::is_up(each.state)) continue;
+    if (each.runs.spawns == 0 || !engine::is_up(each.state)) continue;
     services.push_back(json::object{{"name", each.name},
-                                    {"generation", each.generation},
-                                    {"since", time(each.values_since)},
-                                    {"old_values", each.old_values}});
+                                    {"generation", each.run.generation},
+                                    {"since", time(each.run.values_since)},
+                                    {"old_values", each.run.old_values}});
   }
   return services;
 }
@@ -90,18 +90,18 @@ std::string secrets_json(const host::Instance& instance) {
   const engine::View& view = instance.view();
   const Times time(instance);
   json::object page;
-  page["generation"] = view.generation;
-  page["since"] = time(view.values_since);
+  page["generation"] = view.values.generation;
+  page["since"] = time(view.values.values_since);
   page["rotation"] =
-      view.rotation ? json::value(rotation_object(*view.rotation, time)) : json::value(nullptr);
+      view.values.rotation ? json::value(rotation_object(*view.values.rotation, time)) : json::value(nullptr);
   page["waiting"] = nullptr;
-  if (view.waiting_values) {
-    page["waiting"] = json::object{{"generation", view.waiting_values->generation},
-                                   {"cause", json_text(view.waiting_values->cause)},
-                                   {"until", time(view.waiting_values->until)}};
+  if (view.values.waiting_values) {
+    page["waiting"] = json::object{{"generation", view.values.waiting_values->generation},
+                                   {"cause", json_text(view.values.waiting_values->cause)},
+                                   {"until", time(view.values.waiting_values->until)}};
   }
   json::array held;
-  for (const engine::HeldKeyView& each : view.held_keys) {
+  for (const engine::HeldKeyView& each : view.values.held_keys) {
     held.push_back(json::object{{"key", each.key},
                                 {"how", each.how},
                                 {"blocks", each.blocks},
@@ -115,7 +115,7 @@ std::string secrets_json(const host::Instance& instance) {
   page["held"] = std::move(held);
   json::object outcomes;
   for (std::size_t i = 0; i < engine::outcomes; ++i) {
-    outcomes[engine::to_text(static_cast<engine::Outcome>(i))] = view.rotations[i];
+    outcomes[engine::to_text(static_cast<engine::Outcome>(i))] = view.values.rotations[i];
   }
   page["outcomes"] = std::move(outcomes);
   page["keys"] = key_objects(instance, time);

@@ -82,9 +82,10 @@ json::object service_object(const host::Instance& instance, std::size_t id, Insi
   json::object object{{"name", json_text(service.name)},
                       {"kind", kind_text(service.kind)},
                       {"state", engine::to_text(service.state)}};
-  if (inside == Inside::shown) object["pid"] = service.pid ? json::value(*service.pid) : json::value(nullptr);
+  if (inside == Inside::shown)
+    object["pid"] = service.run.pid ? json::value(*service.run.pid) : json::value(nullptr);
   object["since"] = base::rfc3339(instance.unix_nanoseconds(service.since));
-  object["restarts"] = service.restarts;
+  object["restarts"] = service.runs.restarts;
   object["port"] = service.port != 0 ? json::value(service.port) : json::value(nullptr);
   object["waiting_for"] = list(service.waiting_for);
   object["cause"] = json_text(service.cause);
@@ -118,10 +119,10 @@ std::string line_text(std::uint64_t seq, std::int64_t unix_nanoseconds, std::str
 std::string status_json(const host::Instance& instance) {
   const engine::View& view = instance.view();
   json::array held;
-  for (const engine::HeldKeyView& each : view.held_keys) held.emplace_back(json_text(each.key));
+  for (const engine::HeldKeyView& each : view.values.held_keys) held.emplace_back(json_text(each.key));
   json::object object{{"instance", json_text(view.instance)},
                       {"state", engine::to_text(view.state)},
-                      {"generation", view.generation},
+                      {"generation", view.values.generation},
                       {"held", std::move(held)},
                       {"control_groups", groups_object(instance.control_groups())}};
   if (const auto facts = instance.agents()) object["agents"] = agents_object(*facts);

@@ -255,9 +255,9 @@ std::string ready_table(const engine::View& view, Colour colour) {
     const engine::Mood mood = engine::mood(service.state);
     table.row({{service.name},
                {std::string(engine::to_text(service.state)), paint_of(mood)},
-               {service.pid ? std::to_string(*service.pid) : "-"},
+               {service.run.pid ? std::to_string(*service.run.pid) : "-"},
                {service.port != 0 ? std::to_string(service.port) : "-"},
-               {service.start_time ? engine::duration_text(*service.start_time) : "-"},
+               {service.run.start_time ? engine::duration_text(*service.run.start_time) : "-"},
                {mood == engine::Mood::well ? "" : service.cause}});
   }
   return table.text(colour);

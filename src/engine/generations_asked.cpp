@@ -118,13 +118,13 @@ std::optional<WaitingValuesView> Generations::waiting_view() const {
 
 void Generations::show(View& view, const plan::Plan& plan, Instant now) {
   if (std::exchange(changed_, false)) {
-    view.generation = in_force_.snapshot ? in_force_.snapshot->generation : 0;
-    view.values_since = in_force_.snapshot ? std::optional(in_force_.since) : std::nullopt;
-    view.rotation = rotation_ ? std::optional(rotation_->record()) : last_;
-    view.rotations = outcomes_;
-    view.waiting_values = waiting_view();
+    view.values.generation = in_force_.snapshot ? in_force_.snapshot->generation : 0;
+    view.values.values_since = in_force_.snapshot ? std::optional(in_force_.since) : std::nullopt;
+    view.values.rotation = rotation_ ? std::optional(rotation_->record()) : last_;
+    view.values.rotations = outcomes_;
+    view.values.waiting_values = waiting_view();
   }
-  if (std::exchange(held_changed_, false)) view.held_keys = held_.view(plan, in_force_, now);
+  if (std::exchange(held_changed_, false)) view.values.held_keys = held_.view(plan, in_force_, now);
 }
 
 }  // namespace arizuko::engine

@@ -26,14 +26,14 @@ std::string clause(const View& view, ServiceId id, Instant now, int links) {
     case State::failed: return fmt::format("{} gave up {} ago: {}", each.name, since, exit_or_cause(each));
     case State::ready:
       return fmt::format("{} has been ready for {}; it was started because {}", each.name, since,
-                         each.last_start_cause);
+                         each.run.last_start_cause);
     case State::unready: return fmt::format("{} has been unready for {}: {}", each.name, since, what);
     case State::starting:
       return fmt::format("{} has been starting for {} and waits for {}; it was started because {}", each.name,
-                         since, what.empty() ? "its end" : what, each.last_start_cause);
+                         since, what.empty() ? "its end" : what, each.run.last_start_cause);
     case State::backoff:
       return fmt::format("{} starts again in {}, because {}", each.name,
-                         each.next_start ? duration_text(*each.next_start - now) : "a moment",
+                         each.runs.next_start ? duration_text(*each.runs.next_start - now) : "a moment",
                          exit_or_cause(each));
     case State::waiting:
     case State::stopping: break;

@@ -18,12 +18,12 @@ class FakeInstance final : public host::Instance {
     view_.instance = "demo";
     view_.state = engine::PodState::running;
     view_.started = view_.since = at(0);
-    view_.generation = 1;
+    view_.values.generation = 1;
     view_.seeded = view_.opened = view_.ready = true;
     view_.cause = "everything in ready_when is ready";
     add("seed", plan::Kind::task, engine::State::done, 0);
     add("gated", plan::Kind::service, engine::State::ready, 9080);
-    view_.services[1].pid = 42;
+    view_.services[1].run.pid = 42;
   }
 
   static engine::Instant at(std::int64_t seconds) { return engine::Instant(std::chrono::seconds(seconds)); }

@@ -95,10 +95,10 @@ TEST_CASE("api: the probe port takes GET and HEAD, nothing else") {
 TEST_CASE("api: metrics show each state of each service once, exits by code, and the counters") {
   FakeInstance instance;
   instance.view_.since = FakeInstance::at(3);
-  instance.view_.services[1].restarts = 3;
-  instance.view_.services[1].exits = {{"1", 2}, {"SIGKILL", 1}};
-  instance.view_.services[1].start_time = std::chrono::milliseconds(850);
-  instance.view_.services[1].ready_at = FakeInstance::at(2);
+  instance.view_.services[1].runs.restarts = 3;
+  instance.view_.services[1].runs.exits = {{"1", 2}, {"SIGKILL", 1}};
+  instance.view_.services[1].run.start_time = std::chrono::milliseconds(850);
+  instance.view_.services[1].run.ready_at = FakeInstance::at(2);
   instance.counters_.orphans_reaped = 7;
   const std::string text = api::metrics_text(instance, {4096, 1.5});
   CHECK(has(text,

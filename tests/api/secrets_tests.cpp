@@ -14,31 +14,31 @@ namespace {
 FakeInstance rotated() {
   FakeInstance instance;
   engine::View& view = instance.view_;
-  view.generation = 3;
-  view.values_since = FakeInstance::at(5);
-  view.rotation = engine::RotationView{};
-  view.rotation->generation = 3;
-  view.rotation->before = 2;
-  view.rotation->keys.changed = {"SLACK_BOT_TOKEN"};
-  view.rotation->outcome = engine::Outcome::applied;
-  view.rotation->cause = "ready again with it after 1.2 s: slakd";
-  view.rotation->services = {"slakd"};
-  view.rotation->switched = FakeInstance::at(4);
-  view.rotation->began = FakeInstance::at(5);
-  view.rotation->all_ready = FakeInstance::at(6);
-  view.rotation->ended = FakeInstance::at(9);
-  view.rotations[static_cast<std::size_t>(engine::Outcome::applied)] = 2;
-  view.held_keys = {{.key = "AUTH_SECRET",
-                     .how = "changed",
-                     .blocks = true,
-                     .reason = "it is not what it was in the last run",
-                     .remedy = "Put it back",
-                     .generation = 3,
-                     .since = FakeInstance::at(5),
-                     .retry_at = {}}};
-  view.services[1].spawns = 1;
-  view.services[1].generation = 1;
-  view.services[1].old_values = true;
+  view.values.generation = 3;
+  view.values.values_since = FakeInstance::at(5);
+  view.values.rotation = engine::RotationView{};
+  view.values.rotation->generation = 3;
+  view.values.rotation->before = 2;
+  view.values.rotation->keys.changed = {"SLACK_BOT_TOKEN"};
+  view.values.rotation->outcome = engine::Outcome::applied;
+  view.values.rotation->cause = "ready again with it after 1.2 s: slakd";
+  view.values.rotation->services = {"slakd"};
+  view.values.rotation->switched = FakeInstance::at(4);
+  view.values.rotation->began = FakeInstance::at(5);
+  view.values.rotation->all_ready = FakeInstance::at(6);
+  view.values.rotation->ended = FakeInstance::at(9);
+  view.values.rotations[static_cast<std::size_t>(engine::Outcome::applied)] = 2;
+  view.values.held_keys = {{.key = "AUTH_SECRET",
+                            .how = "changed",
+                            .blocks = true,
+                            .reason = "it is not what it was in the last run",
+                            .remedy = "Put it back",
+                            .generation = 3,
+                            .since = FakeInstance::at(5),
+                            .retry_at = {}}};
+  view.services[1].runs.spawns = 1;
+  view.services[1].run.generation = 1;
+  view.services[1].run.old_values = true;
   instance.keys_ = {
       {"AUTH_SECRET", "dir:/etc/arizuko/secrets", {"gated"}, FakeInstance::at(1), true, "1a2b3c4d"},
       {"TZ", "", {"gated", "timed"}, std::nullopt, false, ""}};

@@ -106,9 +106,9 @@ TEST_CASE("render: the first table shows when each service became ready") {
   view.services.resize(2);
   view.services[0].name = "gated";
   view.services[0].state = engine::State::ready;
-  view.services[0].pid = 17;
+  view.services[0].run.pid = 17;
   view.services[0].port = 9080;
-  view.services[0].start_time = std::chrono::milliseconds(850);
+  view.services[0].run.start_time = std::chrono::milliseconds(850);
   view.services[1].name = "emaid";
   view.services[1].state = engine::State::off;
   view.services[1].cause = "EMAIL_ACCOUNT is not set";

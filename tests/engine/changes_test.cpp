@@ -47,7 +47,7 @@ TEST_CASE("engine: a guarded value is held back from a running instance, and the
   bench.values({{"TOKEN", "two"}});
   CHECK(bench.log().contains("AUTH_SECRET was removed and is held back"));
   CHECK_EQ(bench.states(), "gated ready, teled ready");
-  CHECK_EQ(bench.view().held_keys.size(), 1);
+  CHECK_EQ(bench.view().values.held_keys.size(), 1);
 }
 
 TEST_CASE("engine: a guarded value that nobody was started with yet is taken") {
@@ -147,7 +147,7 @@ TEST_CASE("engine: a failed service, or one in back-off, is tried again with new
   CHECK_EQ(bench.states(), "gated ready, teled backoff");
   bench.values({{"SECRET", "1"}, {"TOKEN", "2"}});
   CHECK_EQ(bench.states(), "gated ready, teled starting");
-  CHECK(bench.view("teled").last_start_why == Why::values_changed);
+  CHECK(bench.view("teled").run.last_start_why == Why::values_changed);
 }
 
 TEST_CASE("engine: a new plan keeps numbers, adds, removes and restarts what changed") {

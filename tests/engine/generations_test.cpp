@@ -80,7 +80,7 @@ TEST_CASE("generations: a new one is taken, and applied when all serve with it")
   trial.come_back();
   CHECK_EQ(trial.services.notes(), "generation-applied");
   CHECK_FALSE(trial.generations.is_rotating());
-  CHECK_EQ(trial.view().rotations[static_cast<std::size_t>(Outcome::applied)], 1);
+  CHECK_EQ(trial.view().values.rotations[static_cast<std::size_t>(Outcome::applied)], 1);
 }
 
 TEST_CASE("generations: of what waits for a rotation only the newest is taken") {
@@ -88,7 +88,7 @@ TEST_CASE("generations: of what waits for a rotation only the newest is taken") 
   trial.offer(snapshot(2, "two", "channel"));
   trial.services.notes();
   trial.offer(snapshot(3, "three", "channel"));
-  CHECK_EQ(trial.view().waiting_values->generation, 3);
+  CHECK_EQ(trial.view().values.waiting_values->generation, 3);
   trial.offer(snapshot(4, "four", "channel"));
   CHECK_EQ(trial.services.notes(), "generation-superseded");
   trial.come_back();
@@ -108,9 +108,9 @@ TEST_CASE(
   trial.settle();
   CHECK_EQ(trial.services.notes(), "generation-going-back, value-held-back, generation-rolled-back");
   const View view = trial.view();
-  REQUIRE_EQ(view.held_keys.size(), 1);
-  CHECK_EQ(view.held_keys.front().key, "TOKEN");
-  CHECK_EQ(view.held_keys.front().why, HeldWhy::failed);
+  REQUIRE_EQ(view.values.held_keys.size(), 1);
+  CHECK_EQ(view.values.held_keys.front().key, "TOKEN");
+  CHECK_EQ(view.values.held_keys.front().why, HeldWhy::failed);
   CHECK_EQ(trial.generations.deadline(), trial.services.now() + retried_after);
   trial.services.wait(retried_after);
   trial.settle();
@@ -147,8 +147,8 @@ TEST_CASE("generations: when the run ends, what is under way and what waits is i
   trial.services.notes();
   trial.generations.interrupt("SIGTERM", trial.services);
   CHECK_EQ(trial.services.notes(), "generation-interrupted, generation-interrupted");
-  CHECK_EQ(trial.view().rotations[static_cast<std::size_t>(Outcome::interrupted)], 2);
-  CHECK_FALSE(trial.view().waiting_values.has_value());
+  CHECK_EQ(trial.view().values.rotations[static_cast<std::size_t>(Outcome::interrupted)], 2);
+  CHECK_FALSE(trial.view().values.waiting_values.has_value());
 }
 
 TEST_CASE(
@@ -163,7 +163,7 @@ TEST_CASE(
   const env::SnapshotPtr next = snapshot(20, "next", "channel");
   trial.offer(next);
   CHECK_EQ(trial.services.notes(), "generation-waits");
-  CHECK_EQ(trial.generations.deadline(), trial.view().waiting_values->until);
+  CHECK_EQ(trial.generations.deadline(), trial.view().values.waiting_values->until);
   SUBCASE("for as long as the limit says") {
     trial.services.wait(*trial.generations.deadline() - trial.services.now());
     trial.settle();

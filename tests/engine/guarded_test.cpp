@@ -39,8 +39,8 @@ TEST_CASE("engine: an accepted value is read again and taken as a rotation of it
   bench.up("gated");
   bench.up("timed");
   bench.offer(auth("second"));
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::refused);
-  CHECK_EQ(bench.view().held_keys.at(0).how, "changed");
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::refused);
+  CHECK_EQ(bench.view().values.held_keys.at(0).how, "changed");
   bench.log();
   bench.deliver(Accept{"AUTH_SECRET", "operator (uid 1000)"});
   CHECK(bench.log().contains("read-sources"));
@@ -50,18 +50,18 @@ TEST_CASE("engine: an accepted value is read again and taken as a rotation of it
   CHECK_EQ(bench.view("gated").state, State::stopping);
   bench.exited("gated", 0);
   CHECK(bench.log().contains("remember AUTH_SECRET=second"));
-  CHECK(bench.view().held_keys.empty());
+  CHECK(bench.view().values.held_keys.empty());
   SUBCASE("it holds for that value only") {
     bench.up("gated");
     bench.offer(auth("third"));
     CHECK_EQ(bench.view("gated").state, State::ready);
-    CHECK_EQ(bench.view().held_keys.size(), 1);
+    CHECK_EQ(bench.view().values.held_keys.size(), 1);
   }
   SUBCASE("and a way back leads to the old value, which is remembered again") {
     bench.spawned("gated");
     bench.exited("gated", 1);
     CHECK(bench.log().contains("remember AUTH_SECRET=first"));
-    CHECK_EQ(bench.view().generation, 1);
+    CHECK_EQ(bench.view().values.generation, 1);
   }
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("engine: what another value than the accepted one is stays held back")
   other.asked = true;
   bench.offer(other);
   CHECK_EQ(bench.view("gated").state, State::ready);
-  CHECK_EQ(bench.view().held_keys.size(), 1);
+  CHECK_EQ(bench.view().values.held_keys.size(), 1);
 }
 
 TEST_CASE("engine: at boot, what sees a value unlike the last run's does not start before it is accepted") {
@@ -84,18 +84,18 @@ TEST_CASE("engine: at boot, what sees a value unlike the last run's does not sta
   CHECK_EQ(bench.states(), "gated blocked, timed starting");
   CHECK_EQ(bench.why("gated"),
            "gated is blocked: AUTH_SECRET was changed since the last run, and nobody has accepted it.");
-  CHECK_EQ(bench.view().held_keys.at(0).blocks, true);
+  CHECK_EQ(bench.view().values.held_keys.at(0).blocks, true);
   CHECK_FALSE(bench.log().contains("remember"));
   SUBCASE("accepted") {
     bench.deliver(Accept{"AUTH_SECRET", "operator (uid 1000)"});
     CHECK_EQ(bench.view("gated").state, State::starting);
     CHECK(bench.log().contains("remember AUTH_SECRET=other"));
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
   SUBCASE("the old value is put back") {
     bench.offer(auth("first"));
     CHECK_EQ(bench.view("gated").state, State::starting);
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
   SUBCASE("a third value is not what was accepted") {
     bench.offer(auth("third", {"AUTH_SECRET"}));
@@ -107,7 +107,7 @@ TEST_CASE("engine: at boot, a guarded value that is gone blocks as well") {
   Bench bench(guarded());
   bench.offer(auth("", {"AUTH_SECRET"}));
   CHECK_EQ(bench.view("gated").state, State::blocked);
-  CHECK_EQ(bench.view().held_keys.at(0).how, "removed");
+  CHECK_EQ(bench.view().values.held_keys.at(0).how, "removed");
 }
 
 TEST_CASE("engine: accepting what is not held back says so and does nothing") {

@@ -75,7 +75,7 @@ class Bench {
   /// Seconds from now to the deadline; -1: none.
   double deadline() const;
   ServiceId id(std::string_view name) const;
-  RunNumber run(std::string_view name) const { return view(name).spawns; }
+  RunNumber run(std::string_view name) const { return view(name).runs.spawns; }
   Engine& engine() { return engine_; }
   Instant now() const { return now_; }
 

@@ -68,8 +68,8 @@ void refuse_slack(Bench& bench) {
 }
 
 const HeldKeyView& held(const Bench& bench) {
-  REQUIRE_EQ(bench.view().held_keys.size(), 1);
-  return bench.view().held_keys.front();
+  REQUIRE_EQ(bench.view().values.held_keys.size(), 1);
+  return bench.view().values.held_keys.front();
 }
 
 }  // namespace
@@ -78,7 +78,7 @@ TEST_CASE("engine: a wrong value of one adapter does not keep the others from th
   Bench bench = running(offered(values("good", "1")));
   bench.offer(offered(values("bad", "2")));
   refuse_slack(bench);
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::rolled_back);
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::rolled_back);
   CHECK_EQ(held(bench).key, "SLACK");
   CHECK_EQ(held(bench).why, HeldWhy::failed);
   CHECK_EQ(held(bench).reason, "slakd did not bear it: it exited with code 1");
@@ -93,8 +93,8 @@ TEST_CASE("engine: a wrong value of one adapter does not keep the others from th
   CHECK_EQ(bench.states(), "gated ready, slakd ready, teled stopping");
   restart(bench, "teled");
   bench.tick();
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::applied);
-  CHECK_EQ(bench.view("slakd").spawns, 3);
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::applied);
+  CHECK_EQ(bench.view("slakd").runs.spawns, 3);
 
   SUBCASE("nor the next rotations, while the wrong value stays in the Secret") {
     bench.offer(offered(values("bad", "3")));
@@ -102,18 +102,18 @@ TEST_CASE("engine: a wrong value of one adapter does not keep the others from th
     restart(bench, "teled");
     bench.wait(seconds(5));
     bench.tick();
-    CHECK_EQ(bench.view().rotation->outcome, Outcome::applied);
+    CHECK_EQ(bench.view().values.rotation->outcome, Outcome::applied);
     CHECK_EQ(held(bench).generation, 2);
   }
   SUBCASE("a changed value is tried at once") {
     bench.offer(offered(values("better", "2")));
     CHECK_EQ(bench.view("slakd").state, State::stopping);
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
   SUBCASE("the old value in the Secret again is no news") {
     bench.offer(offered(values("good", "2")));
     CHECK_EQ(bench.states(), "gated ready, slakd ready, teled ready");
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
 }
 
@@ -125,7 +125,7 @@ TEST_CASE(
   bench.wait(seconds(3));
   bench.killed("slakd", 9);
   bench.up("slakd");
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::rolled_back);
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::rolled_back);
   CHECK_FALSE(bench.log().contains("read-sources"));
   CHECK_EQ(bench.deadline(), 60);
   bench.tick();
@@ -134,8 +134,8 @@ TEST_CASE(
   bench.offer(again(offered(values("new", "1"))));
   restart(bench, "slakd");
   bench.tick();
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::applied);
-  CHECK(bench.view().held_keys.empty());
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::applied);
+  CHECK(bench.view().values.held_keys.empty());
 }
 
 TEST_CASE("engine: what was not borne twice is tried again when it changes, or when an operator asks") {
@@ -152,7 +152,7 @@ TEST_CASE("engine: what was not borne twice is tried again when it changes, or w
   CHECK_FALSE(held(bench).retry_at);
   bench.offer(again(offered(values("bad", "1"))));
   CHECK_EQ(bench.view("slakd").state, State::ready);
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::refused);
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::refused);
 
   SUBCASE("by its key") {
     bench.deliver(Retry{"SLACK", "operator (uid 1000)"});
@@ -207,13 +207,13 @@ TEST_CASE("engine: a key that is gone from the Secret is not replaced by what .e
     CHECK(bench.log().contains("read-sources"));
     bench.offer(again(offered(weaker)));
     CHECK_EQ(bench.view("gated").state, State::stopping);
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
   SUBCASE("put back it is in force already") {
     first["TOKEN"] = {"2", secrets};
     bench.offer(offered(first));
     CHECK_EQ(bench.view("gated").state, State::ready);
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
   SUBCASE("a stronger source may take over, as ever") {
     weaker["CHANNEL_SECRET"] = {"rotated", secrets};
@@ -227,7 +227,7 @@ TEST_CASE("engine: a value that no variable can hold is the trouble of those who
   Values rest = values("good", "2");
   SUBCASE("nobody takes it") {
     bench.offer(offered(rest, {{"UNUSED", "the value holds a NUL byte"}}));
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
   SUBCASE("one takes it: the old value stays") {
     rest.erase("SLACK");
@@ -259,7 +259,7 @@ TEST_CASE("engine: at boot, an unusable value blocks who takes it, and nobody el
     SUBCASE("mended in its source, it starts") {
       bench.offer(offered(values("good", "1")));
       CHECK_EQ(bench.view("slakd").state, State::starting);
-      CHECK(bench.view().held_keys.empty());
+      CHECK(bench.view().values.held_keys.empty());
     }
     SUBCASE("and what else changes is taken") {
       bench.up("teled");
@@ -279,7 +279,7 @@ TEST_CASE("engine: at boot, an unusable value blocks who takes it, and nobody el
     bench.offer(offered(some, {{"UNUSED", "the value holds a NUL byte"}}));
     bench.up("gated");
     CHECK_EQ(bench.states(), "gated ready, slakd starting, teled starting");
-    CHECK(bench.view().held_keys.empty());
+    CHECK(bench.view().values.held_keys.empty());
   }
 }
 
@@ -407,7 +407,7 @@ TEST_CASE("engine: the saved login of an old password is forgotten once the new 
   bench.up("slakd");
   CHECK_FALSE(bench.log().contains("login"));
   bench.tick();
-  CHECK_EQ(bench.view().rotation->outcome, Outcome::applied);
+  CHECK_EQ(bench.view().values.rotation->outcome, Outcome::applied);
   CHECK(bench.log().contains("login forget slakd SLACK"));
 }
 

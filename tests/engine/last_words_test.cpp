@@ -97,7 +97,7 @@ TEST_CASE("engine: a daemon that forks and exits 0 runs in the background, and i
   CHECK_EQ(bench.view("daemon").state, State::backoff);
   CHECK(bench.view("daemon").why == Why::in_background);
   CHECK_NE(bench.view("dependent").state, State::done);
-  CHECK_EQ(bench.view("daemon").failures, 1);
+  CHECK_EQ(bench.view("daemon").runs.failures, 1);
 }
 
 TEST_CASE("engine: leftovers that leave by themselves after a good end are no daemon") {

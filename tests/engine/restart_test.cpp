@@ -192,12 +192,12 @@ TEST_CASE("engine: a failure while the gate is down does not count (T5)") {
   }
   SUBCASE("the gate is seen to go a moment later: forgiven") {
     bench.exited("teled", 1);
-    CHECK_EQ(bench.view("teled").failures, 1);
+    CHECK_EQ(bench.view("teled").runs.failures, 1);
     bench.wait(milliseconds(300));
     bench.exited("gated", 1);
   }
   CHECK_EQ(bench.states(), "gated backoff, teled waiting");
-  CHECK_EQ(bench.view("teled").failures, 0);
+  CHECK_EQ(bench.view("teled").runs.failures, 0);
   CHECK_TEXT(bench.why("teled"), R"(
 teled waits for gated; gated starts again in 500 ms, because it exited with code 1 (failure 1 of 10 within 10 min).)");
 }
@@ -276,7 +276,7 @@ gated is stopping and waits for teled (it was told to stop because the operator 
   teled: waiting -> starting: gated is restarted (the operator (uid 1000) asked for it)
   spawn teled/2 generation 1
 )");
-  CHECK_EQ(bench.view("teled").failures, 0);
+  CHECK_EQ(bench.view("teled").runs.failures, 0);
 }
 
 TEST_CASE("engine: a gate that ends by itself while it waits for what is bound to it starts anew") {
@@ -287,7 +287,7 @@ TEST_CASE("engine: a gate that ends by itself while it waits for what is bound t
   bench.command(Command::Verb::restart, "gated");
   bench.exited("gated", 1);
   CHECK_EQ(bench.states(), "gated starting, teled stopping");
-  CHECK_EQ(bench.view("gated").failures, 0);
+  CHECK_EQ(bench.view("gated").runs.failures, 0);
   bench.up("gated");
   bench.exited("teled", 0);
   CHECK_EQ(bench.states(), "gated ready, teled starting");

@@ -39,7 +39,7 @@ PlanBuilder gate() {
 
 void bring_up(Bench& bench) {
   for (const ServiceView& each : bench.view().services) {
-    if (each.state == State::starting && !each.pid) bench.up(each.name);
+    if (each.state == State::starting && !each.run.pid) bench.up(each.name);
   }
 }
 
@@ -57,10 +57,10 @@ void restart(Bench& bench, std::string_view name) {
   bench.up(name);
 }
 
-Outcome outcome(const Bench& bench) { return bench.view().rotation->outcome.value(); }
+Outcome outcome(const Bench& bench) { return bench.view().values.rotation->outcome.value(); }
 
 std::uint64_t count(const Bench& bench, Outcome outcome) {
-  return bench.view().rotations[static_cast<std::size_t>(outcome)];
+  return bench.view().values.rotations[static_cast<std::size_t>(outcome)];
 }
 
 }  // namespace
@@ -69,16 +69,17 @@ TEST_CASE("engine: a rotation goes from one service to the next, the least criti
   Bench bench = running(equals(), {{"VALUE", "1"}});
   bench.values({{"VALUE", "2"}});
   CHECK_EQ(bench.states(), "gated ready, proxyd ready, timed stopping, webd ready");
-  CHECK_EQ(bench.view().rotation->services, std::vector<std::string>{"gated", "proxyd", "timed", "webd"});
+  CHECK_EQ(bench.view().values.rotation->services,
+           std::vector<std::string>{"gated", "proxyd", "timed", "webd"});
   restart(bench, "timed");
   CHECK_EQ(bench.states(), "gated ready, proxyd ready, timed ready, webd stopping");
   restart(bench, "webd");
   CHECK_EQ(bench.states(), "gated ready, proxyd stopping, timed ready, webd ready");
   restart(bench, "proxyd");
   CHECK_EQ(bench.states(), "gated stopping, proxyd ready, timed ready, webd ready");
-  CHECK_EQ(bench.view().rotation->remaining, std::vector<std::string>{});
+  CHECK_EQ(bench.view().values.rotation->remaining, std::vector<std::string>{});
   restart(bench, "gated");
-  CHECK_EQ(bench.view().rotation->phase, RotationPhase::observing);
+  CHECK_EQ(bench.view().values.rotation->phase, RotationPhase::observing);
   CHECK_EQ(bench.deadline(), 5);
   bench.tick();
   CHECK_EQ(outcome(bench), Outcome::applied);
@@ -97,8 +98,8 @@ TEST_CASE("engine: a gate goes first, and what is bound to it once, with it") {
   CHECK_EQ(bench.states(), "gated ready, slakd ready, teled ready");
   bench.tick();
   CHECK_EQ(outcome(bench), Outcome::applied);
-  CHECK_EQ(bench.view("slakd").spawns, 2);
-  CHECK_EQ(bench.view("teled").spawns, 2);
+  CHECK_EQ(bench.view("slakd").runs.spawns, 2);
+  CHECK_EQ(bench.view("teled").runs.spawns, 2);
 }
 
 TEST_CASE(
@@ -119,14 +120,14 @@ TEST_CASE(
   slakd: waiting -> starting: generation 2 is rolled back (slakd: it exited with code 1)
   spawn slakd/3 generation 1
 )");
-  CHECK_EQ(bench.view().generation, 1);
+  CHECK_EQ(bench.view().values.generation, 1);
   bench.up("slakd");
   CHECK_EQ(outcome(bench), Outcome::rolled_back);
-  CHECK_EQ(bench.view("slakd").failures, 0);
-  CHECK_EQ(bench.view("slakd").generation, 1);
-  CHECK(bench.view("slakd").last_start_why == Why::rolled_back);
-  CHECK_EQ(bench.view("gated").spawns, 1);
-  CHECK_EQ(bench.view("teled").spawns, 1);
+  CHECK_EQ(bench.view("slakd").runs.failures, 0);
+  CHECK_EQ(bench.view("slakd").run.generation, 1);
+  CHECK(bench.view("slakd").run.last_start_why == Why::rolled_back);
+  CHECK_EQ(bench.view("gated").runs.spawns, 1);
+  CHECK_EQ(bench.view("teled").runs.spawns, 1);
 
   SUBCASE("the same values again are no news, until an operator asks") {
     bench.values({{"SECRET", "1"}, {"SLACK", "bad"}, {"TOKEN", "1"}});
@@ -148,16 +149,16 @@ TEST_CASE("engine: a crash soon after all are ready is the values' fault, a late
   SUBCASE("soon") {
     bench.wait(milliseconds(4900));
     bench.exited("slakd", 1);
-    CHECK_EQ(bench.view().rotation->phase, RotationPhase::going_back);
+    CHECK_EQ(bench.view().values.rotation->phase, RotationPhase::going_back);
     CHECK_EQ(bench.view("slakd").state, State::starting);
-    CHECK_EQ(bench.view().generation, 1);
+    CHECK_EQ(bench.view().values.generation, 1);
   }
   SUBCASE("later") {
     bench.wait(milliseconds(5000));
     bench.exited("slakd", 1);
     CHECK_EQ(outcome(bench), Outcome::applied);
     CHECK_EQ(bench.view("slakd").state, State::backoff);
-    CHECK_EQ(bench.view("slakd").failures, 1);
+    CHECK_EQ(bench.view("slakd").runs.failures, 1);
   }
 }
 
@@ -176,11 +177,11 @@ TEST_CASE("engine: what is on its way down when the observation ends has not bor
   SUBCASE("the time is over") { bench.wait(milliseconds(100)); }
   SUBCASE("a newer generation comes") {
     bench.values({{"SECRET", "1"}, {"SLACK", "3"}, {"TOKEN", "1"}});
-    CHECK(bench.view().waiting_values);
+    CHECK(bench.view().values.waiting_values);
   }
   bench.tick();
-  CHECK_EQ(bench.view().rotation->phase, RotationPhase::going_back);
-  CHECK_EQ(bench.view().generation, 1);
+  CHECK_EQ(bench.view().values.rotation->phase, RotationPhase::going_back);
+  CHECK_EQ(bench.view().values.generation, 1);
 }
 
 TEST_CASE("engine: several failures after one rotation are one cause and one way back") {
@@ -192,15 +193,15 @@ TEST_CASE("engine: several failures after one rotation are one cause and one way
   bench.spawned("slakd");
   bench.spawned("teled");
   bench.exited("teled", 1);  // its gate refused it
-  CHECK_EQ(bench.view().rotation->phase, RotationPhase::going_back);
+  CHECK_EQ(bench.view().values.rotation->phase, RotationPhase::going_back);
   bench.exited("slakd", 1);
   restart(bench, "gated");
   bring_up(bench);
   CHECK_EQ(bench.states(), "gated ready, slakd ready, teled ready");
   CHECK_EQ(outcome(bench), Outcome::rolled_back);
   CHECK_EQ(count(bench, Outcome::rolled_back), 1);
-  CHECK_EQ(bench.view("gated").spawns, 3);
-  for (const char* name : {"gated", "slakd", "teled"}) CHECK_EQ(bench.view(name).failures, 0);
+  CHECK_EQ(bench.view("gated").runs.spawns, 3);
+  for (const char* name : {"gated", "slakd", "teled"}) CHECK_EQ(bench.view(name).runs.failures, 0);
 }
 
 TEST_CASE("engine: what fails with the old values too is rolled back in part, and its policy goes on") {
@@ -216,7 +217,7 @@ TEST_CASE("engine: what fails with the old values too is rolled back in part, an
       bench.log().contains("generation 2 is rolled back in part: slakd: it exited with code 1; and with the "
                            "old values slakd: it exited with code 2"));
   CHECK_EQ(bench.view("slakd").state, State::backoff);
-  CHECK_EQ(bench.view("slakd").failures, 1);
+  CHECK_EQ(bench.view("slakd").runs.failures, 1);
 }
 
 TEST_CASE("engine: what did not serve before does not decide, for there is nothing to go back to") {
@@ -229,7 +230,7 @@ TEST_CASE("engine: what did not serve before does not decide, for there is nothi
   bench.spawned("slakd");
   bench.exited("slakd", 1);
   CHECK_EQ(bench.view("slakd").state, State::backoff);
-  CHECK_EQ(bench.view().generation, 2);
+  CHECK_EQ(bench.view().values.generation, 2);
 }
 
 TEST_CASE("engine: a service that is new with its token fails for itself, and switches off no value") {
@@ -268,13 +269,13 @@ TEST_CASE("engine: the newest values win; what came between is superseded, and e
   bench.values({{"SECRET", "1"}, {"SLACK", "2"}, {"TOKEN", "1"}});
   bench.values({{"SECRET", "1"}, {"SLACK", "3"}, {"TOKEN", "1"}});
   bench.values({{"SECRET", "1"}, {"SLACK", "4"}, {"TOKEN", "1"}});
-  CHECK_EQ(bench.view().waiting_values->generation, 4);
+  CHECK_EQ(bench.view().values.waiting_values->generation, 4);
   restart(bench, "slakd");
   CHECK_EQ(bench.view("slakd").state, State::stopping);
-  CHECK_FALSE(bench.view().waiting_values);
+  CHECK_FALSE(bench.view().values.waiting_values);
   restart(bench, "slakd");
   bench.tick();
-  CHECK_EQ(bench.view().generation, 4);
+  CHECK_EQ(bench.view().values.generation, 4);
   CHECK_EQ(count(bench, Outcome::applied), 2);
   CHECK_EQ(count(bench, Outcome::superseded), 1);
 }
@@ -288,11 +289,11 @@ TEST_CASE("engine: a rotation that cannot end is rolled back in time, though no 
   bench.killed("other", 9);
   bench.exited("slakd", 0);
   CHECK_EQ(bench.view("slakd").state, State::waiting);
-  for (int i = 0; i < 1000 && bench.view().generation == 2; ++i) {
+  for (int i = 0; i < 1000 && bench.view().values.generation == 2; ++i) {
     bench.tick();
     if (bench.view("other").state == State::starting) bench.spawn_failed("other", "ENOENT");
   }
-  CHECK_EQ(bench.view().generation, 1);
+  CHECK_EQ(bench.view().values.generation, 1);
   CHECK(bench.log().contains("slakd: it did not become ready again in time"));
 }
 
@@ -312,7 +313,7 @@ TEST_CASE("engine: what is bound to two services that restart comes back once, a
   bench.up("both");
   bench.tick();
   CHECK_EQ(outcome(bench), Outcome::applied);
-  CHECK_EQ(bench.view("both").spawns, 2);
+  CHECK_EQ(bench.view("both").runs.spawns, 2);
 }
 
 TEST_CASE("engine: a service that restarts by itself before its turn takes the new values, and counts") {
@@ -323,7 +324,7 @@ TEST_CASE("engine: a service that restarts by itself before its turn takes the n
   bench.tick();
   bench.spawned("webd");
   bench.exited("webd", 1);
-  CHECK_EQ(bench.view().rotation->phase, RotationPhase::going_back);
+  CHECK_EQ(bench.view().values.rotation->phase, RotationPhase::going_back);
   CHECK(bench.log().contains("generation 2 is rolled back to generation 1: webd: it exited with code 1"));
 }
 
@@ -341,14 +342,14 @@ TEST_CASE(
   bench.log();
   rotate(98);
   CHECK_EQ(bench.view("slakd").state, State::ready);
-  CHECK_EQ(bench.view().waiting_values->until.has_value(), true);
+  CHECK_EQ(bench.view().values.waiting_values->until.has_value(), true);
   CHECK(bench.log().contains("slakd was restarted for new values 10 times within 1 h"));
   rotate(99);
   SUBCASE("the wait is over") {
     bench.tick();
     CHECK_EQ(bench.view("slakd").state, State::stopping);
     CHECK_EQ(count(bench, Outcome::superseded), 1);
-    CHECK_EQ(bench.view().rotation->generation, 13);
+    CHECK_EQ(bench.view().values.rotation->generation, 13);
   }
   SUBCASE(
       "a service that was not restarted too often: its values wait as well, for they are one generation") {
@@ -361,7 +362,7 @@ TEST_CASE(
   }
   SUBCASE("the values of before come back: nothing waits any more") {
     rotate(static_cast<int>(most_rotations));
-    CHECK_FALSE(bench.view().waiting_values);
+    CHECK_FALSE(bench.view().values.waiting_values);
     CHECK_EQ(bench.view("slakd").state, State::ready);
   }
 }
@@ -419,7 +420,7 @@ TEST_CASE(
   bench.values({{"SECRET", "1"}, {"SLACK", "2"}, {"TOKEN", "1"}});
   CHECK_EQ(bench.view("slakd").state, State::ready);
   bench.killed("slakd", 1);
-  CHECK_EQ(bench.view().rotation->phase, RotationPhase::going_back);
+  CHECK_EQ(bench.view().values.rotation->phase, RotationPhase::going_back);
   bench.up("slakd");
   CHECK_EQ(outcome(bench), Outcome::rolled_back);
 }

@@ -56,7 +56,7 @@ TEST_CASE("engine: tasks come first, each once, and what comes after waits for t
   CHECK_EQ(bench.states(), "create starting, gated waiting");
   bench.values({{"CHANNEL_SECRET", "x"}});
   CHECK_EQ(bench.states(), "create done, gated starting");
-  CHECK_EQ(bench.view("gated").generation, 2);
+  CHECK_EQ(bench.view("gated").run.generation, 2);
   CHECK_TEXT(bench.log(), R"(
 0.000 environment 1:
   pod: [environment] generation 1 is taken: 0 values

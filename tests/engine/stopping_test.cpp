@@ -240,7 +240,7 @@ TEST_CASE("engine: commands in every state") {
   bench.exited("gated", 1);
   CHECK_EQ(bench.states(), "gated backoff");
   CHECK_EQ(after(stop), "gated off");
-  CHECK_FALSE(bench.view("gated").next_start.has_value());
+  CHECK_FALSE(bench.view("gated").runs.next_start.has_value());
   CHECK_EQ(bench.deadline(), -1);
   CHECK_EQ(after(restart), "gated starting");
   bench.up("gated");

@@ -213,11 +213,11 @@ TEST_CASE(
   bench.spawned("gated");
   bench.wait(10min);
   bench.deliver(Tick{});
-  REQUIRE(bench.view().rotation);
-  CHECK(bench.view().rotation->phase == RotationPhase::restarting);
+  REQUIRE(bench.view().values.rotation);
+  CHECK(bench.view().values.rotation->phase == RotationPhase::restarting);
   bench.condition("gated", 0, true);
   bench.tick();
-  CHECK(bench.view().rotation->outcome == Outcome::applied);
+  CHECK(bench.view().values.rotation->outcome == Outcome::applied);
 }
 
 TEST_CASE(

@@ -235,7 +235,7 @@ void Invariants::see(const Spawn& action) {
   if (what.creates && run.watching.empty() && !run.unwatched.contains(watch_numbers(what).creates)) {
     broken(action.run.service, "it was run without a look whether it is done already");
   }
-  if (view_->services[action.run.service].last_start_cause.empty())
+  if (view_->services[action.run.service].run.last_start_cause.empty())
     broken(action.run.service, "it was started without a cause");
   Shadow fresh;
   fresh.state = run.state;
@@ -434,7 +434,7 @@ void Invariants::see_failure(ServiceId id, State from, State to) {
   }
   if (!passing && turn_ && !turn_->going_back && turn_->restarted.contains(id) &&
       turn_->serving.contains(id) && !run.switched_off && run.given_in == turn_->generation &&
-      !(view_->rotation->all_ready && now_ >= *view_->rotation->all_ready + observed_for)) {
+      !(view_->values.rotation->all_ready && now_ >= *view_->values.rotation->all_ready + observed_for)) {
     broken(id, "a failure during a rotation counts against it, and not against the values");
   }
   if (to != State::backoff || passing) return;

@@ -61,7 +61,7 @@ void Invariants::take_retry(const Retry& event) {
 std::vector<std::string> Invariants::acceptable() const {
   std::vector<std::string> keys;
   if (view_ == nullptr) return keys;
-  for (const HeldKeyView& each : view_->held_keys) {
+  for (const HeldKeyView& each : view_->values.held_keys) {
     if (can_be_accepted(each.why)) keys.push_back(each.key);
   }
   return keys;

@@ -15,7 +15,7 @@ void Invariants::check_service(ServiceId id) {
   const ServiceView& view = view_->services[id];
   if (view.state != run.state) broken(id, "the view and the history disagree on its state");
   if (view.cause.empty()) broken(id, "its state has no cause");
-  if (view.pid.has_value() != run.main)
+  if (view.run.pid.has_value() != run.main)
     broken(id, "the view shows a process that is not there, or hides one");
   if (!is_up(run.state) && run.alive()) broken(id, "it has processes in a state without any");
   if (!is_up(run.state) && !run.watching.empty()) broken(id, "it is watched though it does not run");
@@ -64,7 +64,7 @@ void Invariants::check_wait(ServiceId id) {
       return;
     }
     case State::backoff:
-      if (!view.next_start) broken(id, "its back-off has no end");
+      if (!view.runs.next_start) broken(id, "its back-off has no end");
       return;
     case State::off:
       if (part(id) && !run.switched_off) broken(id, "it is off, but part of the instance");
@@ -102,13 +102,15 @@ void Invariants::check_time(ServiceId id) {
   if (run.state == State::starting && run.main && now_ >= run.spawned_at + run.within + 2 * run.unobserved) {
     broken(id, "it was not ready within its time, and nothing follows");
   }
-  if (view.next_start && run.state != State::backoff) broken(id, "it shows a next start outside of back-off");
-  if (run.state == State::backoff && view.next_start) {
-    if (*view.next_start <= now_) broken(id, "its back-off is over and it does not start");
+  if (view.runs.next_start && run.state != State::backoff)
+    broken(id, "it shows a next start outside of back-off");
+  if (run.state == State::backoff && view.runs.next_start) {
+    if (*view.runs.next_start <= now_) broken(id, "its back-off is over and it does not start");
     const plan::RestartPolicy& policy = service(id).restart;
     const double longest =
         std::max(static_cast<double>(policy.max_delay.count()) * (1.0 + policy.jitter), 6400.0);
-    const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(*view.next_start - view.since);
+    const auto pause =
+        std::chrono::duration_cast<std::chrono::milliseconds>(*view.runs.next_start - view.since);
     const bool since_this_plan = !run.plan_changed_while_stopping;
     if (since_this_plan && static_cast<double>(pause.count()) > longest)
       broken(id, "its back-off is longer than the cap");
@@ -163,7 +165,7 @@ void Invariants::check_pod() {
     throw Broken("nothing lives any more and the run does not end");
   }
   if (view_->state == PodState::ended && !ended_) throw Broken("the run ended without Exit");
-  if (taken_ && !stopping_since_ && view_->generation != taken_->generation) {
+  if (taken_ && !stopping_since_ && view_->values.generation != taken_->generation) {
     throw Broken("the generation that is shown is not the one in force");
   }
 }

@@ -23,6 +23,28 @@ struct ConditionView {
   std::string detail;  // why not
 };
 
+/// The present run of a service, or the last one.
+struct RunView {
+  std::optional<Pid> pid;                        // of the main process, while it lives
+  Why last_start_why = Why::dependencies_ready;  // it was started
+  std::string last_start_cause;                  // the same, for people
+  env::Generation generation = 0;                // of the values it runs with
+  std::optional<Instant> values_since;           // when that generation was taken
+  bool old_values = false;                       // with the values in force its environment would be another
+  std::optional<Nanoseconds> start_time;         // spawn to ready, last time
+  std::optional<Instant> ready_at;
+};
+
+/// All runs of a service so far.
+struct RunsView {
+  RunNumber spawns = 0;
+  std::uint32_t restarts = 0;         // runs after the first
+  std::uint32_t failures = 0;         // within the budget's window
+  std::optional<Instant> next_start;  // in back-off
+  std::optional<ExitStatus> last_exit;
+  std::map<std::string, std::uint64_t> exits;  // "0", "1", "SIGKILL" -> how often
+};
+
 struct ServiceView {
   std::string name;
   plan::Kind kind = plan::Kind::service;
@@ -39,23 +61,21 @@ struct ServiceView {
   /// Of those, the services: what `why` follows.
   std::vector<ServiceId> waiting_for_services;
 
-  std::optional<Pid> pid;             // of the main process, while it lives
-  RunNumber spawns = 0;               // runs so far
-  std::uint32_t restarts = 0;         // runs after the first
-  std::uint32_t failures = 0;         // within the budget's window
-  std::optional<Instant> next_start;  // in back-off
-  std::optional<ExitStatus> last_exit;
-  Why last_start_why = Why::dependencies_ready;  // its present run was started
-  std::string last_start_cause;                  // the same, for people
-  env::Generation generation = 0;                // of the values it runs with
-  std::optional<Instant> values_since;           // when that generation was taken
-  bool old_values = false;                       // with the values in force its environment would be another
-  std::optional<Nanoseconds> start_time;         // spawn to ready, last time
-  std::optional<Instant> ready_at;               // of the present run
-  std::map<std::string, std::uint64_t> exits;    // "0", "1", "SIGKILL" -> how often
+  RunView run;
+  RunsView runs;
 
   std::vector<ConditionView> readiness;
   std::vector<ConditionView> liveness;
+};
+
+/// The values in force: what is started now gets them. And those on their way.
+struct ValuesView {
+  env::Generation generation = 0;
+  std::optional<Instant> values_since;              // when they were taken
+  std::optional<RotationView> rotation;             // the present one, or the last
+  std::array<std::uint64_t, outcomes> rotations{};  // how many ended so, by Outcome
+  std::optional<WaitingValuesView> waiting_values;
+  std::vector<HeldKeyView> held_keys;
 };
 
 struct View {
@@ -64,13 +84,8 @@ struct View {
   Instant started{};
   Instant since{};  // of `state`
   std::string cause;
-  std::string start_waits_for;                      // nothing is started before that; empty: nothing
-  env::Generation generation = 0;                   // of the values in force: what is started now gets them
-  std::optional<Instant> values_since;              // when they were taken
-  std::optional<RotationView> rotation;             // the present one, or the last
-  std::array<std::uint64_t, outcomes> rotations{};  // how many ended so, by Outcome
-  std::optional<WaitingValuesView> waiting_values;
-  std::vector<HeldKeyView> held_keys;
+  std::string start_waits_for;  // nothing is started before that; empty: nothing
+  ValuesView values;
   bool seeded = false;  // every task is done
   bool opened = false;  // every service of ready_when was ready once
   bool ready = false;   // every service of ready_when is ready, and the pod is not stopping

@@ -104,7 +104,7 @@ CommandResult Values::reload(const std::string& by) {
   number(values_now ? **values_now : *fresh->second);
   context_.inbox.push(engine::PlanChanged{plan});
   offer(Offer::asked, std::nullopt);
-  const bool waits = context_.engine.view().waiting_values.has_value();
+  const bool waits = context_.engine.view().values.waiting_values.has_value();
   return {true, waits ? "it waits for the end of the rotation that is under way: `arizuko-init secrets`"
                       : "reloaded: `arizuko-init status` shows what follows"};
 }

@@ -15,7 +15,7 @@ namespace {
 /// Why it can be neither accepted nor tried again.
 std::string not_held(const engine::View& view, std::string_view key) {
   std::string names;
-  for (const engine::HeldKeyView& each : view.held_keys) {
+  for (const engine::HeldKeyView& each : view.values.held_keys) {
     if (each.key == key) return fmt::format("{} is held back: {}. {}", key, each.reason, each.remedy);
     names += (names.empty() ? "" : ", ") + each.key;
   }
@@ -63,7 +63,7 @@ CommandResult Values::retry(std::optional<std::string> key, std::string by) {
   const auto wanted = [&](const engine::HeldKeyView& each) {
     return (!key || *key == each.key) && !engine::can_be_accepted(each.why) && !each.blocks;
   };
-  if (std::ranges::none_of(view.held_keys, wanted)) {
+  if (std::ranges::none_of(view.values.held_keys, wanted)) {
     return {false,
             key ? not_held(view, *key)
                 : "nothing is held back that could be tried again; what is, `arizuko-init secrets` shows"};
@@ -79,11 +79,11 @@ CommandResult Values::accept(std::string_view key, std::string by) {
   const auto is_it = [&](const engine::HeldKeyView& each) {
     return each.key == key && engine::can_be_accepted(each.why);
   };
-  if (std::ranges::none_of(view.held_keys, is_it)) return {false, not_held(view, key)};
+  if (std::ranges::none_of(view.values.held_keys, is_it)) return {false, not_held(view, key)};
   context_.inbox.push(engine::Accept{std::string(key), context_.washed(std::move(by))});
   if (!context_.inbox.all_is_done())
     return {true, fmt::format("{}: asked for; what happened before is carried out first", key)};
-  if (std::ranges::any_of(view.held_keys, is_it))
+  if (std::ranges::any_of(view.values.held_keys, is_it))
     return {false, fmt::format("{} is still held back: its source changed meanwhile; look again", key)};
   // A full volume is better known now than at the next start, which would hold the value back again.
   if (const auto written = guarded_->write_now(); !written) {

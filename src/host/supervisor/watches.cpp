@@ -78,7 +78,7 @@ std::optional<RunKey> Watches::ready_run(std::string_view service) const {
   if (!id) return std::nullopt;
   const engine::ServiceView& view = context_.engine.view().services[*id];
   if (view.state != engine::State::ready) return std::nullopt;
-  return RunKey{{*id, view.spawns}};
+  return RunKey{{*id, view.runs.spawns}};
 }
 
 env::Environment Watches::environment_of(RunKey run) const {

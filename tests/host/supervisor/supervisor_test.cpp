@@ -174,7 +174,7 @@ TEST_CASE("supervisor: what a run leaves behind is gone before the next run star
       script("[ -e $DIR/pid ] && kill -0 $(cat $DIR/pid) 2>/dev/null && echo TWO AT ONCE\n"
              "setsid sleep 7654 & echo $! > $DIR/pid; sleep 0.1; exit 1"));
   const int code = pod.run([](Supervisor& supervisor) {
-    if (supervisor.view().services[0].spawns >= 3) supervisor.request_stop("the test");
+    if (supervisor.view().services[0].runs.spawns >= 3) supervisor.request_stop("the test");
   });
   CHECK(code == 0);
   CHECK_FALSE(pod.logged().contains("TWO AT ONCE"));
@@ -290,7 +290,7 @@ TEST_CASE(
       script("exec sleep 100"));
   std::uint32_t tries = 0;
   const int code = pod.run([&](Supervisor& supervisor) {
-    tries = supervisor.view().services[0].spawns;
+    tries = supervisor.view().services[0].runs.spawns;
     if (state_of(supervisor, "main") == engine::State::ready && tries >= 3)
       supervisor.request_stop("the test");
   });
@@ -310,7 +310,7 @@ TEST_CASE("supervisor: who ends while somebody else floods has its end told, and
   TestPod pod("[service.floods]\n" + script("exec yes ''") +
               "[service.main]\nrestart = { delay = \"0s\" }\n" + script("echo in $$; exit 1"));
   const int code = pod.run([](Supervisor& supervisor) {
-    if (supervisor.view().services[1].spawns >= 5) supervisor.request_stop("the test");
+    if (supervisor.view().services[1].runs.spawns >= 5) supervisor.request_stop("the test");
   });
   CHECK(code == 0);
 }
