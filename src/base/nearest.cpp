@@ -29,7 +29,7 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
   std::size_t fewest = 3;
   if (word.size() > longest_word || candidates.size() > most_candidates) return best;
   for (const std::string_view candidate : candidates) {
-    const auto [shorter, longer] = std::minmax(candidate.size(), word.size());
+    const auto [shorter, longer] = std::minmax({candidate.size(), word.size()});  // values, not references
     if (longer - shorter >= fewest) continue;
     const std::size_t slips = slips_between(word, candidate);
     if (slips < fewest && slips * 2 < longer) {
