@@ -3,18 +3,15 @@
 // Initializers run as documented (on_setup, on_exec_setup, on_success, on_error, on_fork_error,
 // on_exec_error), those of the library included. What the library's own launchers leave open is shut here:
 //
-//   - on_exec_setup runs in a child that is in *our* memory, so an initializer is let in only when somebody
-//   has
+//   - on_exec_setup runs in a child that is in *our* memory. An initializer is let in only when somebody has
 //     said what it does to descriptors (`descriptors_of`) and that it throws nothing. None ever runs on our
 //     table of descriptors: the launcher leaves that first.
 //   - Signals belong to the launcher, which is what blocks them: whatever the initializers are, the child
-//   executes
-//     with nothing blocked, and with no handler or ignored signal of ours.
+//     executes with nothing blocked, and with no handler or ignored signal of ours.
 //   - A child that ends before execve, killed or not, is a failure with a stage; it is reaped.
 //   - The environment begins empty, not as ours: one that is forgotten leaks nothing.
 //   - A child ends without exit(3), and nothing of ours is told of a fork: notify_fork would have the child
-//   take
-//     our epoll apart.
+//     take our epoll apart.
 //
 // Not for outside of this room: Spawner is.
 #pragma once

@@ -1,7 +1,6 @@
 // Who holds a listening socket (T1, T7): from port or path to inode (sock_diag(7), /proc/net), from inode to
-// process
-// (/proc/PID/fd). Reads only; needs no privilege for processes of the same user, and as root none but to
-// take that user's identity.
+// process (/proc/PID/fd). Reads only; needs no privilege for processes of the same user, and as root none but
+// to take that user's identity.
 #pragma once
 
 #include <cstdint>
