@@ -104,7 +104,7 @@ Rotation::Step Rotation::advance_restarting(RotatedServices& services) {
     deadline_.reset();
     hurried_ = false;
     take_turn_of(*next, services);
-    return Moved{*next};
+    return Moved{next};
   }
   if (moved_.empty()) return end(Outcome::applied);
   record_.phase = RotationPhase::observing;
