@@ -25,9 +25,11 @@ std::optional<unsigned> number_in(std::string_view text, std::size_t at, std::si
 }  // namespace
 
 UnixTime split(std::int64_t unix_nanoseconds) {
-  const nanoseconds whole{unix_nanoseconds};
-  const seconds floor = std::chrono::floor<seconds>(whole);
-  return {floor.count(), (whole - floor).count()};
+  // By numbers: the whole second below the smallest instant is none that 64 bits of nanoseconds hold.
+  constexpr std::int64_t a_second = 1'000'000'000;
+  const std::int64_t rest = unix_nanoseconds % a_second;
+  const std::int64_t whole = unix_nanoseconds / a_second;
+  return rest < 0 ? UnixTime{whole - 1, rest + a_second} : UnixTime{whole, rest};
 }
 
 std::string date_and_time(std::int64_t unix_seconds) {
