@@ -68,9 +68,10 @@ def test_it_does_not_keep_the_user_and_the_health_check_of_its_base(engine, base
 
 @pytest.mark.parametrize("program", ["bin/arizuko-init", "bin/arizuko-rehearsal", "agents/docker"])
 def test_no_program_needs_a_c_library_of_its_base(engine, program):
-    segments = subprocess.run(["readelf", "--program-headers", engine.binaries / program], capture_output=True,
-                              text=True, check=True).stdout
-    assert "LOAD" in segments and "INTERP" not in segments and "DYNAMIC" not in segments
+    # A program that may be loaded anywhere has a dynamic section; what it must not have is a loader or a library in it.
+    told = subprocess.run(["readelf", "--program-headers", "--dynamic", engine.binaries / program], capture_output=True,
+                          text=True, check=True).stdout
+    assert "LOAD" in told and "INTERP" not in told and "NEEDED" not in told
 
 
 def test_the_real_plan_gets_ready_without_any_privilege_and_stops_with_0(engine, base, image, volumes):
