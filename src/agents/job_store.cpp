@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "agent_job.hpp"
+#include "arizuko/base/percent.hpp"
 #include "names.hpp"
 #include "pod_look.hpp"
 #include "watcher.hpp"
@@ -87,8 +88,8 @@ asio::awaitable<Result<void>> JobStore::list_all(std::string collection, OnItem 
   do {
     Call call{http::verb::get,
               fmt::format("{}?limit=100&labelSelector={}{}", collection,
-                          percent_encoded(instance_selector(instance_)),
-                          more.empty() ? "" : "&continue=" + percent_encoded(more)),
+                          base::percent_encoded(instance_selector(instance_)),
+                          more.empty() ? "" : "&continue=" + base::percent_encoded(more)),
               ""};
     auto page = co_await client_.call(std::move(call), budget);
     if (!page) co_return std::unexpected(told(page.error()));
@@ -145,12 +146,13 @@ asio::awaitable<Result<void>> JobStore::wait_until_gone(AgentPod pod) {
 asio::awaitable<Result<void>> JobStore::wait_until_gone(Awaited what) {
   Watcher* running = nullptr;
   bool gone = false;
-  Watcher watcher(client_, what.collection,
-                  percent_encoded("fieldSelector") + "=" + percent_encoded("metadata.name=" + what.object),
-                  [&](const json::value* found) {
-                    gone = found == nullptr || text_at(*found, {"metadata", "uid"}) != what.uid;
-                    if (gone) running->stop();
-                  });
+  Watcher watcher(
+      client_, what.collection,
+      base::percent_encoded("fieldSelector") + "=" + base::percent_encoded("metadata.name=" + what.object),
+      [&](const json::value* found) {
+        gone = found == nullptr || text_at(*found, {"metadata", "uid"}) != what.uid;
+        if (gone) running->stop();
+      });
   running = &watcher;
   asio::steady_timer limit(client_.io(), gone_limit);
   limit.async_wait([&](boost::system::error_code error) {

@@ -12,26 +12,14 @@
 #include <cstdlib>
 #include <thread>
 
+#include "arizuko/posix/descriptor.hpp"
+
 namespace arizuko::agents {
 namespace {
 
 // Whoever holds the lock writes one small file; somebody who holds it for good must not hold the turns.
 constexpr Milliseconds lock_patience{2'000};
 constexpr Milliseconds between_tries{10};
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  int get() const { return number_; }
-  explicit operator bool() const { return number_ >= 0; }
-
- private:
-  int number_;
-};
 
 bool is_directory(const std::string& path) {
   struct stat found{};
@@ -40,9 +28,9 @@ bool is_directory(const std::string& path) {
 
 /// At most `most` bytes of a regular file that is no link; "" of anything else.
 std::string read_bounded(const std::string& path, std::size_t most) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  const posix::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
   struct stat found{};
-  if (!file || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
+  if (!file.is_open() || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
   std::string text(most + 1, '\0');
   std::size_t have = 0;
   while (have < text.size()) {
@@ -57,9 +45,9 @@ std::string read_bounded(const std::string& path, std::size_t most) {
 
 bool write_whole(const std::string& path, std::string_view text) {
   const auto fresh = fmt::format("{}.{}", path, ::getpid());
-  const Descriptor file(
+  const posix::Descriptor file(
       ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
-  if (!file) return false;
+  if (!file.is_open()) return false;
   bool written = true;
   while (written && !text.empty()) {
     const auto put = ::write(file.get(), text.data(), text.size());
@@ -73,7 +61,7 @@ bool write_whole(const std::string& path, std::string_view text) {
 }
 
 /// Held until its descriptor is closed; what lies at the path may be anything.
-bool lock(const Descriptor& file) {
+bool lock(const posix::Descriptor& file) {
   const auto deadline = std::chrono::steady_clock::now() + lock_patience;
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return false;
@@ -105,8 +93,9 @@ Ledger LedgerFile::read() const {
 bool LedgerFile::change(const std::function<void(Ledger&)>& change) const {
   if (!here()) return false;
   const auto path = directory_ + "/agents.lock";
-  const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
-  if (!file || !lock(file)) return false;
+  const posix::Descriptor file(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+  if (!file.is_open() || !lock(file)) return false;
   auto ledger = read();
   change(ledger);
   return write_whole(ledger_path(directory_), to_json(ledger));

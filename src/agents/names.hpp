@@ -26,7 +26,4 @@ std::string label_value(std::string_view text);
 /// Selects the Jobs of one instance: all that `ps` may show.
 std::string instance_selector(std::string_view instance);
 
-/// `text` with everything but unreserved characters as %XX (RFC 3986).
-std::string percent_encoded(std::string_view text);
-
 }  // namespace arizuko::agents

@@ -10,6 +10,7 @@
 #include <csignal>
 
 #include "agent_job.hpp"
+#include "arizuko/base/percent.hpp"
 #include "ledger_file.hpp"
 #include "names.hpp"
 #include "resting.hpp"
@@ -42,7 +43,7 @@ std::string own_pod_name(const Environment& environment) {
 asio::awaitable<Result<OwnPod>> find_own_pod(ApiClient& client, const Environment& environment,
                                              std::string data_dir, Milliseconds budget) {
   const auto name = own_pod_name(environment);
-  Call call{http::verb::get, fmt::format("{}/pods/{}", client.core_path(), percent_encoded(name)), ""};
+  Call call{http::verb::get, fmt::format("{}/pods/{}", client.core_path(), base::percent_encoded(name)), ""};
   auto pod = co_await client.call(std::move(call), budget);
   if (pod) co_return read_own_pod(*pod, data_dir);
   auto text = pod.error().text;
@@ -93,10 +94,10 @@ void AgentRun::watch_signals() {
 }
 
 void AgentRun::follow_pod() {
-  watcher_ =
-      std::make_unique<Watcher>(client_, client_.core_path() + "/pods",
-                                "labelSelector=" + percent_encoded(fmt::format("{}={}", label_run, run_id_)),
-                                [this](const json::value* pod) { take_pod(pod); });
+  watcher_ = std::make_unique<Watcher>(
+      client_, client_.core_path() + "/pods",
+      "labelSelector=" + base::percent_encoded(fmt::format("{}={}", label_run, run_id_)),
+      [this](const json::value* pod) { take_pod(pod); });
   asio::co_spawn(client_.io(), watcher_->follow(server_patience),
                  [this](std::exception_ptr error, ApiResult<void> followed) {
                    rethrow(error);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agent_job.hpp"
+#include "arizuko/base/percent.hpp"
 #include "attach_channels.hpp"
 #include "brake.hpp"
 #include "names.hpp"
@@ -29,7 +30,7 @@ struct Found {
 asio::awaitable<Result<Found>> find_pod(ApiClient& client, std::string run_id) {
   Call call{http::verb::get,
             fmt::format("{}/pods?limit=10&labelSelector={}", client.core_path(),
-                        percent_encoded(fmt::format("{}={}", label_run, run_id))),
+                        base::percent_encoded(fmt::format("{}={}", label_run, run_id))),
             ""};
   auto pods = co_await client.call(std::move(call), budget);
   if (!pods) co_return std::unexpected(Failure{exit_failed, pods.error().text});
@@ -47,7 +48,7 @@ asio::awaitable<Result<Found>> find_pod(ApiClient& client, std::string run_id) {
 std::string exec_target(ApiClient& client, std::string_view pod, const std::vector<std::string>& words) {
   auto target = fmt::format("{}/pods/{}/exec?container={}&stdout=true&stderr=true", client.core_path(), pod,
                             agent_container);
-  for (const std::string& word : words) target += "&command=" + percent_encoded(word);
+  for (const std::string& word : words) target += "&command=" + base::percent_encoded(word);
   return target;
 }
 

@@ -1,11 +1,11 @@
 #include "manager_socket.hpp"
 
-#include <cstddef>
 #include <cstdlib>
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+
+#include "arizuko/posix/unix_address.hpp"
 
 #ifdef ARIZUKO_LIBSYSTEMD
 #include <systemd/sd-daemon.h>
@@ -13,19 +13,6 @@
 
 namespace arizuko::host {
 namespace {
-
-struct Address {
-  sockaddr_un name{};
-  socklen_t size = 0;
-
-  explicit Address(const std::string& text) {
-    name.sun_family = AF_UNIX;
-    text.copy(name.sun_path, sizeof name.sun_path - 1);
-    if (name.sun_path[0] == '@') name.sun_path[0] = '\0';
-    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size());
-  }
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&name); }
-};
 
 posix::Descriptor datagrams() {
   return posix::Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -39,8 +26,8 @@ ManagerSocket::ManagerSocket(std::string address) : address_(std::move(address))
 
 // libsystemd's own socket blocks while the manager's queue is full: a connected one of ours is asked first.
 bool ManagerSocket::send(const std::string& message) const {
-  const Address address(address_);
-  if (::connect(socket_.get(), address.get(), address.size) != 0) return false;
+  const auto address = posix::UnixAddress::of(address_);
+  if (!address || ::connect(socket_.get(), address->get(), address->size()) != 0) return false;
   pollfd room{socket_.get(), POLLOUT, 0};
   if (::poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0) return false;
   // It takes the address from the environment, and from nowhere else. Children have one of their own.
@@ -52,9 +39,9 @@ bool ManagerSocket::send(const std::string& message) const {
 #else
 
 bool ManagerSocket::send(const std::string& message) const {
-  const Address address(address_);
-  return ::sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL, address.get(), address.size) >=
-         0;
+  const auto address = posix::UnixAddress::of(address_);
+  return address && ::sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL, address->get(),
+                             address->size()) >= 0;
 }
 
 #endif
