@@ -13,6 +13,7 @@ namespace {
 // What a running process or its watches depend on; the rest of a definition can change under it.
 bool same_process(plan::Service before, const plan::Service& after) {
   before.description = after.description;
+  before.group_name = after.group_name;
   before.enabled = after.enabled;
   before.enabled_when = after.enabled_when;
   before.after = after.after;

@@ -6,17 +6,12 @@
 #include <optional>
 #include <queue>
 
-#include "arizuko/base/nearest.hpp"
 #include "arizuko/plan/show.hpp"
 #include "draft.hpp"
+#include "roster.hpp"
 
 namespace arizuko::plan {
 namespace {
-
-std::string at(const Location& where) {
-  if (where.line == 0) return where.file;
-  return fmt::format("{}:{}:{}", where.file, where.line, where.column);
-}
 
 void refuse(Problems& problems, const Location& where, std::string key, std::string what, std::string fix) {
   problems.push_back({Severity::error, where, std::move(key), std::move(what), std::move(fix)});
@@ -25,31 +20,18 @@ void refuse(Problems& problems, const Location& where, std::string key, std::str
 // -------------------------------------------------------------------------------------------------
 // Links
 
-using Index = std::map<std::string_view, std::size_t>;
-
-Index index_of(const std::vector<ServiceDraft>& services) {
-  Index index;
-  for (std::size_t i = 0; i < services.size(); ++i) index.emplace(services[i].service.name, i);
-  return index;
-}
-
-std::string did_you_mean(std::string_view name, const Index& index) {
-  std::vector<std::string_view> names;
-  for (const auto& [known, i] : index) names.push_back(known);
-  const auto meant = base::nearest(name, names);
-  return meant ? fmt::format("did you mean \"{}\"?", *meant) : "";
-}
-
-std::vector<Link> resolve_links(const Reader& reader, std::string_view key, const Index& index) {
+std::vector<Link> resolve_links(const Reader& reader, std::string_view key, std::size_t from,
+                                const Roster& roster) {
   std::vector<Link> links;
   for (const Placed& entry : reader.list(key)) {
-    const auto found = index.find(entry.text);
-    if (found == index.end()) {
-      reader.report(entry.where, reader.key_of(key),
-                    fmt::format("there is no service or task {}", quoted(entry.written)),
-                    did_you_mean(entry.text, index));
-    } else {
-      links.push_back({found->second, entry.where, reader.key_of(key)});
+    const auto named = roster.named(entry, "service or task");
+    if (!named) {
+      reader.report(entry.where, reader.key_of(key), named.error().what, named.error().fix);
+      continue;
+    }
+    const bool group = entry.text.starts_with('@');
+    for (const std::size_t to : *named) {
+      if (!group || to != from) links.push_back({to, entry.where, reader.key_of(key)});
     }
   }
   return links;
@@ -159,6 +141,29 @@ bool collide(const Address& a, const Address& b) {
   return a.port == b.port && (a.ip == b.ip || is_any(a.ip) || is_any(b.ip));
 }
 
+bool inherits_port(const ServiceDraft& service) {
+  const Entry* port = service.table->find("port");
+  return port != nullptr && port->value.unit != service.table->unit;
+}
+
+void refuse_port(const Node& root, const ServiceDraft& service, const ServiceDraft& first,
+                 Problems& problems) {
+  const auto port = service.service.port;
+  const auto key = service.key + ".port";
+  const Location written = locate(root, key);
+  const auto other = place_text(locate(root, first.key + ".port"));
+  if (inherits_port(service)) {
+    refuse(problems, service.service.where, key,
+           fmt::format("{}, inherited from {}, is already the port of {} at {}", port, place_text(written),
+                       first.service.name, other),
+           "give it its own: they share one network");
+  } else {
+    refuse(problems, written, key,
+           fmt::format("{} is already the port of {} at {}", port, first.service.name, other),
+           "give each its own: they share one network");
+  }
+}
+
 void check_ports(const Node& root, const Draft& draft, Problems& problems) {
   std::map<std::uint16_t, const ServiceDraft*> owners;
   for (const ServiceDraft& service : draft.services) {
@@ -166,10 +171,7 @@ void check_ports(const Node& root, const Draft& draft, Problems& problems) {
     if (port == 0) continue;
     const auto [first, fresh] = owners.emplace(port, &service);
     if (fresh) continue;
-    refuse(problems, locate(root, service.key + ".port"), service.key + ".port",
-           fmt::format("{} is already the port of {} at {}", port, first->second->service.name,
-                       at(locate(root, first->second->key + ".port"))),
-           "give each its own: they share one network");
+    refuse_port(root, service, *first->second, problems);
   }
   const Pod& pod = draft.plan.pod;
   const auto against_services = [&](const std::optional<Address>& address, const std::string& key) {
@@ -177,7 +179,7 @@ void check_ports(const Node& root, const Draft& draft, Problems& problems) {
     const ServiceDraft& owner = *owners.at(address->port);
     refuse(problems, locate(root, key), key,
            fmt::format("{} is the port of {} at {}", address->port, owner.service.name,
-                       at(locate(root, owner.key + ".port"))),
+                       place_text(locate(root, owner.key + ".port"))),
            "choose another port");
   };
   against_services(pod.probes, "pod.probes");
@@ -278,31 +280,40 @@ void check_foreground(const Draft& draft, Problems& problems) {
 // -------------------------------------------------------------------------------------------------
 // What /readyz asks for
 
-void check_ready_when(const Draft& draft, Problems& problems) {
-  const auto index = index_of(draft.services);
+void check_ready_when(Draft& draft, Problems& problems) {
+  const Roster roster{draft.services};
   for (const Placed& entry : draft.ready_when) {
-    const auto found = index.find(entry.text);
-    if (found == index.end()) {
-      refuse(problems, entry.where, "pod.ready_when",
-             fmt::format("there is no service {}", quoted(entry.written)), did_you_mean(entry.text, index));
-    } else if (draft.services[found->second].service.kind == Kind::task) {
-      refuse(problems, entry.where, "pod.ready_when",
-             fmt::format("{} is a task, which is done and not ready", quoted(entry.written)),
-             "name the services that come after it");
+    const auto named = roster.named(entry, "service");
+    if (!named) {
+      refuse(problems, entry.where, "pod.ready_when", named.error().what, named.error().fix);
+      continue;
+    }
+    for (const std::size_t each : *named) {
+      const Service& service = draft.services[each].service;
+      if (service.kind == Kind::task) {
+        refuse(problems, entry.where, "pod.ready_when",
+               fmt::format("{} is a task, which is done and not ready",
+                           entry.text.starts_with('@') ? service.name : quoted(entry.written)),
+               "name the services that come after it");
+      }
+      draft.asked_for.push_back(each);
     }
   }
 }
 
 }  // namespace
 
-void read_links(Draft& draft, const Scope& scope, Problems& problems) {
-  const auto index = index_of(draft.services);
-  for (ServiceDraft& service : draft.services) {
+void read_links(Draft& draft, Scope& scope, Problems& problems) {
+  const Roster roster{draft.services};
+  for (std::size_t i = 0; i < draft.services.size(); ++i) {
+    ServiceDraft& service = draft.services[i];
+    scope.self = service.service.name;
     const Reader reader{service.table, service.key, scope, Variables::refused, problems};
-    service.after = resolve_links(reader, "after", index);
-    service.bound_to = resolve_links(reader, "bound_to", index);
-    service.after_tried = resolve_links(reader, "after_tried", index);
+    service.after = resolve_links(reader, "after", i, roster);
+    service.bound_to = resolve_links(reader, "bound_to", i, roster);
+    service.after_tried = resolve_links(reader, "after_tried", i, roster);
   }
+  scope.self.reset();
 }
 
 void check(const Node& root, Draft& draft, Problems& problems) {

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "document.hpp"
+#include "inheritance.hpp"
 #include "values.hpp"
 
 namespace arizuko::plan {
@@ -216,25 +217,7 @@ std::optional<Node> parse(const File& file, std::uint32_t index, Problems& probl
 }
 
 // -------------------------------------------------------------------------------------------------
-// Merging and overriding
-
-Entry* find_mutable(Node& table, std::string_view name) {
-  const auto found = std::ranges::find(table.entries, name, &Entry::name);
-  return found == table.entries.end() ? nullptr : &*found;
-}
-
-void merge(Node& base, Node&& over) {
-  for (Entry& entry : over.entries) {
-    Entry* known = find_mutable(base, entry.name);
-    if (known == nullptr) {
-      base.entries.push_back(std::move(entry));
-    } else if (known->value.kind == Node::Kind::table && entry.value.kind == Node::Kind::table) {
-      merge(known->value, std::move(entry.value));
-    } else {
-      *known = std::move(entry);
-    }
-  }
-}
+// Overriding
 
 /// TOML if it is one TOML value, else a string. `9011` is a number, `40s` a string.
 Node parse_value(const Override& override) {
@@ -298,19 +281,26 @@ std::string_view kind_name(Node::Kind kind) {
   return "";
 }
 
-std::optional<Node> read_document(const std::vector<File>& files, const std::vector<Override>& overrides,
-                                  Problems& problems) {
+std::string place_text(const Location& where) {
+  if (where.line == 0) return where.file;
+  return fmt::format("{}:{}:{}", where.file, where.line, where.column);
+}
+
+std::optional<Document> read_document(const std::vector<File>& files, const std::vector<Override>& overrides,
+                                      Problems& problems) {
   const auto before = problems.size();
   if (files.size() > most_files) {
     refuse(problems, {files[most_files].path, 0, 0}, fmt::format("more than {} files", most_files),
            "merge some of them");
     return std::nullopt;
   }
-  Node root;
-  if (!files.empty()) root.where = {files.front().path, 1, 1};
+  Document document;
+  Inheritance inheritance{problems, document.replaced};
+  if (!files.empty()) document.root.where = {files.front().path, 1, 1};
   std::uint32_t index = 0;
   for (const File& file : files) {
-    if (auto parsed = parse(file, index++, problems)) merge(root, std::move(*parsed));
+    if (auto parsed = parse(file, index++, problems))
+      inheritance.lay_over(document.root, std::move(*parsed), "");
   }
   for (const Override& override : overrides) {
     const Location where{"--set " + override.key, 0, 0};
@@ -320,10 +310,10 @@ std::optional<Node> read_document(const std::vector<File>& files, const std::vec
       continue;
     }
     relocate(*tree, where, index++);
-    merge(root, std::move(*tree));
+    inheritance.lay_over(document.root, std::move(*tree), "");
   }
   if (problems.size() != before) return std::nullopt;
-  return root;
+  return document;
 }
 
 Location locate(const Node& root, std::string_view key) {

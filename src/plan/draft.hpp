@@ -29,6 +29,7 @@ struct Draft {
   Plan plan;  // pod and env; services come last
   std::vector<ServiceDraft> services;
   std::vector<Placed> ready_when;
+  std::vector<std::size_t> asked_for;  // those of ready_when, as indexes into `services`
 };
 
 /// The first look: which services there are and on which ports, so that references can be replaced.
@@ -50,6 +51,9 @@ Parsed<Source> parse_source(std::string_view text);
 /// Everything of one service but its links.
 void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Problems& problems);
 
+/// `make_dirs` of one service: added to those of the pod.
+void read_make_dirs(const ServiceDraft& draft, const Scope& scope, Pod& pod, Problems& problems);
+
 /// `.ready` or `.live`.
 enum class Look { ready, live };
 std::vector<Condition> read_conditions(const Reader& table, Look look);
@@ -57,7 +61,7 @@ std::vector<Condition> read_conditions(const Reader& table, Look look);
 bool names_condition(const Reader& table);
 
 /// Names of `after`, `bound_to`, `after_tried` to links.
-void read_links(Draft& draft, const Scope& scope, Problems& problems);
+void read_links(Draft& draft, Scope& scope, Problems& problems);
 
 /// What concerns more than one key: ports, cycles, the stop chain against grace, names of ready_when.
 void check(const Node& root, Draft& draft, Problems& problems);

@@ -40,22 +40,28 @@ class KeyCheck {
       if (entry.name == "env" && is_table(entry, "env")) known(entry.value, "env", {Section::env});
       if (entry.name == "agents" && is_table(entry, "agents"))
         known(entry.value, "agents", {Section::agents});
-      const bool units = entry.name == "service" || entry.name == "task";
+      const bool units = entry.name == "service" || entry.name == "task" || entry.name == "template";
       if (!units || !is_table(entry, entry.name)) continue;
       for (const Entry& unit : entry.value.entries) {
         const auto key = entry.name + "." + unit.name;
-        if (is_table(unit, key))
-          this->unit(unit.value, key, entry.name == "task" ? Section::task : Section::service);
+        if (!is_table(unit, key)) continue;
+        if (entry.name == "template") {
+          this->unit(unit.value, key, {Section::unit, Section::service, Section::task});
+        } else {
+          this->unit(unit.value, key,
+                     {Section::unit, entry.name == "task" ? Section::task : Section::service});
+        }
       }
     }
   }
 
  private:
-  void unit(const Node& table, const std::string& key, Section kind) {
-    known(table, key, {Section::unit, kind});
+  void unit(const Node& table, const std::string& key, std::initializer_list<Section> sections) {
+    known(table, key, sections);
+    const bool looks = std::ranges::find(sections, Section::service) != sections.end();
     for (const Entry& entry : table.entries) {
       const auto inner = key + "." + entry.name;
-      const bool look = kind == Section::service && (entry.name == "ready" || entry.name == "live");
+      const bool look = looks && (entry.name == "ready" || entry.name == "live");
       if (look && is_table(entry, inner)) this->look(entry.value, inner);
       if (entry.name == "restart" && is_table(entry, inner)) known(entry.value, inner, {Section::restart});
       if (entry.name == "stop" && is_table(entry, inner)) known(entry.value, inner, {Section::stop});
@@ -115,7 +121,7 @@ class KeyCheck {
     if (entry.value.kind == Node::Kind::table) return true;
     report(entry.value.where, key, fmt::format("must be a table, not {}", kind_name(entry.value.kind)),
            fmt::format("write [{}{}] and its keys below", key,
-                       key == "service" || key == "task" ? ".NAME" : ""));
+                       key == "service" || key == "task" || key == "template" ? ".NAME" : ""));
     return false;
   }
 

@@ -134,7 +134,9 @@ void add_policies(JsonWriter& json, const Service& service) {
 
 void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
   json.open('{').field("name", service.name).field("kind", service.kind == Kind::task ? "task" : "service");
-  json.field("description", service.description).field("command", service.command);
+  json.field("description", service.description).key("group");
+  service.group_name.empty() ? json.null() : json.value(service.group_name);
+  json.field("command", service.command);
   if (!service.executable.empty()) json.field("executable", service.executable);
   json.field("cwd", service.cwd).key("port");
   service.port == 0 ? json.null() : json.value(service.port);

@@ -1,11 +1,14 @@
-// From texts to a plan: parse and merge, look at the keys, read the values, check across.
+// From texts to a plan: parse and merge, inherit, look at the keys, read the values, check across.
 #include "arizuko/plan/load.hpp"
 
 #include <algorithm>
 #include <tuple>
 
 #include "draft.hpp"
+#include "inheritance.hpp"
 #include "keys.hpp"
+#include "origins.hpp"
+#include "templates.hpp"
 
 namespace arizuko::plan {
 namespace {
@@ -49,7 +52,11 @@ Plan finish(Draft&& draft) {
     from.service.after_tried = ids(from.after_tried, position);
     plan.services.push_back(std::move(from.service));
   }
-  for (const Placed& entry : draft.ready_when) plan.pod.ready_when.push_back(plan.find(entry.text).value());
+  for (const std::size_t asked : draft.asked_for) {
+    const ServiceId id = position[asked];
+    if (std::ranges::find(plan.pod.ready_when, id) == plan.pod.ready_when.end())
+      plan.pod.ready_when.push_back(id);
+  }
   return plan;
 }
 
@@ -64,15 +71,41 @@ void default_ready_when(const Node& root, Plan& plan) {
   }
 }
 
+/// Templates into what is like them. False: no tree worth looking at is left.
+bool inherit(Document& document, Problems& problems) {
+  if (!resolve_templates(document, problems)) return false;
+  take_away(document.root);
+  refuse_idle_rests(document, problems);
+  return true;
+}
+
+Draft read(const Node& root, const Lookup& environment, Problems& problems) {
+  Draft draft;
+  Scope scope;
+  scope.environment = &environment;
+  draft.services = list_services(root, scope, problems);
+  read_pod(root, scope, draft, problems);
+  draft.plan.env = read_env(root, scope, problems);
+  draft.plan.agents = read_agents(root, scope, problems);
+  for (ServiceDraft& service : draft.services) {
+    scope.self = service.service.name;
+    read_service(service, draft.plan.pod, scope, problems);
+    read_make_dirs(service, scope, draft.plan.pod, problems);
+  }
+  scope.self.reset();
+  read_links(draft, scope, problems);
+  return draft;
+}
+
 }  // namespace
 
 std::expected<std::vector<Source>, Problems> early_sources(const std::vector<File>& files,
                                                            const std::vector<Override>& overrides,
                                                            const Lookup& environment) {
   Problems problems;
-  const auto root = read_document(files, overrides, problems);
-  if (!root) return std::unexpected(std::move(problems));
-  const Entry* env = root->find("env");
+  const auto document = read_document(files, overrides, problems);
+  if (!document) return std::unexpected(std::move(problems));
+  const Entry* env = document->root.find("env");
   const Entry* list = env == nullptr ? nullptr : env->value.find("sources");
   if (list == nullptr) return std::vector{Source{Source::Kind::environment, ""}};
   Scope scope;
@@ -100,26 +133,21 @@ std::expected<std::vector<Source>, Problems> early_sources(const std::vector<Fil
 std::expected<Plan, Problems> load(const std::vector<File>& files, const std::vector<Override>& overrides,
                                    const Lookup& environment) {
   Problems problems;
-  const auto root = read_document(files, overrides, problems);
-  if (!root) {
+  auto document = read_document(files, overrides, problems);
+  if (document && !inherit(*document, problems)) document.reset();
+  if (!document) {
     sort_by_place(problems, files);
     return std::unexpected(std::move(problems));
   }
-  check_keys(*root, problems);
-  Draft draft;
-  Scope scope;
-  scope.environment = &environment;
-  draft.services = list_services(*root, scope, problems);
-  read_pod(*root, scope, draft, problems);
-  draft.plan.env = read_env(*root, scope, problems);
-  draft.plan.agents = read_agents(*root, scope, problems);
-  for (ServiceDraft& service : draft.services) read_service(service, draft.plan.pod, scope, problems);
-  read_links(draft, scope, problems);
-  check(*root, draft, problems);
+  const Node& root = document->root;
+  check_keys(root, problems);
+  Draft draft = read(root, environment, problems);
+  check(root, draft, problems);
+  tell_origins(*document, problems);
   sort_by_place(problems, files);
   if (any_error(problems)) return std::unexpected(std::move(problems));
   Plan plan = finish(std::move(draft));
-  default_ready_when(*root, plan);
+  default_ready_when(root, plan);
   plan.warnings = std::move(problems);
   return plan;
 }

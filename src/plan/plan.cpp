@@ -13,9 +13,9 @@ Template literal(std::string text) {
 
 bool Service::operator==(const Service& other) const {
   const auto all = [](const Service& s) {
-    return std::tie(s.name, s.kind, s.description, s.command, s.executable, s.cwd, s.port, s.after,
-                    s.bound_to, s.after_tried, s.enabled, s.enabled_when, s.take, s.need, s.env, s.cached,
-                    s.ready, s.ready_within, s.live, s.essential, s.restart, s.stop, s.on_change,
+    return std::tie(s.name, s.kind, s.description, s.group_name, s.command, s.executable, s.cwd, s.port,
+                    s.after, s.bound_to, s.after_tried, s.enabled, s.enabled_when, s.take, s.need, s.env,
+                    s.cached, s.ready, s.ready_within, s.live, s.essential, s.restart, s.stop, s.on_change,
                     s.change_signal, s.drop, s.creates, s.verify, s.nofile, s.group, s.uid, s.gid, s.umask);
   };
   return all(*this) == all(other);

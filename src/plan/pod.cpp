@@ -1,6 +1,8 @@
 // [pod] and [env].
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "draft.hpp"
 #include "words.hpp"
 
@@ -37,7 +39,7 @@ void read_identity(const Reader& reader, Scope& scope, Pod& pod) {
   scope.data_dir = pod.data_dir;
 }
 
-void read_make_dirs(const Reader& reader, Pod& pod) {
+std::vector<std::string> dirs_below(const Reader& reader, const Pod& pod) {
   const auto below = [&pod](std::string_view text) -> Parsed<std::string> {
     auto path = parse_path(text);
     if (path && !path->starts_with(pod.data_dir + "/")) {
@@ -45,7 +47,7 @@ void read_make_dirs(const Reader& reader, Pod& pod) {
     }
     return path;
   };
-  pod.make_dirs = reader.parsed_list("make_dirs", below);
+  return reader.parsed_list("make_dirs", below);
 }
 
 }  // namespace
@@ -71,9 +73,17 @@ void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems) 
   reader.value("path", parse_search_path, pod.path);
   scope.path = pod.path;
   reader.choice("control_groups", control_groups_words, pod.control_groups);
-  read_make_dirs(reader, pod);
+  pod.make_dirs = dirs_below(reader, pod);
   reader.value("umask", parse_umask, pod.umask);
   draft.ready_when = reader.list("ready_when");
+}
+
+void read_make_dirs(const ServiceDraft& draft, const Scope& scope, Pod& pod, Problems& problems) {
+  const Reader reader{draft.table, draft.key, scope, Variables::refused, problems};
+  for (std::string& directory : dirs_below(reader, pod)) {
+    const bool known = std::ranges::find(pod.make_dirs, directory) != pod.make_dirs.end();
+    if (!known && draft.service.enabled) pod.make_dirs.push_back(std::move(directory));
+  }
 }
 
 Parsed<Source> parse_source(std::string_view text) {

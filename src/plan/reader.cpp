@@ -146,7 +146,7 @@ void Reader::not_one_of(const Node& node, const std::string& key,
 
 std::vector<Placed> Reader::placed(const Node& node, const std::string& key) const {
   std::vector<Placed> out;
-  if (!is(node, Node::Kind::array, key, "a list: [\"...\", \"...\"]")) return out;
+  if (!is(node, Node::Kind::array, key, "a list: [\"one\", \"two\"]")) return out;
   if (node.items.size() > most_list_entries) {
     report(node.where, key, fmt::format("has {} entries", node.items.size()),
            fmt::format("a list can have {}", most_list_entries));

@@ -146,7 +146,25 @@ Parsed<std::string> service_field(const std::string& name, const std::string& fi
                          : fmt::format("http://127.0.0.1:{}", service->second);
 }
 
+Parsed<std::string> self_field(const std::string& field, const Scope& scope) {
+  if (!scope.self) {
+    return std::unexpected(Wrong{fmt::format("refers to ${{self.{}}}, but stands in no service", field),
+                                 "write it in [service], [task] or [template]"});
+  }
+  if (field == "name") return *scope.self;
+  if (field == "port" || field == "url") {
+    const auto port = scope.ports.find(*scope.self);
+    if (port != scope.ports.end() && port->second != 0) return service_field(*scope.self, field, scope);
+    return std::unexpected(
+        Wrong{fmt::format("refers to ${{self.{}}}, but {} has no port", field, *scope.self),
+              fmt::format("give {} a port", *scope.self)});
+  }
+  return std::unexpected(Wrong{fmt::format("refers to ${{self.{}}}, but a service has no such field", field),
+                               "the fields are ${self.name}, ${self.port} and ${self.url}"});
+}
+
 Parsed<std::string> field_value(const Piece& piece, const Scope& scope) {
+  if (piece.text == "self") return self_field(piece.field, scope);
   if (piece.text == "pod") return pod_field(piece.field, scope);
   if (piece.text == "agents") return agents_field(piece.field, scope);
   return service_field(piece.text, piece.field, scope);

@@ -1,4 +1,5 @@
-// References: `${NAME}`, `${NAME:-default}`, `${service.port}`, `${pod.data_dir}`, and `$${` for a literal
+// References: `${NAME}`, `${NAME:-default}`, `${service.port}`, `${self.port}`, `${pod.data_dir}`, and `$${`
+// for a literal
 // `${`.
 //
 // A dot inside makes it a field of the plan. A default may hold references itself.
@@ -44,6 +45,7 @@ struct Scope {
   std::optional<std::string> path;                          // PATH of the children
   std::optional<std::string> agents_settings;               // [agents] as JSON; "" when the plan has none
   std::map<std::string, std::uint16_t, std::less<>> ports;  // of every service and task; 0: none
+  std::optional<std::string> self;                          // the service that a text ends up in
   const Lookup* environment = nullptr;
 };
 

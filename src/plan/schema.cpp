@@ -13,6 +13,7 @@ constexpr std::array keys{
     Key{plan, "agents", "table", "", "how agents run on Kubernetes"},
     Key{plan, "service", "table", "", "what runs until it is stopped"},
     Key{plan, "task", "table", "", "what runs once, to its end"},
+    Key{plan, "template", "table", "", "what services and tasks are like"},
 
     Key{pod, "instance", "string", "\"demo\"", "the instance's name"},
     Key{pod, "data_dir", "path", "/srv/data/arizuko_<instance>", "the data directory"},
@@ -46,9 +47,12 @@ constexpr std::array keys{
     Key{agents, "schedule_within", "duration", "\"2m\"", "not on its node by then: the turn fails"},
     Key{agents, "pull_within", "duration", "\"5m\"", "then not running by then: the turn fails"},
 
+    Key{unit, "like", "name", "none", "takes over the keys of this template, service or task"},
+    Key{unit, "group", "name", "none", "\"@NAME\" stands for all of this group"},
     Key{unit, "description", "string", "\"\"", "shown by status"},
     Key{unit, "command", "list of strings", "required", "argv; no shell"},
     Key{unit, "cwd", "path", "<data_dir>/.arizuko-init/cwd", "working directory"},
+    Key{unit, "make_dirs", "list of paths", "[]", "added to those of [pod]"},
     Key{unit, "port", "1-65535", "none", "its port"},
     Key{unit, "after", "list", "[]", "start when each of these is ready or done"},
     Key{unit, "bound_to", "list", "[]", "restart also when one of these was restarted"},

@@ -296,6 +296,7 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
   service.cwd = pod.data_dir + "/.arizuko-init/cwd";
   reader.path("cwd", service.cwd);
   reader.boolean("enabled", service.enabled);
+  reader.value("group", parse_service_name, service.group_name);
   service.enabled_when = read_enabled_when(reader);
   service.take = reader.variables("take");
   service.need = reader.variables("need");

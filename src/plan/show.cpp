@@ -113,6 +113,7 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
                      service.port == 0 ? "" : fmt::format(" :{}", service.port),
                      service.essential ? " essential" : "", service.enabled ? "" : " (not enabled)");
   line(out, "", service.description);
+  line(out, "group", service.group_name);
   line(out, "command", command_line(service.command));
   line(out, "cwd", service.cwd);
   line(out, "after", fmt::format("{}", fmt::join(names(plan, service.after), ", ")));

@@ -242,6 +242,8 @@ Parsed<std::string> parse_service_name(std::string_view text) {
   const bool taken = text == "pod" || text == "env" || text == "agents";
   if (taken)
     return std::unexpected(Wrong{"cannot be a service's name", "pod, env and agents are tables of the plan"});
+  if (text == "self")
+    return std::unexpected(Wrong{"cannot be a service's name", "${self.port} is that of the service itself"});
   const auto fits = [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; };
   if (text.empty() || text.size() > 32 || !std::ranges::all_of(text, fits) || text.front() == '_' ||
       text.front() == '-') {

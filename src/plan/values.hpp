@@ -67,7 +67,7 @@ Parsed<User> parse_user(std::string_view text);
 /// "022", "0027"
 Parsed<std::uint32_t> parse_umask(std::string_view text);
 
-/// [a-z0-9][a-z0-9_-]{0,31}, and none of `pod`, `env` and `agents`.
+/// [a-z0-9][a-z0-9_-]{0,31}, and none of `pod`, `env`, `agents` and `self`.
 Parsed<std::string> parse_service_name(std::string_view text);
 
 /// [A-Za-z0-9_-]{1,32} without a leading '-': contract.md section 10.

@@ -61,6 +61,9 @@ TEST_CASE("plan: links name services that are there, without cycles") {
   CHECK(check_file("links.txt") == 11);
 }
 TEST_CASE("plan: two on one port are refused with both places") { CHECK(check_file("ports.txt") == 5); }
+TEST_CASE("plan: templates, groups and what stands for a list are refused with what would work") {
+  CHECK(check_file("templates.txt") == 26);
+}
 TEST_CASE("plan: stopping must fit in grace") { CHECK(check_file("grace.txt") == 3); }
 
 }  // namespace arizuko::plan

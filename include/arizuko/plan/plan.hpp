@@ -216,6 +216,7 @@ struct Service {
   std::string name;  // [a-z0-9][a-z0-9_-]{0,31}
   Kind kind = Kind::service;
   std::string description;
+  std::string group_name;  // of the group that "@NAME" stands for; empty: none
 
   std::vector<std::string> command;  // argv; argv[0] is looked up in the child's PATH if it has no '/'
   std::string executable;            // when set, the file to run instead of looking up argv[0] (rehearsal)
