@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "arizuko/base/shown.hpp"
+#include "arizuko/env/joined.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
 #include "arizuko/host/sources/plan_files.hpp"
 #include "arizuko/plan/load.hpp"
@@ -132,6 +133,7 @@ class Preparation {
   Step read_values() {
     host::ReadResult result = read(prepared_.plan.env.sources);
     prepared_.snapshot = std::move(result.snapshot);
+    env::refuse_broken_lists(prepared_.plan, prepared_.snapshot);
     return take_problems(result.problems, values_, prepared_.notices);
   }
 

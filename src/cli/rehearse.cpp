@@ -26,9 +26,9 @@ bool is_program(const std::string& path) {
 }
 
 bool asks_for(const plan::Service& service, std::string_view key) {
-  return std::ranges::find(service.take, key) != service.take.end() ||
-         std::ranges::find(service.need, key) != service.need.end() ||
-         std::ranges::find(service.enabled_when, key, &plan::EnabledWhen::name) != service.enabled_when.end();
+  return std::ranges::find(service.take, key, &plan::Taken::key) != service.take.end() ||
+         std::ranges::find(service.need, key, &plan::Taken::key) != service.need.end() ||
+         env::is_switched_by(service, key);
 }
 
 /// A value of the right form that nobody takes for a real one.

@@ -126,8 +126,9 @@ void check_reach(const PodView& pod, Findings& found) {
   if (brings_secrets(pod) || is_rehearsal(pod)) return;
   for (const plan::Service& each : pod.plan.services) {
     if (!each.enabled || !env::enabled(each, pod.snapshot) || !matters(pod.plan, each)) continue;
-    const std::vector<std::string> names = env::missing(each, pod.snapshot);
+    std::vector<std::string> names = env::missing(each, pod.snapshot);
     if (names.empty()) continue;
+    for (std::string& name : names) name = env::as_needed(each, name);
     pod.add(found, Severity::warning, "secrets", place_of(pod.workload.container, "volumeMounts"),
             "volumeMounts",
             fmt::format("no Secret reaches the plan, and {} needs {}", each.name, fmt::join(names, ", ")),

@@ -169,7 +169,7 @@ namespace {
 
 bool calls_docker(const plan::Service& service) {
   return program_name(service) == "gated" || program_name(service) == "runed" ||
-         std::ranges::find(service.take, "DOCKER_HOST") != service.take.end();
+         std::ranges::find(service.take, "DOCKER_HOST", &plan::Taken::name) != service.take.end();
 }
 
 /// The first line that says something, without secrets of ours: by the rule of the log, so that ordinary

@@ -20,14 +20,17 @@ std::string place_of(const plan::Source& source) {
   switch (source.kind) {
     case plan::Source::Kind::environment: return "the environment";
     case plan::Source::Kind::dotenv:
-    case plan::Source::Kind::directory: return source.path;
+    case plan::Source::Kind::directory:
+    case plan::Source::Kind::generated: return source.path;
   }
   return "?";
 }
 
 std::string sources_text(const plan::Plan& plan) {
   std::vector<std::string> names;
-  for (const plan::Source& each : plan.env.sources) names.push_back(place_of(each));
+  for (const plan::Source& each : plan.env.sources) {
+    if (each.kind != plan::Source::Kind::generated) names.push_back(place_of(each));
+  }
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -38,8 +41,9 @@ std::string sources_text(const plan::Plan& plan) {
 Findings check_needed(const Context& context) {
   Findings found;
   for (const plan::Service* each : running(context)) {
-    const std::vector<std::string> names = env::missing(*each, context.snapshot);
+    std::vector<std::string> names = env::missing(*each, context.snapshot);
     if (names.empty()) continue;
+    for (std::string& name : names) name = env::as_needed(*each, name);
     const std::string kind = each->kind == plan::Kind::task ? "task" : "service";
     const bool serious = matters(context.plan, *each);
     add(found, serious ? Severity::error : Severity::warning, "needed-values", each->where,

@@ -11,7 +11,9 @@ bool sees(const plan::Plan& plan, const plan::Service& service, const std::strin
   if (service.kind != plan::Kind::service) return false;
   const std::vector<std::string> scope = env::scope(plan, service);
   return std::ranges::binary_search(scope, key) ||
-         std::ranges::any_of(service.env, [&](const auto& each) { return each.first == key; });
+         std::ranges::any_of(service.env, [&](const auto& each) { return each.first == key; }) ||
+         std::ranges::any_of(service.take, [&](const auto& each) { return each.name == key; }) ||
+         std::ranges::any_of(service.need, [&](const auto& each) { return each.name == key; });
 }
 
 bool GuardedKeys::is_accepted(const std::string& key, const std::optional<std::string>& value) const {

@@ -190,8 +190,7 @@ std::vector<Lack> lacking(const plan::Plan& plan, const std::vector<ServiceId>& 
 
 bool is_taken(const plan::Plan& plan, const std::string& key) {
   return std::ranges::any_of(plan.services, [&](const plan::Service& each) {
-    return std::ranges::binary_search(env::scope(plan, each), key) ||
-           std::ranges::any_of(each.enabled_when, [&](const auto& when) { return when.name == key; });
+    return std::ranges::binary_search(env::scope(plan, each), key) || env::is_switched_by(each, key);
   });
 }
 
@@ -204,8 +203,8 @@ std::set<std::string> blamed_keys(const plan::Plan& plan, const Dependencies& de
     for (const std::string& key : env::scope(plan, what)) {
       if (all.contains(key)) seen.insert(key);
     }
-    for (const plan::EnabledWhen& when : what.enabled_when) {
-      if (all.contains(when.name)) seen.insert(when.name);
+    for (const std::string& key : all) {
+      if (env::is_switched_by(what, key)) seen.insert(key);
     }
     return seen;
   };

@@ -49,7 +49,7 @@ void Starting::consider_start(ServiceId id) {
     enter(id, State::blocked,
           {.why = Why::values_missing,
            .names = wishes.missing,
-           .text = why_missing(wishes.missing, *values_.snapshot())});
+           .text = why_missing(service(id), wishes.missing, *values_.snapshot())});
     run.waits.names = wishes.missing;
     return;
   }
@@ -57,7 +57,7 @@ void Starting::consider_start(ServiceId id) {
     enter(id, State::blocked,
           {.why = Why::values_unusable,
            .names = wishes.unusable,
-           .text = why_missing(wishes.unusable, *values_.snapshot())});
+           .text = why_missing(service(id), wishes.unusable, *values_.snapshot())});
     run.waits.names = wishes.unusable;
     return;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "arizuko/engine/why.hpp"
+#include "arizuko/env/scope.hpp"
 
 namespace arizuko::engine {
 
@@ -147,14 +148,18 @@ std::string not_held_text(const std::string& key, const std::string& by) {
   return fmt::format("{} was to be accepted by the {}, but is not held back", key, by);
 }
 
-std::string why_missing(const std::vector<std::string>& keys, const env::Snapshot& in_force) {
+std::string why_missing(const plan::Service& service, const std::vector<std::string>& keys,
+                        const env::Snapshot& in_force) {
   std::string text;
+  std::vector<std::string> needed;
   for (const std::string& key : keys) {
+    needed.push_back(env::as_needed(service, key));
     const auto unusable = in_force.unusable.find(key);
     if (unusable == in_force.unusable.end()) continue;
-    text += fmt::format("{}{}, which cannot be used: {}", text.empty() ? "" : "; ", key, unusable->second);
+    text += fmt::format("{}{}, which cannot be used: {}", text.empty() ? "" : "; ", needed.back(),
+                        unusable->second);
   }
-  return text.empty() ? fmt::format("{}, which is not set", fmt::join(keys, ", ")) : text;
+  return text.empty() ? fmt::format("{}, which is not set", fmt::join(needed, ", ")) : text;
 }
 
 // ---------------------------------------------------------------------------------------------

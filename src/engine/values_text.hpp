@@ -51,7 +51,8 @@ std::string nothing_to_retry_text(const std::optional<std::string>& key, const s
 std::string accepted_text(const std::string& key, const std::string& by);
 std::string not_held_text(const std::string& key, const std::string& by);
 /// What a service lacks: "A, which is not set", "A, which cannot be used: its value holds a NUL byte"
-std::string why_missing(const std::vector<std::string>& keys, const env::Snapshot& in_force);
+std::string why_missing(const plan::Service& service, const std::vector<std::string>& keys,
+                        const env::Snapshot& in_force);
 
 // --- Guarded keys
 std::string unlike_last_run_text(const std::string& key);

@@ -103,8 +103,10 @@ double bits_of_run(std::string_view run) {
 // What the plan shows
 
 /// A text that the plan itself gives to a variable whose name says secret; empty where it does not.
-std::string_view secret_literal(std::string_view name, const plan::Template& text) {
-  const auto* literal = text.parts.size() == 1 ? std::get_if<std::string>(&text.parts.front()) : nullptr;
+std::string_view secret_literal(std::string_view name, const plan::EnvValue& value) {
+  const auto* text = std::get_if<plan::Template>(&value);
+  if (text == nullptr || text->parts.size() != 1) return {};
+  const auto* literal = std::get_if<std::string>(&text->parts.front());
   return literal != nullptr && name_says_secret(name) ? std::string_view(*literal) : std::string_view();
 }
 
@@ -135,11 +137,18 @@ class Shown {
     for (const auto* conditions : {&service.ready, &service.live}) {
       for (const plan::Condition& condition : *conditions) texts_.push_back(plan::to_text(condition));
     }
-    for (const auto& [name, text] : service.env) {
-      if (!secret_literal(name, text).empty()) continue;
-      for (const auto& part : text.parts) {
-        if (const auto* literal = std::get_if<std::string>(&part)) texts_.push_back(*literal);
+    for (const auto& [name, value] : service.env) {
+      if (!secret_literal(name, value).empty()) continue;
+      if (const auto* text = std::get_if<plan::Template>(&value)) {
+        add(*text);
+      } else {
+        for (const plan::Template& item : std::get<plan::Joined>(value).items) add(item);
       }
+    }
+  }
+  void add(const plan::Template& text) {
+    for (const auto& part : text.parts) {
+      if (const auto* literal = std::get_if<std::string>(&part)) texts_.push_back(*literal);
     }
   }
 

@@ -1,24 +1,74 @@
 #include "arizuko/env/scope.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace arizuko::env {
 namespace {
 
-void take(Environment& environment, const std::vector<std::string>& names, const Snapshot& snapshot) {
-  for (const std::string& name : names) {
-    // An empty value is passed on: it keeps the .env reader of a daemon from filling the name in (T14).
-    if (const std::string* value = snapshot.find(name)) environment[name] = *value;
+// An empty value is passed on: it keeps the .env reader of a daemon from filling the name in (T14).
+void give(Environment& environment, const std::string& name, const std::string* value) {
+  if (value != nullptr) environment[name] = *value;
+}
+
+bool is_complete(const plan::Template& item, const Snapshot& snapshot) {
+  bool complete = true;
+  plan::each_reference(item, [&](const plan::EnvReference& reference) {
+    complete = complete && (reference.fallback || snapshot.has(reference.name));
+  });
+  return complete;
+}
+
+std::string join(const plan::Joined& joined, const Snapshot& snapshot) {
+  std::string result;
+  bool first = true;
+  for (const plan::Template& item : joined.items) {
+    if (!is_complete(item, snapshot)) continue;
+    if (!std::exchange(first, false)) result += joined.separator;
+    result += expand(item, snapshot);
   }
+  return result;
+}
+
+const plan::Taken* given_as(const plan::Service& service, std::string_view name) {
+  for (const auto* list : {&service.need, &service.take}) {
+    const auto taken = std::ranges::find(*list, name, &plan::Taken::name);
+    if (taken != list->end()) return &*taken;
+  }
+  return nullptr;
 }
 
 bool is_met(const plan::EnabledWhen& condition, const Snapshot& snapshot) {
   if (!condition.value) return snapshot.has(condition.name);
   const std::string* value = snapshot.find(condition.name);
   return value == nullptr ? condition.value->empty() : *value == *condition.value;
+}
+
+bool is_any_met(const plan::AnyOf& any, const Snapshot& snapshot) {
+  return std::ranges::any_of(any, [&](const auto& condition) { return is_met(condition, snapshot); });
+}
+
+std::string why_not_met(const plan::EnabledWhen& condition, const Snapshot& snapshot) {
+  const std::string* value = snapshot.find(condition.name);
+  if (value == nullptr) return condition.name + " is not set";
+  if (value->empty()) return condition.name + " is empty";
+  // What it is instead may be a secret; what it should be stands in the plan.
+  return fmt::format("{} is not \"{}\"", condition.name, condition.value.value_or(""));
+}
+
+std::string why_none_met(const plan::AnyOf& any, const Snapshot& snapshot) {
+  std::vector<std::string> names;
+  std::vector<std::string> reasons;
+  for (const plan::EnabledWhen& condition : any) {
+    if (!condition.value) names.push_back(condition.name);
+    reasons.push_back(why_not_met(condition, snapshot));
+  }
+  if (names.size() == any.size()) return fmt::format("none of {} is set", fmt::join(names, ", "));
+  return fmt::format("{}", fmt::join(reasons, ", and "));
 }
 
 }  // namespace
@@ -40,11 +90,16 @@ std::string expand(const plan::Template& text, const Snapshot& snapshot) {
   return result;
 }
 
+std::string expand(const plan::EnvValue& value, const Snapshot& snapshot) {
+  if (const auto* text = std::get_if<plan::Template>(&value)) return expand(*text, snapshot);
+  return join(std::get<plan::Joined>(value), snapshot);
+}
+
 Environment compose(const plan::Plan& plan, const plan::Service& service, const Snapshot& snapshot) {
   Environment environment;
-  take(environment, plan.env.common, snapshot);
-  take(environment, service.take, snapshot);
-  take(environment, service.need, snapshot);
+  for (const std::string& name : plan.env.common) give(environment, name, snapshot.find(name));
+  for (const auto& [name, key] : service.take) give(environment, name, snapshot.find(key));
+  for (const auto& [name, key] : service.need) give(environment, name, snapshot.find(key));
   for (const auto& [name, text] : service.env) {
     std::string value = expand(text, snapshot);
     if (value.empty()) {
@@ -60,27 +115,39 @@ Environment compose(const plan::Plan& plan, const plan::Service& service, const 
 
 bool enabled(const plan::Service& service, const Snapshot& snapshot) {
   return std::ranges::all_of(service.enabled_when,
-                             [&](const auto& condition) { return is_met(condition, snapshot); });
+                             [&](const plan::AnyOf& any) { return is_any_met(any, snapshot); });
 }
 
 std::string why_disabled(const plan::Service& service, const Snapshot& snapshot) {
-  for (const plan::EnabledWhen& condition : service.enabled_when) {
-    if (is_met(condition, snapshot)) continue;
-    const std::string* value = snapshot.find(condition.name);
-    if (value == nullptr) return condition.name + " is not set";
-    if (value->empty()) return condition.name + " is empty";
-    // What it is instead may be a secret; what it should be stands in the plan.
-    return fmt::format("{} is not \"{}\"", condition.name, condition.value.value_or(""));
+  for (const plan::AnyOf& any : service.enabled_when) {
+    if (is_any_met(any, snapshot)) continue;
+    return any.size() == 1 ? why_not_met(any.front(), snapshot) : why_none_met(any, snapshot);
   }
   return {};
 }
 
+bool is_switched_by(const plan::Service& service, std::string_view key) {
+  return std::ranges::any_of(service.enabled_when, [&](const plan::AnyOf& any) {
+    return std::ranges::find(any, key, &plan::EnabledWhen::name) != any.end();
+  });
+}
+
 std::vector<std::string> missing(const plan::Service& service, const Snapshot& snapshot) {
   std::vector<std::string> names;
-  for (const std::string& name : service.need) {
-    if (!snapshot.has(name)) names.push_back(name);
+  for (const plan::Taken& needed : service.need) {
+    const bool lacks = !snapshot.has(needed.key);
+    if (lacks && std::ranges::find(names, needed.key) == names.end()) names.push_back(needed.key);
   }
   return names;
+}
+
+std::string as_needed(const plan::Service& service, std::string_view key) {
+  std::vector<std::string> names;
+  for (const plan::Taken& needed : service.need) {
+    if (needed.key == key) names.push_back(needed.name);
+  }
+  if (names.empty() || std::ranges::find(names, key) != names.end()) return std::string(key);
+  return fmt::format("{} (as {})", key, fmt::join(names, ", "));
 }
 
 std::optional<std::string> seen_as(const plan::Plan& plan, std::string_view name, const Snapshot& snapshot) {
@@ -96,10 +163,14 @@ std::optional<std::string> seen_as(const plan::Plan& plan, std::string_view name
       add(text.empty() ? std::nullopt : std::optional(std::move(text)));
       continue;
     }
-    const std::vector<std::string> names = scope(plan, service);
-    if (!std::ranges::binary_search(names, name)) continue;
-    const std::string* text = snapshot.find(name);
-    add(text != nullptr ? std::optional(*text) : std::nullopt);
+    const plan::Taken* taken = given_as(service, name);
+    const auto add_key = [&](std::string_view key) {
+      const std::string* text = snapshot.find(key);
+      add(text != nullptr ? std::optional(*text) : std::nullopt);
+    };
+    if (taken != nullptr) add_key(taken->key);
+    const bool by_its_key = taken != nullptr && taken->key == name;
+    if (!by_its_key && std::ranges::binary_search(scope(plan, service), name)) add_key(name);
   }
   if (seen.empty()) {
     const std::string* text = snapshot.find(name);
@@ -114,11 +185,12 @@ std::optional<std::string> seen_as(const plan::Plan& plan, std::string_view name
 std::vector<std::string> made_of(const plan::Plan& plan, std::string_view name) {
   std::vector<std::string> keys = {std::string(name)};
   for (const plan::Service& service : plan.services) {
-    for (const auto& [own, text] : service.env) {
-      if (own != name || service.kind != plan::Kind::service) continue;
-      for (const auto& part : text.parts) {
-        if (const auto* reference = std::get_if<plan::EnvReference>(&part)) keys.push_back(reference->name);
-      }
+    if (service.kind != plan::Kind::service) continue;
+    if (const plan::Taken* taken = given_as(service, name); taken != nullptr && taken->key != name)
+      keys.push_back(taken->key);
+    for (const auto& [own, value] : service.env) {
+      if (own != name) continue;
+      plan::each_reference(value, [&](const auto& reference) { keys.push_back(reference.name); });
     }
   }
   return keys;
@@ -136,13 +208,10 @@ Snapshot seen_values(const plan::Plan& plan, const std::vector<std::string>& nam
 
 std::vector<std::string> scope(const plan::Plan& plan, const plan::Service& service) {
   std::vector<std::string> names = plan.env.common;
-  names.insert(names.end(), service.take.begin(), service.take.end());
-  names.insert(names.end(), service.need.begin(), service.need.end());
-  for (const auto& [name, text] : service.env) {
-    for (const auto& part : text.parts) {
-      if (const auto* reference = std::get_if<plan::EnvReference>(&part)) names.push_back(reference->name);
-    }
-  }
+  for (const plan::Taken& taken : service.take) names.push_back(taken.key);
+  for (const plan::Taken& needed : service.need) names.push_back(needed.key);
+  for (const auto& [name, value] : service.env)
+    plan::each_reference(value, [&](const auto& reference) { names.push_back(reference.name); });
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
   names.erase(repeated.begin(), repeated.end());

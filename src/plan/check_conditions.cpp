@@ -47,11 +47,14 @@ class ConditionCheck {
     for (const auto& part : text.parts) {
       const auto* hole = std::get_if<EnvReference>(&part);
       if (hole == nullptr) continue;
-      const auto lists = [&](const std::vector<std::string>& names) {
-        return std::ranges::find(names, hole->name) != names.end();
+      const auto gives = [&](const std::vector<Taken>& list) {
+        return std::ranges::find(list, hole->name, &Taken::name) != list.end();
       };
+      const std::vector<std::string>& common = draft_.plan.env.common;
       const bool set = std::ranges::any_of(service.env, [&](const auto& e) { return e.first == hole->name; });
-      if (set || lists(service.take) || lists(service.need) || lists(draft_.plan.env.common)) continue;
+      if (set || gives(service.take) || gives(service.need) ||
+          std::ranges::find(common, hole->name) != common.end())
+        continue;
       refuse(key,
              fmt::format("refers to ${{{}}}, which {} does not see: a condition sees what its service sees",
                          hole->name, service.name),

@@ -39,8 +39,8 @@ std::vector<ServiceDraft> list_services(const Node& root, Scope& scope, Problems
 /// [pod]: `instance` and `data_dir` also go into the scope. ready_when stays a list of names.
 void read_pod(const Node& root, Scope& scope, Draft& draft, Problems& problems);
 
-/// [env].
-EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems);
+/// [env]; what is generated is kept below `data_dir`.
+EnvPolicy read_env(const Node& root, const Pod& pod, const Scope& scope, Problems& problems);
 
 /// [agents]: its JSON also goes into the scope.
 AgentPolicy read_agents(const Node& root, Scope& scope, Problems& problems);
@@ -53,6 +53,11 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
 
 /// `make_dirs` of one service: added to those of the pod.
 void read_make_dirs(const ServiceDraft& draft, const Scope& scope, Pod& pod, Problems& problems);
+
+/// Part of read_service: what the service sees of the environment, and what of it switches it on.
+void read_values(const Reader& reader, Service& service);
+/// The key whose value the service gets as `name`; `name` itself where nothing renames one.
+std::string key_given_as(const std::string& name, const Service& service);
 
 /// `.ready` or `.live`.
 enum class Look { ready, live };

@@ -13,6 +13,10 @@
 namespace arizuko::plan {
 namespace {
 
+std::string condition_text(const EnabledWhen& when) {
+  return when.value ? when.name + "=" + *when.value : when.name;
+}
+
 void add_listener(JsonWriter& json, std::string_view name, const std::optional<Address>& address) {
   json.field(name, address ? address_text(*address) : std::string{"off"});
 }
@@ -97,6 +101,16 @@ void add_agents(JsonWriter& json, const AgentPolicy& agents) {
   json.close('}');
 }
 
+void add_generated(JsonWriter& json, const EnvPolicy& env) {
+  if (env.generated.empty()) return;
+  json.key("generated").open('{');
+  for (const Generated& each : env.generated) {
+    json.key(each.key).open('{').field("bytes", each.bytes);
+    json.field("encoding", word_of(encoding_words, each.encoding)).close('}');
+  }
+  json.close('}');
+}
+
 void add_env(JsonWriter& json, const EnvPolicy& env) {
   std::vector<std::string> sources;
   for (const Source& source : env.sources) sources.push_back(with_names(source));
@@ -105,6 +119,7 @@ void add_env(JsonWriter& json, const EnvPolicy& env) {
       .field("sources", sources)
       .field("common", env.common)
       .field("guarded", env.guarded);
+  add_generated(json, env);
   json.close('}');
 }
 
@@ -132,6 +147,28 @@ void add_policies(JsonWriter& json, const Service& service) {
       .close('}');
 }
 
+/// As in the plan: a list in the list is one of which one must be met.
+void add_enabled_when(JsonWriter& json, const Service& service) {
+  json.key("enabled_when").open('[');
+  for (const AnyOf& any : service.enabled_when) {
+    if (any.size() > 1) json.open('[');
+    for (const EnabledWhen& when : any) json.value(condition_text(when));
+    if (any.size() > 1) json.close(']');
+  }
+  json.close(']');
+}
+
+void add_value(JsonWriter& json, const std::string& name, const EnvValue& value) {
+  if (const auto* text = std::get_if<Template>(&value)) {
+    json.field(name, to_text(*text));
+    return;
+  }
+  const auto& joined = std::get<Joined>(value);
+  std::vector<std::string> items;
+  for (const Template& item : joined.items) items.push_back(to_text(item));
+  json.key(name).open('{').field("join", joined.separator).field("of", items).close('}');
+}
+
 void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
   json.open('{').field("name", service.name).field("kind", service.kind == Kind::task ? "task" : "service");
   json.field("description", service.description).key("group");
@@ -142,13 +179,14 @@ void add_service(JsonWriter& json, const Plan& plan, const Service& service) {
   service.port == 0 ? json.null() : json.value(service.port);
   json.field("after", names(plan, service.after)).field("bound_to", names(plan, service.bound_to));
   json.field("after_tried", names(plan, service.after_tried));
-  json.field("enabled", service.enabled).field("enabled_when", enabled_when_texts(service));
-  json.field("take", service.take).field("need", service.need);
+  json.field("enabled", service.enabled);
+  add_enabled_when(json, service);
+  json.field("take", texts(service.take)).field("need", texts(service.need));
   json.key("cached").open('{');
   for (const CachedLogin& login : service.cached) json.field(login.key, login.files);
   json.close('}');
   json.key("env").open('{');
-  for (const auto& [name, value] : service.env) json.field(name, to_text(value));
+  for (const auto& [name, value] : service.env) add_value(json, name, value);
   json.close('}').field("essential", service.essential).field("on_change", change_text(service));
   json.field("drop", service.drop).key("nofile");
   service.nofile == 0 ? json.null() : json.value(service.nofile);
@@ -197,11 +235,15 @@ std::string change_text(const Service& service) {
   return "";
 }
 
-std::vector<std::string> enabled_when_texts(const Service& service) {
+std::string enabled_when_text(const AnyOf& any) {
+  std::vector<std::string> conditions;
+  for (const EnabledWhen& when : any) conditions.push_back(condition_text(when));
+  return fmt::format("{}{}", any.size() > 1 ? "any of " : "", fmt::join(conditions, " or "));
+}
+
+std::vector<std::string> texts(const std::vector<Taken>& list) {
   std::vector<std::string> out;
-  for (const EnabledWhen& when : service.enabled_when) {
-    out.push_back(when.value ? when.name + "=" + *when.value : when.name);
-  }
+  for (const Taken& taken : list) out.push_back(to_text(taken));
   return out;
 }
 

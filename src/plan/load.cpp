@@ -85,7 +85,7 @@ Draft read(const Node& root, const Lookup& environment, Problems& problems) {
   scope.environment = &environment;
   draft.services = list_services(root, scope, problems);
   read_pod(root, scope, draft, problems);
-  draft.plan.env = read_env(root, scope, problems);
+  draft.plan.env = read_env(root, draft.plan.pod, scope, problems);
   draft.plan.agents = read_agents(root, scope, problems);
   for (ServiceDraft& service : draft.services) {
     scope.self = service.service.name;

@@ -32,8 +32,13 @@ std::string to_text(const Source& source) {
     case Source::Kind::environment: return std::string(Source::environment_name);
     case Source::Kind::dotenv: return "dotenv:" + source.path;
     case Source::Kind::directory: return "dir:" + source.path;
+    case Source::Kind::generated: return "generated:" + source.path;
   }
   return "";
+}
+
+std::string to_text(const Taken& taken) {
+  return taken.name == taken.key ? taken.name : taken.name + " = " + taken.key;
 }
 
 }  // namespace arizuko::plan

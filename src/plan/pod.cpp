@@ -9,6 +9,9 @@
 namespace arizuko::plan {
 namespace {
 
+constexpr std::uint32_t least_generated_bytes = 16;
+constexpr std::uint32_t most_generated_bytes = 1024;
+
 Parsed<std::optional<Address>> parse_listener(std::string_view text) {
   if (text == "off") return std::nullopt;
   auto address = parse_address(text);
@@ -124,31 +127,88 @@ bool read_source_table(const Node& item, const Scope& scope, Problems& problems,
   return right;
 }
 
+std::vector<Source> read_env_sources(const Reader& reader, const Scope& scope, Problems& problems) {
+  const Node* list = reader.find("sources");
+  if (list == nullptr) return {{Source::Kind::environment, ""}};
+  if (!reader.is(*list, Node::Kind::array, "env.sources", "a list: [\"environment\"]")) return {};
+  if (list->items.size() > most_list_entries) {
+    reader.report(list->where, "env.sources", fmt::format("has {} entries", list->items.size()),
+                  fmt::format("a list can have {}", most_list_entries));
+    return {};
+  }
+  std::vector<Source> sources;
+  for (const Node& item : list->items) {
+    Source source;
+    if (item.kind == Node::Kind::table ? read_source_table(item, scope, problems, source)
+                                       : reader.parse_node(item, "env.sources", parse_source, source))
+      sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+/// NAME = { bytes = 32, encoding = "hex" }
+bool read_generated_table(const Reader& env, const Node& node, const std::string& key, Generated& out) {
+  const Reader reader = env.at(node, key);
+  for (const Entry& entry : node.entries) {
+    if (entry.name == "bytes" || entry.name == "encoding") continue;
+    reader.report(entry.where, key + "." + entry.name, "unknown key", "known are bytes, encoding");
+    return false;
+  }
+  reader.integer("bytes", least_generated_bytes, most_generated_bytes, out.bytes);
+  reader.choice("encoding", encoding_words, out.encoding);
+  return true;
+}
+
+/// NAME = true, false, or how it is made.
+std::vector<Generated> read_generated(const Reader& reader) {
+  std::vector<Generated> out;
+  const Node* table = reader.find("generated");
+  const std::string key = reader.key_of("generated");
+  if (table == nullptr || !reader.is(*table, Node::Kind::table, key, "a table: { NAME = true }")) return out;
+  if (table->entries.size() > most_list_entries) {
+    reader.report(table->where, key, fmt::format("has {} entries", table->entries.size()),
+                  fmt::format("at most {} values are generated", most_list_entries));
+    return out;
+  }
+  for (const Entry& entry : table->entries) {
+    const std::string inner = key + "." + entry.name;
+    if (const auto name = parse_variable(entry.name); !name) {
+      reader.wrong(entry.where, inner, entry.name, name.error());
+      continue;
+    }
+    Generated generated{entry.name};
+    const bool is_table = entry.value.kind == Node::Kind::table;
+    if (!is_table && entry.value.kind != Node::Kind::boolean) {
+      reader.report(entry.value.where, inner,
+                    fmt::format("must be a boolean or a table, not {}", kind_name(entry.value.kind)),
+                    "write true, false or { bytes = 32, encoding = \"base64\" }");
+    } else if (is_table ? read_generated_table(reader, entry.value, inner, generated) : entry.value.boolean) {
+      out.push_back(std::move(generated));
+    }
+  }
+  return out;
+}
+
+/// The weakest source, of these keys and no other.
+Source source_of(const std::vector<Generated>& generated, const Pod& pod) {
+  std::vector<std::string> keys;
+  for (const Generated& each : generated) keys.push_back(each.key);
+  return {Source::Kind::generated, pod.data_dir + "/.arizuko-init/generated", std::move(keys)};
+}
+
 }  // namespace
 
-EnvPolicy read_env(const Node& root, const Scope& scope, Problems& problems) {
+EnvPolicy read_env(const Node& root, const Pod& pod, const Scope& scope, Problems& problems) {
   const Entry* entry = root.find("env");
   const Node* table = entry == nullptr ? nullptr : &entry->value;
   const Reader reader{table, "env", scope, Variables::allowed, problems};
   const Reader names{table, "env", scope, Variables::refused, problems};
   EnvPolicy env;
-  if (const Node* sources = reader.find("sources"); sources == nullptr) {
-    env.sources = {{Source::Kind::environment, ""}};
-  } else if (reader.is(*sources, Node::Kind::array, "env.sources", "a list: [\"environment\"]")) {
-    if (sources->items.size() > most_list_entries) {
-      reader.report(sources->where, "env.sources", fmt::format("has {} entries", sources->items.size()),
-                    fmt::format("a list can have {}", most_list_entries));
-      return env;
-    }
-    for (const Node& item : sources->items) {
-      Source source;
-      if (item.kind == Node::Kind::table ? read_source_table(item, scope, problems, source)
-                                         : reader.parse_node(item, "env.sources", parse_source, source))
-        env.sources.push_back(std::move(source));
-    }
-  }
+  env.sources = read_env_sources(reader, scope, problems);
   env.common = names.variables("common");
   env.guarded = names.variables("guarded");
+  env.generated = read_generated(names);
+  if (!env.generated.empty()) env.sources.insert(env.sources.begin(), source_of(env.generated, pod));
   return env;
 }
 

@@ -57,59 +57,6 @@ void read_command(const Reader& reader, const ServiceDraft& draft, const Scope& 
   }
 }
 
-void read_env_table(const Reader& reader, const Scope& scope, Service& service) {
-  const Node* table = reader.find("env");
-  if (table == nullptr) return;
-  const auto key = reader.key_of("env");
-  if (!reader.is(*table, Node::Kind::table, key, "a table: { NAME = \"value\" }")) return;
-  if (table->entries.size() > most_list_entries) {
-    return reader.report(table->where, key, fmt::format("has {} entries", table->entries.size()),
-                         fmt::format("an env table can have {}", most_list_entries));
-  }
-  for (const Entry& entry : table->entries) {
-    const auto inner = key + "." + entry.name;
-    if (const auto name = parse_variable(entry.name); !name) {
-      reader.wrong(entry.where, inner, entry.name, name.error());
-      continue;
-    }
-    if (!reader.is(entry.value, Node::Kind::string, inner, "it in quotes")) continue;
-    if (entry.value.text.find('\0') != std::string::npos) {
-      reader.report(entry.value.where, inner, "holds a NUL character, which cannot be handed to a process",
-                    "remove it");
-      continue;
-    }
-    if (entry.value.text.size() > longest_string_bytes) {
-      reader.report(entry.value.where, inner, fmt::format("is longer than {} bytes", longest_string_bytes),
-                    "put it into a file");
-      continue;
-    }
-    const auto pieces = parse_references(entry.value.text);
-    auto value = pieces ? expand_fields(*pieces, scope) : std::unexpected(pieces.error());
-    if (value) {
-      service.env.emplace_back(entry.name, std::move(*value));
-    } else {
-      reader.report(entry.value.where, inner, value.error().what, value.error().fix);
-    }
-  }
-}
-
-/// "NAME" or "NAME=value".
-std::vector<EnabledWhen> read_enabled_when(const Reader& reader) {
-  std::vector<EnabledWhen> out;
-  for (const Placed& entry : reader.list("enabled_when")) {
-    const auto equals = entry.text.find('=');
-    auto name = parse_variable(entry.text.substr(0, equals));
-    if (!name) {
-      reader.wrong(entry.where, reader.key_of("enabled_when"), entry.text, name.error());
-      continue;
-    }
-    EnabledWhen condition{std::move(*name), std::nullopt};
-    if (equals != std::string::npos) condition.value = entry.text.substr(equals + 1);
-    out.push_back(std::move(condition));
-  }
-  return out;
-}
-
 void read_restart(const Reader& reader, Service& service) {
   RestartPolicy& restart = service.restart;
   if (service.kind == Kind::task) restart.when = RestartWhen::never;
@@ -172,7 +119,7 @@ void read_cached(const Reader& reader, const Pod& pod, Service& service) {
                     fmt::format("a login can have {} files", most_cached_files));
       continue;
     }
-    CachedLogin login{entry.name, {}};
+    CachedLogin login{key_given_as(entry.name, service), {}};
     for (const Node& item : entry.value.items) {
       std::string file;
       if (!reader.parse_node(item, inner, parse_path, file)) continue;
@@ -297,10 +244,7 @@ void read_service(ServiceDraft& draft, const Pod& pod, const Scope& scope, Probl
   reader.path("cwd", service.cwd);
   reader.boolean("enabled", service.enabled);
   reader.value("group", parse_service_name, service.group_name);
-  service.enabled_when = read_enabled_when(reader);
-  service.take = reader.variables("take");
-  service.need = reader.variables("need");
-  read_env_table(reader, scope, service);
+  read_values(reader, service);
   service.essential = service.kind == Kind::task;
   reader.boolean("essential", service.essential);
   Change change;

@@ -71,6 +71,9 @@ void add_pod(std::string& out, const Plan& plan) {
   line(out, "sources", fmt::format("{}", fmt::join(sources, ", ")));
   line(out, "common", fmt::format("{}", fmt::join(plan.env.common, ", ")));
   line(out, "guarded", fmt::format("{}", fmt::join(plan.env.guarded, ", ")));
+  for (const Generated& each : plan.env.generated)
+    line(out, "generated",
+         fmt::format("{}: {} bytes, {}", each.key, each.bytes, word_of(encoding_words, each.encoding)));
 }
 
 std::string amounts_text(const std::vector<std::pair<std::string, std::string>>& amounts) {
@@ -108,6 +111,16 @@ std::string user_text(const Service& service) {
   return service.gid ? fmt::format("{}:{}", *service.uid, *service.gid) : std::to_string(*service.uid);
 }
 
+std::string value_text(const EnvValue& value) {
+  return std::holds_alternative<Template>(value) ? base::json_string(to_text(value)) : to_text(value);
+}
+
+std::string enabled_text(const Service& service) {
+  std::vector<std::string> conditions;
+  for (const AnyOf& any : service.enabled_when) conditions.push_back(enabled_when_text(any));
+  return fmt::format("{}", fmt::join(conditions, ", "));
+}
+
 void add_service(std::string& out, const Plan& plan, const Service& service) {
   out += fmt::format("\n{} {}{}{}{}\n", service.kind == Kind::task ? "task" : "service", service.name,
                      service.port == 0 ? "" : fmt::format(" :{}", service.port),
@@ -119,11 +132,11 @@ void add_service(std::string& out, const Plan& plan, const Service& service) {
   line(out, "after", fmt::format("{}", fmt::join(names(plan, service.after), ", ")));
   line(out, "bound_to", fmt::format("{}", fmt::join(names(plan, service.bound_to), ", ")));
   line(out, "after_tried", fmt::format("{}", fmt::join(names(plan, service.after_tried), ", ")));
-  line(out, "enabled", fmt::format("{}", fmt::join(enabled_when_texts(service), ", ")));
-  line(out, "need", fmt::format("{}", fmt::join(service.need, ", ")));
-  line(out, "take", fmt::format("{}", fmt::join(service.take, ", ")));
+  line(out, "enabled", enabled_text(service));
+  line(out, "need", fmt::format("{}", fmt::join(texts(service.need), ", ")));
+  line(out, "take", fmt::format("{}", fmt::join(texts(service.take), ", ")));
   for (const auto& [name, value] : service.env)
-    line(out, "env", fmt::format("{}={}", name, base::json_string(to_text(value))));
+    line(out, "env", fmt::format("{}={}", name, value_text(value)));
   for (const CachedLogin& login : service.cached)
     line(out, "cached", fmt::format("{}: {}", login.key, fmt::join(login.files, ", ")));
   line(out, "limits", to_text(service.group));
@@ -163,6 +176,17 @@ std::string to_text(const Template& text) {
     }
   }
   return out;
+}
+
+std::string to_text(const EnvValue& value) {
+  if (const auto* text = std::get_if<Template>(&value)) return to_text(*text);
+  const auto& joined = std::get<Joined>(value);
+  std::string items;
+  for (const Template& item : joined.items) {
+    items += items.empty() ? "" : ", ";
+    items += base::json_string(to_text(item));
+  }
+  return fmt::format("{{ join = {}, of = [{}] }}", base::json_string(joined.separator), items);
 }
 
 std::vector<std::string> header_names(const HttpCheck& check) {

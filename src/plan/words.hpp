@@ -40,6 +40,11 @@ inline constexpr Words<LogFormat, 3> log_words{{
     {"json", LogFormat::json},
     {"journal", LogFormat::journal},
 }};
+inline constexpr Words<Encoding, 3> encoding_words{{
+    {"hex", Encoding::hex},
+    {"base64", Encoding::base64},
+    {"base64url", Encoding::base64url},
+}};
 inline constexpr Words<ControlGroups, 2> control_groups_words{{
     {"auto", ControlGroups::when_delegated},
     {"off", ControlGroups::off},

@@ -128,10 +128,10 @@ TEST_CASE("rehearsal: needed keys of enabled services are made up and marked, Te
   plan.services[0].name = "gated";
   plan.services[0].need = {"CHANNEL_SECRET", "HOST_APP_DIR"};
   plan.services[1].name = "teled";
-  plan.services[1].enabled_when = {{"TELEGRAM_BOT_TOKEN", std::nullopt}};
+  plan.services[1].enabled_when = {{{"TELEGRAM_BOT_TOKEN", std::nullopt}}};
   plan.services[1].need = {"TELEGRAM_BOT_TOKEN"};
   plan.services[2].name = "emaid";
-  plan.services[2].enabled_when = {{"EMAIL_ACCOUNT", std::nullopt}};
+  plan.services[2].enabled_when = {{{"EMAIL_ACCOUNT", std::nullopt}}};
   plan.services[2].need = {"EMAIL_PASSWORD"};
   env::Snapshot snapshot;
   CHECK(make_up_values(plan, snapshot) ==

@@ -110,7 +110,7 @@ TEST_CASE("engine: a running service keeps the value that it needs and that is g
 
 TEST_CASE("engine: a token that comes and goes switches a service on and off, in back-off as well") {
   PlanBuilder plan;
-  plan.service("teled").enabled_when = {{"TOKEN", std::nullopt}};
+  plan.service("teled").enabled_when = {{{"TOKEN", std::nullopt}}};
   plan.service("onbod", {"teled"});
   Bench bench(plan);
   bench.values({});
@@ -199,7 +199,7 @@ TEST_CASE("engine: a task that fails after it was switched off is off, and nobod
   PlanBuilder plan;
   plan.task("create").verify = {"/groups/main"};
   plan["create"].restart.verdict = plan::Verdict::stay_down;
-  plan["create"].enabled_when = {{"SEED", std::nullopt}};
+  plan["create"].enabled_when = {{{"SEED", std::nullopt}}};
   plan.service("gated", {"create"});
   Bench bench(plan);
   bench.values({{"SEED", "1"}});

@@ -207,7 +207,7 @@ TEST_CASE("held values: what runs does not lose a value that it needs; what does
 TEST_CASE("held values: holding one back may switch a service on that needs another, which is held as well") {
   Scene scene;
   scene.plan.services[gated].need = {"MODE"};
-  scene.plan.services[slakd].enabled_when = {{"MODE", "full"}};
+  scene.plan.services[slakd].enabled_when = {{{"MODE", "full"}}};
   Scene::set(scene.in_force, "MODE", "full");
   env::Snapshot offer = scene.next();
   offer.values.erase("MODE");

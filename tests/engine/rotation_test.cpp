@@ -235,7 +235,7 @@ TEST_CASE("engine: what did not serve before does not decide, for there is nothi
 
 TEST_CASE("engine: a service that is new with its token fails for itself, and switches off no value") {
   PlanBuilder plan = gate();
-  plan["teled"].enabled_when = {{"TOKEN", std::nullopt}};
+  plan["teled"].enabled_when = {{{"TOKEN", std::nullopt}}};
   Bench bench = running(plan, {{"SECRET", "1"}, {"SLACK", "1"}});
   bench.values({{"SECRET", "1"}, {"SLACK", "2"}, {"TOKEN", "bad"}});
   CHECK_EQ(bench.states(), "gated ready, slakd stopping, teled starting");
@@ -250,7 +250,7 @@ TEST_CASE("engine: a service that is new with its token fails for itself, and sw
 
 TEST_CASE("engine: what a bad value switched off comes back with the old one") {
   PlanBuilder plan = gate();
-  plan["teled"].enabled_when = {{"TOKEN", std::nullopt}};
+  plan["teled"].enabled_when = {{{"TOKEN", std::nullopt}}};
   Bench bench = running(plan, {{"SECRET", "1"}, {"SLACK", "1"}, {"TOKEN", "1"}});
   bench.values({{"SECRET", "1"}, {"SLACK", "bad"}});
   restart(bench, "slakd");  // ready with it, so teled's turn comes

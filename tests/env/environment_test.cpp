@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "arizuko/env/difference.hpp"
+#include "arizuko/env/joined.hpp"
 #include "arizuko/env/name.hpp"
 #include "arizuko/env/scope.hpp"
 #include "arizuko/env/snapshot.hpp"
@@ -74,7 +75,7 @@ TEST_CASE("expand: an unset or empty variable gives its fallback, or nothing") {
   CHECK(expand(reference("EMPTY", "y"), snapshot) == "y");
   CHECK(expand(reference("NONE", "y"), snapshot) == "y");
   CHECK(expand(reference("NONE"), snapshot).empty());
-  CHECK(expand({}, snapshot).empty());
+  CHECK(expand(plan::Template{}, snapshot).empty());
   const plan::Template mixed{
       .parts = {"http://", plan::EnvReference{"A", {}}, ":", plan::EnvReference{"P", "80"}}};
   CHECK(expand(mixed, snapshot) == "http://x:80");
@@ -134,8 +135,9 @@ TEST_CASE("enabled: all conditions must be met, and the first that is not is nam
   const Snapshot snapshot = snapshot_of({{"TOKEN", "secret"}, {"ON", "true"}, {"EMPTY", ""}});
   CHECK(enabled(service, snapshot));
   CHECK(why_disabled(service, snapshot).empty());
-  const auto why = [&](std::vector<plan::EnabledWhen> conditions) {
-    service.enabled_when = std::move(conditions);
+  const auto why = [&](const std::vector<plan::EnabledWhen>& conditions) {
+    service.enabled_when.clear();
+    for (const plan::EnabledWhen& each : conditions) service.enabled_when.push_back({each});
     const std::string reason = why_disabled(service, snapshot);
     CHECK(enabled(service, snapshot) == reason.empty());
     return reason;
@@ -146,6 +148,74 @@ TEST_CASE("enabled: all conditions must be met, and the first that is not is nam
   CHECK(why({{"TOKEN", "true"}}) == "TOKEN is not \"true\"");
   CHECK(why({{"NONE", "true"}}) == "NONE is not set");
   CHECK(why({{"NONE", ""}, {"EMPTY", ""}}).empty());
+}
+
+TEST_CASE("enabled: of a list in the list one must be met, and what none of is set is named") {
+  plan::Service service;
+  service.enabled_when = {{{"BOT", std::nullopt}, {"USER", std::nullopt}}};
+  CHECK(enabled(service, snapshot_of({{"USER", "x"}})));
+  CHECK(enabled(service, snapshot_of({{"BOT", "x"}})));
+  CHECK(why_disabled(service, snapshot_of({{"BOT", ""}})) == "none of BOT, USER is set");
+  service.enabled_when = {{{"BOT", std::nullopt}, {"MODE", "full"}}};
+  CHECK(why_disabled(service, snapshot_of({{"MODE", "hidden-value"}})) ==
+        "BOT is not set, and MODE is not \"full\"");
+  CHECK(is_switched_by(service, "MODE"));
+  CHECK_FALSE(is_switched_by(service, "USER"));
+}
+
+TEST_CASE("compose: a renamed key is seen by its new name alone, whatever else takes it") {
+  plan::Service service;
+  service.take = {{"KEY", "KEY_OF_TELED"}};
+  service.need = {{"TOKEN", "TOKEN_WORK"}};
+  const Snapshot snapshot = snapshot_of({{"KEY_OF_TELED", "k"}, {"TOKEN_WORK", "t"}, {"TOKEN", "other"}});
+  CHECK(show(compose(plan_with_common({}), service, snapshot)) == "KEY=k\nPATH=/usr/bin:/bin\nTOKEN=t\n");
+  CHECK(scope(plan_with_common({}), service) == std::vector<std::string>{"KEY_OF_TELED", "TOKEN_WORK"});
+  CHECK(missing(service, snapshot_of({{"TOKEN", "other"}})) == std::vector<std::string>{"TOKEN_WORK"});
+  CHECK(as_needed(service, "TOKEN_WORK") == "TOKEN_WORK (as TOKEN)");
+  service.need = {"TOKEN"};
+  CHECK(as_needed(service, "TOKEN") == "TOKEN");
+}
+
+TEST_CASE("seen_as: a key that a service gets under the name is what is seen, and so is the key itself") {
+  plan::Plan plan = plan_with_common({});
+  plan::Service& gated = plan.services.emplace_back();
+  gated.take = {{"AUTH_SECRET", "OTHER"}};
+  const Snapshot snapshot = snapshot_of({{"AUTH_SECRET", "unseen"}, {"OTHER", "seen"}});
+  CHECK(seen_as(plan, "AUTH_SECRET", snapshot) == "seen");
+  CHECK(made_of(plan, "AUTH_SECRET") == std::vector<std::string>{"AUTH_SECRET", "OTHER"});
+  gated.take.push_back({"COPY", "AUTH_SECRET"});
+  CHECK(seen_as(plan, "AUTH_SECRET", snapshot) == "seen\nunseen\n");
+}
+
+TEST_CASE("joined: items without their variable are left out, and a list of none is no value") {
+  plan::Service service;
+  const plan::Template a{{"a=", plan::EnvReference{"A", std::nullopt}}};
+  const plan::Template b{{"b=", plan::EnvReference{"B", "standard"}}};
+  service.env = {{"KEYS", plan::Joined{",", {a, plan::Template{{"fixed"}}, b}}},
+                 {"NONE", plan::Joined{",", {a}}}};
+  const plan::Plan plan = plan_with_common({});
+  CHECK(show(compose(plan, service, snapshot_of({{"A", "1"}}))) ==
+        "KEYS=a=1,fixed,b=standard\nNONE=a=1\nPATH=/usr/bin:/bin\n");
+  CHECK(show(compose(plan, service, snapshot_of({{"A", ""}, {"B", "2"}}))) ==
+        "KEYS=fixed,b=2\nPATH=/usr/bin:/bin\n");
+  CHECK(scope(plan, service) == std::vector<std::string>{"A", "B"});
+}
+
+TEST_CASE("joined: a value that holds the separator cannot be used, and is not in the reason") {
+  plan::Plan plan = plan_with_common({});
+  plan::Service& authd = plan.services.emplace_back();
+  const auto item = [](const char* key) { return plan::Template{{plan::EnvReference{key, std::nullopt}}}; };
+  authd.env = {{"KEYS", plan::Joined{",", {item("GOOD"), item("BAD"), item("UNSET")}}}};
+  Snapshot snapshot = snapshot_of({{"GOOD", "g;h=i"}, {"BAD", "left,right"}, {"ELSE", "a,b"}});
+  refuse_broken_lists(plan, snapshot);
+  CHECK(snapshot.values.size() == 2);
+  REQUIRE(snapshot.unusable.size() == 1);
+  CHECK(snapshot.unusable.at("BAD") ==
+        "the value holds \",\", which separates the values of KEYS; give it another");
+  authd.enabled = false;
+  Snapshot unused = snapshot_of({{"BAD", "left,right"}});
+  refuse_broken_lists(plan, unused);
+  CHECK(unused.unusable.empty());
 }
 
 TEST_CASE("missing: needed keys that are unset or empty, in the plan's order") {
@@ -159,7 +229,8 @@ TEST_CASE("scope: every key that can reach the service, once") {
   plan::Service service;
   service.take = {"B", "A"};
   service.need = {"B", "D"};
-  service.env = {{"X", {.parts = {"a", plan::EnvReference{"E", "f"}, plan::EnvReference{"A", {}}}}}};
+  service.env = {
+      {"X", plan::Template{.parts = {"a", plan::EnvReference{"E", "f"}, plan::EnvReference{"A", {}}}}}};
   CHECK(scope(plan_with_common({"TZ"}), service) == std::vector<std::string>{"A", "B", "D", "E", "TZ"});
 }
 

@@ -17,7 +17,7 @@ plan::Plan plan_of(std::vector<std::string> common, std::vector<std::string> tak
   plan::Service& service = plan.services.emplace_back();
   service.name = "gated";
   service.command = {"gated", "--seal", "9f86d081884c7d65"};
-  service.take = std::move(take);
+  service.take.assign(take.begin(), take.end());
   return plan;
 }
 
@@ -168,9 +168,9 @@ TEST_CASE("redaction rules: a URL with a password is secret") {
 
 TEST_CASE("redaction rules: a secret that the plan itself gives to a service is one") {
   plan::Plan plan = plan_of({}, {});
-  plan.services.front().env = {{"API_TOKEN", {{std::string("by-hand-4711")}}},
-                               {"MODE", {{std::string("9f86d081884c7d65")}}},
-                               {"PIN", {{std::string("1234")}}}};
+  plan.services.front().env = {{"API_TOKEN", plan::literal("by-hand-4711")},
+                               {"MODE", plan::literal("9f86d081884c7d65")},
+                               {"PIN", plan::literal("1234")}};
   CHECK(secret_names(plan, {}) == "API_TOKEN");
   // That the plan holds it makes it no text that may be shown.
   CHECK(secret_names(plan, {{"SESSION", "by-hand-4711-x7Kq92mZpT4w"}}) == "SESSION API_TOKEN");

@@ -11,6 +11,7 @@ namespace {
 
 using namespace testing;
 using Names = std::vector<std::string>;
+using Keys = std::vector<Taken>;
 
 const Service& service(const Plan& plan, std::string_view name) {
   return plan.services.at(plan.find(name).value());
@@ -82,7 +83,7 @@ TEST_CASE("plan: a second account is like the first, and differs in what it writ
                           "env.CHANNEL_NAME = \"telegram-work\"\n"});
   const Service& work = service(plan, "teled-work");
   CHECK(work.command == Names{"teled"});
-  CHECK(work.need == Names{"CHANNEL_SECRET", "TELEGRAM_BOT_TOKEN"});
+  CHECK(work.need == Keys{"CHANNEL_SECRET", "TELEGRAM_BOT_TOKEN"});
   CHECK(env_of(work) ==
         "LISTEN_ADDR=127.0.0.1:9011 LISTEN_URL=http://127.0.0.1:9011 CHANNEL_NAME=telegram-work ");
   CHECK(std::get<HttpCheck>(work.ready.at(0).check).url == "http://127.0.0.1:9011/health");
@@ -97,7 +98,7 @@ TEST_CASE("plan: a drop-in that changes a template changes all that are like it"
            {{"template.adapter.ready.within", "4m"}});
   for (const std::string name : {"teled", "discd"}) {
     CHECK(service(plan, name).stop == StopPolicy{15, Duration{2000}, Duration{1000}});
-    CHECK(service(plan, name).take == Names{"MEDIA_MAX_FILE_BYTES", "TZ"});
+    CHECK(service(plan, name).take == Keys{"MEDIA_MAX_FILE_BYTES", "TZ"});
     CHECK(service(plan, name).ready_within == std::chrono::minutes{4});
   }
 }
@@ -109,27 +110,27 @@ TEST_CASE("plan: \"...\" stands for the entries that were there, wherever it sta
                    "a")
         .need;
   };
-  CHECK(need("[\"...\", \"C\"]") == Names{"A", "B", "C"});
-  CHECK(need("[\"C\", \"...\"]") == Names{"C", "A", "B"});
-  CHECK(need("[\"C\", \"...\", \"D\"]") == Names{"C", "A", "B", "D"});
-  CHECK(need("[\"...\"]") == Names{"A", "B"});
-  CHECK(need("[\"C\"]") == Names{"C"});
-  CHECK(need("[]") == Names{});
+  CHECK(need("[\"...\", \"C\"]") == Keys{"A", "B", "C"});
+  CHECK(need("[\"C\", \"...\"]") == Keys{"C", "A", "B"});
+  CHECK(need("[\"C\", \"...\", \"D\"]") == Keys{"C", "A", "B", "D"});
+  CHECK(need("[\"...\"]") == Keys{"A", "B"});
+  CHECK(need("[\"C\"]") == Keys{"C"});
+  CHECK(need("[]") == Keys{});
 }
 
 TEST_CASE("plan: \"...\" goes through files, --set, and the chain of templates") {
   const std::string chain =
       "[template.t]\nneed = [\"T\"]\n[template.u]\nlike = \"t\"\nneed = [\"...\", \"U\"]\n"
       "[service.a]\ncommand = [\"a\"]\nlike = \"u\"\nneed = [\"...\", \"A\"]\n";
-  CHECK(service(good({chain}), "a").need == Names{"T", "U", "A"});
+  CHECK(service(good({chain}), "a").need == Keys{"T", "U", "A"});
   CHECK(service(
             good({chain, "[service.a]\nneed = [\"...\", \"D\"]\n"}, {{"service.a.need", R"(["...", "S"])"}}),
             "a")
-            .need == Names{"T", "U", "A", "D", "S"});
+            .need == Keys{"T", "U", "A", "D", "S"});
   const std::string bare = "[template.t]\nneed = [\"T\"]\n[service.a]\ncommand = [\"a\"]\nlike = \"t\"\n";
-  CHECK(service(good({bare, "[service.a]\nneed = [\"...\", \"D\"]\n"}), "a").need == Names{"T", "D"});
+  CHECK(service(good({bare, "[service.a]\nneed = [\"...\", \"D\"]\n"}), "a").need == Keys{"T", "D"});
   CHECK(service(good({bare, "[service.a]\nneed = [\"D\"]\n", "[service.a]\nneed = [\"...\", \"E\"]\n"}), "a")
-            .need == Names{"D", "E"});
+            .need == Keys{"D", "E"});
 }
 
 TEST_CASE("plan: \"...\" that has nothing below stays a word of a command, and is no name") {

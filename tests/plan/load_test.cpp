@@ -92,7 +92,7 @@ TEST_CASE("plan: drop-ins are merged key by key and keep their own places") {
        {"p.toml.d/20.toml", "[service.n]\ncommand = [\"n\"]\n"}},
       {}, environment({}));
   REQUIRE(plan);
-  CHECK(service(*plan, "a").take == Names{"Y"});
+  CHECK(service(*plan, "a").take == std::vector<Taken>{"Y"});
   CHECK(service(*plan, "a").stop == StopPolicy{15, Duration{2000}, Duration{3000}});
   CHECK(service(*plan, "a").where == Location{"p.toml", 1, 10});
   CHECK(service(*plan, "n").where == Location{"p.toml.d/20.toml", 1, 10});
@@ -125,7 +125,7 @@ TEST_CASE("plan: --set takes TOML where it parses and a string where it does not
   REQUIRE(plan);
   CHECK(service(*plan, "a").port == 9011);
   CHECK(plan->pod.grace == Duration{50'000});
-  CHECK(service(*plan, "a").take == Names{"X"});
+  CHECK(service(*plan, "a").take == std::vector<Taken>{"X"});
   CHECK(service(*plan, "a").ready.size() == 1);
   CHECK(plan->pod.instance == "7");
 }
@@ -172,9 +172,9 @@ TEST_CASE("plan: references in a service's env become holes, fields of the plan 
   REQUIRE(plan);
   const auto& env = service(*plan, "b").env;
   REQUIRE(env.size() == 2);
-  CHECK(env[0].second == Template{{"<", EnvReference{"A", std::nullopt}, "|",
-                                   EnvReference{"B", "http://127.0.0.1:2/${x"}, ">"}});
-  CHECK(env[1].second == Template{{"${a.port} $5 }"}});
+  CHECK(env[0].second == EnvValue{Template{{"<", EnvReference{"A", std::nullopt}, "|",
+                                            EnvReference{"B", "http://127.0.0.1:2/${x"}, ">"}}});
+  CHECK(env[1].second == EnvValue{Template{{"${a.port} $5 }"}}});
   CHECK(to_text(env[0].second) == "<${A}|${B:-http://127.0.0.1:2/$${x}>");
 }
 

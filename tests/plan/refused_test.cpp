@@ -52,6 +52,9 @@ TEST_CASE("plan: units are asked for") { CHECK(check_file("units.txt") == 22); }
 TEST_CASE("plan: addresses, urls and paths are numeric, plain and absolute") {
   CHECK(check_file("addresses.txt") == 30);
 }
+TEST_CASE("plan: names that a service sees, joined values and generated ones are checked") {
+  CHECK(check_file("values.txt") == 6);
+}
 TEST_CASE("plan: names are checked") { CHECK(check_file("names.txt") == 26); }
 TEST_CASE("plan: conditions are complete and fit where they stand") {
   CHECK(check_file("conditions.txt") == 18);

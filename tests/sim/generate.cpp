@@ -85,7 +85,7 @@ plan::Service random_service(Random& random, ServiceId id, const std::string& na
   service.command = {name};
   random_links(random, service, id, others);
   service.enabled = !random.chance(5);
-  if (random.chance(15)) service.enabled_when = {{random.one_of(keys), std::nullopt}};
+  if (random.chance(15)) service.enabled_when = {{{random.one_of(keys), std::nullopt}}};
   random_values_of(random, service);
   service.ready_within = random.between(500, 15'000);
   service.essential = random.chance(8);

@@ -45,6 +45,30 @@ struct Template {
 /// Text without holes.
 Template literal(std::string text);
 
+/// `{ join = ",", of = ["a=${A}", "b=${B}"] }`: its items in order, those left out in which a variable
+/// without a fallback is unset or empty.
+struct Joined {
+  std::string separator;  // no value of an item's variable may hold it (env/joined.hpp)
+  std::vector<Template> items;
+  bool operator==(const Joined&) const = default;
+};
+
+/// What `env` of a service sets a name to.
+using EnvValue = std::variant<Template, Joined>;
+
+/// Calls `see(const EnvReference&)` for each reference, in order.
+template <class See>
+void each_reference(const Template& text, See&& see) {
+  for (const auto& part : text.parts) {
+    if (const auto* reference = std::get_if<EnvReference>(&part)) see(*reference);
+  }
+}
+template <class See>
+void each_reference(const EnvValue& value, See&& see) {
+  if (const auto* text = std::get_if<Template>(&value)) return each_reference(*text, see);
+  for (const Template& item : std::get<Joined>(value).items) each_reference(item, see);
+}
+
 // ---------------------------------------------------------------------------------------------
 // Conditions: how one sees that a service serves
 
@@ -185,13 +209,28 @@ enum class Kind {
   task,     // runs once, to its end
 };
 
-/// `enabled_when = ["TELEGRAM_BOT_TOKEN", "ONBOARDING_ENABLED=true"]`: all must be met.
-/// Without `value`: set and not empty.
+/// One condition of `enabled_when`: "ONBOARDING_ENABLED=true"; without `value`: set and not empty.
 struct EnabledWhen {
   std::string name;
   std::optional<std::string> value;
   bool operator==(const EnabledWhen&) const = default;
 };
+/// `["DISCORD_BOT_TOKEN", "DISCORD_USER_TOKEN"]` as an entry of `enabled_when`: met when one of these is. A
+/// condition that stands alone is a list of one. Never empty.
+using AnyOf = std::vector<EnabledWhen>;
+
+/// An entry of `take` or `need`: the child gets the value of `key` as `name`, and not under the key's own
+/// name because of it. Implicit from one text, which is both: what most entries are.
+struct Taken {
+  Taken(std::string both) : name(both), key(std::move(both)) {}
+  Taken(const char* both) : Taken(std::string(both)) {}
+  Taken(std::string as, std::string of) : name(std::move(as)), key(std::move(of)) {}
+  std::string name;  // in the child
+  std::string key;   // in the sources
+  bool operator==(const Taken&) const = default;
+};
+/// "NAME", "NAME = KEY": as in the plan.
+std::string to_text(const Taken& taken);
 
 /// Limits of a service's control group: all its processes together. They hold only where the host
 /// delegates control groups with these controllers; elsewhere they are told to be without effect.
@@ -207,7 +246,7 @@ struct GroupLimits {
 /// Files in which a daemon keeps a login made with the value of `key`, and which it prefers to that value:
 /// set aside when the value changes, so that it is tried.
 struct CachedLogin {
-  std::string key;
+  std::string key;                 // in the sources; `cached` names it as the child does
   std::vector<std::string> files;  // absolute, below the data dir
   bool operator==(const CachedLogin&) const = default;
 };
@@ -229,11 +268,11 @@ struct Service {
   // order without dependence (T11: onbod after the adapters, whichever of them work).
   std::vector<ServiceId> after_tried;
 
-  bool enabled = true;  // false: never started; its name and port stay known
-  std::vector<EnabledWhen> enabled_when;
-  std::vector<std::string> take;                      // keys of the environment that it gets
-  std::vector<std::string> need;                      // keys without which it is blocked; each is also taken
-  std::vector<std::pair<std::string, Template>> env;  // set for it; wins over take and common
+  bool enabled = true;              // false: never started; its name and port stay known
+  std::vector<AnyOf> enabled_when;  // all must be met
+  std::vector<Taken> take;          // each name once; none that `need` gives from another key
+  std::vector<Taken> need;          // without their values it is blocked; each is also taken
+  std::vector<std::pair<std::string, EnvValue>> env;  // set for it; wins over take and common
 
   std::vector<CachedLogin> cached;  // each of a key that it takes or needs
 
@@ -272,24 +311,38 @@ struct Source {
     environment,  // the process environment
     dotenv,       // a file of KEY=value lines
     directory,    // a file a key, also in the kubelet's ..data layout
+    generated,    // what `run` made of env.generated: below the data directory, weaker than all others
   };
   /// The process environment's name: in the plan, and as the source of a value.
   static constexpr std::string_view environment_name = "environment";
 
   Kind kind = Kind::environment;
   std::string path;  // absolute; empty for the environment
+  /// Its path is a directory with a file a key.
+  bool has_files() const { return kind == Kind::directory || kind == Kind::generated; }
   /// When set, only these names are taken of it; any other is reported and ignored.
   std::optional<std::vector<std::string>> only = std::nullopt;
   bool operator==(const Source&) const = default;
 };
 
-/// "environment", "dotenv:/path", "dir:/path": as in the plan.
+/// "environment", "dotenv:/path", "dir:/path": as in the plan. "generated:/path".
 std::string to_text(const Source& source);
 
+enum class Encoding { hex, base64, base64url };
+
+/// A value that `run` makes once where no source has one, and keeps.
+struct Generated {
+  std::string key;
+  std::uint32_t bytes = 32;  // random ones, 16 to 1024, before they are encoded
+  Encoding encoding = Encoding::hex;
+  bool operator==(const Generated&) const = default;
+};
+
 struct EnvPolicy {
-  std::vector<Source> sources;
+  std::vector<Source> sources;       // the first is Source::Kind::generated when anything is
   std::vector<std::string> common;   // every child gets these, if they are set
   std::vector<std::string> guarded;  // never changed under a running instance unasked
+  std::vector<Generated> generated;  // each key once
   bool operator==(const EnvPolicy&) const = default;
 };
 

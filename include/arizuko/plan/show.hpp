@@ -17,6 +17,9 @@ std::string to_json(const Plan& plan);
 /// `${NAME:-x}` written back: "http://${NAME:-x}/".
 std::string to_text(const Template& text);
 
+/// Likewise, or `{ join = ",", of = ["a=${A}"] }`.
+std::string to_text(const EnvValue& value);
+
 /// "1m30s", "250ms": the shortest exact form, which the parser also reads.
 std::string to_text(Duration duration);
 

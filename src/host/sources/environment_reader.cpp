@@ -137,6 +137,7 @@ class Reader {
         return std::nullopt;
       case plan::Source::Kind::dotenv: return read_dotenv(source.path, collector);
       case plan::Source::Kind::directory:
+      case plan::Source::Kind::generated:
         return read_directory(source.path, collector,
                               pauses_left_ > 0 ? Attempt::one_of_several : Attempt::last);
     }

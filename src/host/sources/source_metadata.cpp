@@ -100,7 +100,7 @@ std::optional<std::uint64_t> fingerprint_of_directory(const std::string& path) {
 }  // namespace
 
 std::optional<std::uint64_t> fingerprint_of(const plan::Source& source) {
-  if (source.kind == plan::Source::Kind::directory) return fingerprint_of_directory(source.path);
+  if (source.has_files()) return fingerprint_of_directory(source.path);
   Fingerprint file;
   struct stat status{};
   if (::stat(source.path.c_str(), &status) == 0) {

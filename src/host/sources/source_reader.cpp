@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "arizuko/env/joined.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
 
 namespace arizuko::host {
@@ -32,6 +33,7 @@ SourceReader::Read SourceReader::read(const plan::Plan& plan) {
     read.values = std::unexpected(problems_of(result));
     return read;
   }
+  env::refuse_broken_lists(plan, result.snapshot);
   if (complete_) complete_(plan, result.snapshot);
   read.values = std::make_shared<const env::Snapshot>(std::move(result.snapshot));
   return read;

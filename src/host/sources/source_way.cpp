@@ -40,9 +40,11 @@ std::string parent_of(const std::string& directory) {
   return slash == 0 || slash == std::string::npos ? "/" : directory.substr(0, slash);
 }
 
+enum class Ends { at_a_file, at_a_directory };
+
 /// Goes the path as the kernel would, name by name, and notes each place where it could turn out
 /// otherwise: links, the first name that is missing, and its end.
-Way way_to(const std::string& path, plan::Source::Kind kind) {
+Way way_to(const std::string& path, Ends ends) {
   Way way;
   std::deque<std::string> names;
   prepend(names, path);
@@ -71,12 +73,12 @@ Way way_to(const std::string& path, plan::Source::Kind kind) {
       continue;
     }
     way.places.push_back({at, name});
-    way.present = exists && names.empty() && kind == plan::Source::Kind::dotenv;
+    way.present = exists && names.empty() && ends == Ends::at_a_file;
     if (way.present) way.destination = full;
     return way;
   }
   // The end is a directory.
-  way.present = kind == plan::Source::Kind::directory;
+  way.present = ends == Ends::at_a_directory;
   way.destination = at;
   way.places.push_back(way.present ? Place{at, {}} : Place{parent_of(at), at.substr(at.rfind('/') + 1)});
   return way;
@@ -100,7 +102,7 @@ void add_links_of_keys(Way& way) {
     const auto target = link_at(path);
     if (!target || target->starts_with(std::string(data_link) + "/")) continue;
     if (++links > most_links_of_keys) break;
-    const Way below = way_to(path, plan::Source::Kind::dotenv);
+    const Way below = way_to(path, Ends::at_a_file);
     for (const Place& place : below.places) {
       if (std::ranges::find(way.places, place) == way.places.end()) way.places.push_back(place);
     }
@@ -111,12 +113,13 @@ void add_links_of_keys(Way& way) {
 }  // namespace
 
 Way way_to(const plan::Source& source) {
-  Way way = way_to(source.path, source.kind);
-  if (source.kind != plan::Source::Kind::directory || !way.present) return way;
+  const Ends ends = source.has_files() ? Ends::at_a_directory : Ends::at_a_file;
+  Way way = way_to(source.path, ends);
+  if (!source.has_files() || !way.present) return way;
   // Kubelet 1.20 sets the ownership of the new files after the switch; others write in place.
   const std::string data = join(way.destination, std::string(data_link));
   if (const auto target = link_at(data)) {
-    const Way below = way_to(data, source.kind);
+    const Way below = way_to(data, ends);
     way.places.insert(way.places.end(), below.places.begin(), below.places.end());
   }
   add_links_of_keys(way);
