@@ -1,9 +1,10 @@
 // The ten adapters: teled, discd, slakd, emaid, mastd, bskyd, reditd, linkd (Go), whapd, twitd (node).
 //
-// Go: environment, one register with gated or exit 1 (T5), platform login, listen. SIGTERM is
-// caught from the beginning and acted on only after login (T23). A taken port is noticed after
-// registering (T7). node: registers until it is done, and its signal handlers come after connect.
-// The platform is pretended: login takes 50 ms; POST /v1/rehearsal/inbound is a message from it.
+// Go: environment, one register with the router or exit 1 (T5), platform login, listen; today a heartbeat
+// that registers again (N7). SIGTERM is caught from the beginning and acted on only after login (T23). A
+// taken port is noticed after registering (T7). node: registers until it is done, and its signal handlers
+// come after connect. The platform is pretended: login takes 50 ms; POST /v1/rehearsal/inbound is a message
+// from it.
 #include "adapter_kinds.hpp"
 #include "daemon.hpp"
 #include "daemons.hpp"
@@ -18,8 +19,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <functional>
 
 namespace rehearsal {
 namespace {
@@ -56,7 +59,9 @@ class Adapter {
   asio::awaitable<int> node_life();
   bool go_environment();
   bool node_environment();
+  bool take_credentials(const std::function<bool(std::string_view)>& missing);
   void make_router(OnUnauthorized rule);
+  asio::awaitable<void> slack_watchdog();
   std::expected<void, std::string> open_files();
   asio::awaitable<bool> login();
   std::expected<void, std::string> listen();
@@ -73,7 +78,9 @@ class Adapter {
   const Kind& kind_;
   bool pair_;
   Daemon daemon_;
-  std::string secret_, data_dir_;
+  Line line_ = this_line();
+  std::string data_dir_;
+  std::optional<Credentials> credentials_;
   std::optional<RouterClient> router_;
   std::optional<Store> store_;
   bool connected_ = false, refused_ = false;
@@ -84,7 +91,6 @@ class Adapter {
 
 // MustEnv: a line of text, since slog is not set up yet; then exit 1.
 bool Adapter::go_environment() {
-  secret_ = Environment::text_or(own_secret_key(kind_.daemon), Environment::text_or("CHANNEL_SECRET", ""));
   const auto missing = [this](std::string_view key) {
     daemon_.log().text(Level::Error, fmt::format("required env var missing key={}", key));
     return false;
@@ -96,19 +102,34 @@ bool Adapter::go_environment() {
     return missing("DISCORD_BOT_TOKEN");
   }
   if (Environment::text_or("ROUTER_URL", "").empty()) return missing("ROUTER_URL");
-  if (secret_.empty()) return missing("CHANNEL_SECRET");
+  return take_credentials(missing);
+}
+
+// CHANNEL_SECRET, or today authd's address and the daemon's own key. The principal is AUTHD_SERVICE_NAME's,
+// else the channel's, whom authd does not know: 401, and exit 1.
+bool Adapter::take_credentials(const std::function<bool(std::string_view)>& missing) {
+  if (line_ == Line::Today) {
+    const auto channel = Environment::text_or("CHANNEL_NAME", kind_.channel);
+    const auto name = Environment::text_or("AUTHD_SERVICE_NAME", channel);
+    auto credentials = Credentials::of_service(fmt::format("service:{}", name));
+    if (!credentials) return missing(credentials.error());
+    credentials_ = std::move(*credentials);
+    return true;
+  }
+  auto secret =
+      Environment::text_or(own_secret_key(kind_.daemon), Environment::text_or("CHANNEL_SECRET", ""));
+  if (secret.empty() && kind_.daemon != "twitd") return missing("CHANNEL_SECRET");
+  credentials_ = Credentials::shared_secret(std::move(secret));
   return true;
 }
 
 bool Adapter::node_environment() {
-  secret_ = Environment::text_or(own_secret_key(kind_.daemon), Environment::text_or("CHANNEL_SECRET", ""));
   const auto missing = [this](std::string_view key) {
     daemon_.log().error(fmt::format("{} required", key), {{"key", key}});
     return false;
   };
   if (Environment::text_or("ROUTER_URL", "").empty()) return missing("ROUTER_URL");
-  if (kind_.daemon == "whapd" && secret_.empty()) return missing("CHANNEL_SECRET");
-  return true;
+  return take_credentials(missing);
 }
 
 void Adapter::make_router(OnUnauthorized rule) {
@@ -116,7 +137,7 @@ void Adapter::make_router(OnUnauthorized rule) {
   const auto port = listen.substr(listen.rfind(':') + 1);
   RouterAccess access;
   access.router_url = Environment::text_or("ROUTER_URL", "");
-  access.secret = secret_;
+  access.credentials = *credentials_;
   // A second account with the default name silently replaces the first (T8). The node adapters'
   // names are fixed: one of each.
   access.name = kind_.runtime == Runtime::Go ? Environment::text_or("CHANNEL_NAME", kind_.channel)
@@ -151,6 +172,8 @@ asio::awaitable<int> Adapter::go_life() {
   log.info("adapter running", {{"channel", kind_.channel}});
   daemon_.spawn(connect_soon());
   if (kind_.keeps) daemon_.spawn(redeliver());
+  if (line_ == Line::Today) daemon_.spawn(router_->heartbeat());
+  if (line_ == Line::Today && kind_.daemon == "slakd") daemon_.spawn(slack_watchdog());
   co_await daemon_.stop_requested();
   co_return co_await shut_down();
 }
@@ -203,7 +226,10 @@ std::expected<void, std::string> Adapter::open_files() {
   data_dir_ = Environment::text_or("DATA_DIR", fallback);
   std::string path;
   auto use = StoreUse::Migrates;
-  if (kind_.daemon == "slakd") {  // MIGRATES messages.db, whoever thinks that only gated does
+  if (kind_.daemon == "slakd" && line_ == Line::Today) {
+    path = Environment::text_or("DB_PATH", "");
+    use = StoreUse::Probed;
+  } else if (kind_.daemon == "slakd") {  // MIGRATES messages.db, whoever thinks that only gated does
     path = Environment::text_or("DB_PATH", "");
     if (path.empty() && !Environment::text_or("DATA_DIR", "").empty()) path = messages_db(data_dir_);
   } else if (kind_.daemon == "emaid") {
@@ -317,7 +343,7 @@ asio::awaitable<Response> Adapter::handle(const Request& request) {
   if (path == "/health") co_return health();
   if (path == "/v1/rehearsal/inbound" && request.method() == http::verb::post)
     co_return co_await inbound(request);
-  auto reply = router_->answer_gated(request);
+  auto reply = co_await router_->answer(request);
   co_return reply ? std::move(*reply) : text_reply(404, "404 page not found\n");
 }
 
@@ -332,13 +358,30 @@ asio::awaitable<Response> Adapter::inbound(const Request& request) {
     if (kind_.daemon == "teled") (void)write_file(state_file(), fmt::format("{}\n", ++offset_), 0644);
     co_return json_reply(200, json::serialize(json::object{{"ok", true}, {"id", json_text(id)}}));
   }
-  // Eight of the ten lose what gated did not take (T37).
+  // Eight of the ten lose what the router did not take (T37).
   const bool keep = kind_.keeps && kept_.size() < kept_limit;
   if (keep) kept_.push_back(*message);
   co_return json_reply(502, json::serialize(json::object{{"ok", false},
                                                          {"id", json_text(id)},
                                                          {"error", json_text(done.error())},
                                                          {"message", keep ? "kept" : "lost"}}));
+}
+
+// Today's slakd looks at its login in quiet times, and ends after some failures (N10). The pauses and the
+// count are variables; their defaults are the rehearsal's.
+asio::awaitable<void> Adapter::slack_watchdog() {
+  const auto of = [](const char* key, std::int64_t otherwise) {
+    return std::max<std::int64_t>(1, Environment::int_or(key, otherwise));
+  };
+  const std::chrono::seconds quiet(Environment::int_or("SLAKD_STALE_SECONDS", 300));
+  for (std::int64_t failures = 0; failures < of("SLAKD_STALE_FAIL_LIMIT", 5);) {
+    co_await daemon_.sleep(std::chrono::seconds(of("SLAKD_WATCHDOG_SECONDS", 60)));
+    const bool looks = std::chrono::steady_clock::now() - last_inbound_ >= quiet;
+    failures = looks && daemon_.fault_on(FaultKind::AuthLost) ? failures + 1 : 0;
+    if (failures != 0) daemon_.log().warn("auth.test failed", {{"fails", failures}});
+  }
+  daemon_.log().error("slack connection is stale, exiting");
+  std::_Exit(1);
 }
 
 // teled polls with the old offset, emaid finds the mail unseen: both bring it again.

@@ -34,7 +34,7 @@ std::string read_to_end(int descriptor, std::size_t limit) {
 }
 
 // The reply's line, or what failed.
-std::expected<std::string, std::string> call_gated(const std::string& path, const std::string& line) {
+std::expected<std::string, std::string> call_router(const std::string& path, const std::string& line) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return std::unexpected(path + " is too long for a socket");
@@ -52,6 +52,13 @@ std::expected<std::string, std::string> call_gated(const std::string& path, cons
   return reply;
 }
 
+// The same socket is mounted elsewhere today, and still has gated's name.
+std::string socket_path() {
+  const auto root = Environment::text_or("AGENT_ROOT", "");
+  auto today = root + "/run/ipc/gated.sock";
+  return ::access(today.c_str(), F_OK) == 0 ? today : root + "/workspace/ipc/gated.sock";
+}
+
 // JSON-RPC, one line: the method itself, not a tool of MCP (contract section 17).
 int submit(const json::object& request) {
   const json::object answer{{"turn_id", json_text(text_at(request, "messageId"))},
@@ -59,8 +66,7 @@ int submit(const json::object& request) {
                             {"status", "success"},
                             {"result", json_text("you said: " + text_at(request, "prompt"))}};
   const json::object call{{"jsonrpc", "2.0"}, {"id", 1}, {"method", "submit_turn"}, {"params", answer}};
-  const auto path = Environment::text_or("AGENT_ROOT", "") + "/workspace/ipc/gated.sock";
-  const auto reply = call_gated(path, json::serialize(call) + "\n");
+  const auto reply = call_router(socket_path(), json::serialize(call) + "\n");
   const auto parsed = reply ? parse_object(*reply) : std::nullopt;
   if (parsed && parsed->contains("result")) return 0;
   write_all(2, fmt::format("[ant] submit_turn failed: {}\n", reply ? *reply : reply.error()));

@@ -6,9 +6,14 @@ namespace rehearsal {
 
 asio::awaitable<std::expected<Booted, int>> boot(Daemon& daemon, Boot needs) {
   const auto& log = daemon.log();
-  auto config = load_config();
+  auto config = load_config(needs.line);
   if (!config) {
     log.error("config", {{"err", config.error()}});
+    co_return std::unexpected(1);
+  }
+  auto credentials = Credentials::of_line(needs.line, daemon.name(), config->channel_secret);
+  if (!credentials) {
+    log.error("config", {{"err", fmt::format("{} is not set", credentials.error())}});
     co_return std::unexpected(1);
   }
   if (needs.check) {
@@ -16,12 +21,17 @@ asio::awaitable<std::expected<Booted, int>> boot(Daemon& daemon, Boot needs) {
   }
   if (needs.signals == StopSignals::AtOnce) daemon.catch_stop_signals();
   co_await daemon.boot_faults();
-  auto store = Store::open(messages_db(config->data_dir), needs.store);
+  auto store = needs.open(*config);
   if (!store) {
     log.error(std::string(needs.no_store), {{"err", store.error()}});
     co_return std::unexpected(1);
   }
-  co_return Booted{std::move(*config), std::move(*store)};
+  co_return Booted{std::move(*config), std::move(*store), std::move(*credentials)};
+}
+
+std::expected<Store, std::string> open_shared(Line line, const Config& config) {
+  if (line == Line::Today) return Store::open(routd_db(config.data_dir), StoreUse::Probed, Schema::Routd);
+  return Store::open(messages_db(config.data_dir), StoreUse::Migrates);
 }
 
 std::optional<std::string> database_path(const Daemon& daemon, const std::string& variable) {

@@ -1,7 +1,8 @@
-// The start that gated, proxyd, webd and onbod have in common: configuration, stop signals, boot faults,
-// database. Each step that fails is one line in the daemon's log, and exit 1.
+// The start that gated, routd, runed, proxyd, webd and onbod have in common: configuration, stop signals,
+// boot faults, database. Each step that fails is one line in the daemon's log, and exit 1.
 #pragma once
 
+#include "credentials.hpp"
 #include "daemon.hpp"
 #include "store.hpp"
 
@@ -20,7 +21,8 @@ enum class StopSignals {
 };
 
 struct Boot {
-  StoreUse store = StoreUse::Migrates;
+  Line line = Line::Gated;
+  std::function<std::expected<Store, std::string>(const Config& config)> open;
   std::string_view no_store;  // the log's message where the database cannot be opened
   StopSignals signals = StopSignals::AtOnce;
   // Looks at the configuration before anything is opened; a value is the exit code, already logged.
@@ -30,10 +32,15 @@ struct Boot {
 struct Booted {
   Config config;
   Store store;
+  Credentials credentials;
 };
 
 // The error is the exit code.
 asio::awaitable<std::expected<Booted, int>> boot(Daemon& daemon, Boot needs);
+
+// The database that several share: messages.db, which each of them migrates, or today routd.db, which is
+// routd's alone and must be there.
+std::expected<Store, std::string> open_shared(Line line, const Config& config);
 
 // Where timed and dashd, which have no configuration, find the database: a variable of their own, else
 // DATA_DIR. The error is logged.

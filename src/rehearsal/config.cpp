@@ -62,6 +62,12 @@ std::string working_directory() {
   return error ? "." : path.string();
 }
 
+std::string directory_of_program() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "." : path.parent_path().string();
+}
+
 }  // namespace
 
 std::expected<ListenAddress, std::string> parse_go_address(std::string_view text) {
@@ -170,11 +176,12 @@ std::int64_t Environment::int_or(const std::string& key, std::int64_t otherwise)
   return parse_number<std::int64_t>(text_or(key, "")).value_or(otherwise);
 }
 
-std::expected<Config, std::string> load_config() {
+std::expected<Config, std::string> load_config(Line line) {
   load_dotenv();
   Config config;
   config.data_dir = Environment::text_or("DATA_DIR", working_directory());
-  config.host_app_dir = Environment::text_or("HOST_APP_DIR", "");
+  config.host_app_dir =
+      Environment::text_or("HOST_APP_DIR", line == Line::Today ? directory_of_program() : std::string());
   config.channel_secret = Environment::text_or("CHANNEL_SECRET", "");
   config.assistant_name = Environment::text_or("ASSISTANT_NAME", "Andy");
   config.container_image = Environment::text_or("CONTAINER_IMAGE", "arizuko-ant:latest");
@@ -185,7 +192,7 @@ std::expected<Config, std::string> load_config() {
   if (config.host_app_dir.empty()) {
     return std::unexpected("HOST_APP_DIR is not set; it must name the host's arizuko directory");
   }
-  if (config.channel_secret.empty() && dev != "true" && dev != "1") {
+  if (line == Line::Gated && config.channel_secret.empty() && dev != "true" && dev != "1") {
     return std::unexpected("CHANNEL_SECRET is empty; set it, or ARIZUKO_DEV=true for an open router");
   }
   if (config.assistant_name.find_first_of(" \t:'\"\\/") != std::string::npos) {

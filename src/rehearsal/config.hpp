@@ -3,6 +3,8 @@
 // Everything but Environment, load_dotenv and load_config is pure: text in, value or sentence out.
 #pragma once
 
+#include "line.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -55,7 +57,7 @@ class Environment {
   static std::int64_t int_or(const std::string& key, std::int64_t otherwise);
 };
 
-// What core.LoadConfig gives to gated, proxyd, webd, onbod and the arizuko command.
+// What core.LoadConfig gives to gated, routd, runed, proxyd, webd, onbod and the arizuko command.
 struct Config {
   std::string data_dir;
   std::string host_app_dir;
@@ -68,8 +70,9 @@ struct Config {
 };
 
 // Loads ./.env first, never over a variable that is set (even to ""): trap T14. An .env that
-// cannot be read is ignored silently (T15).
-std::expected<Config, std::string> load_config();
+// cannot be read is ignored silently (T15). Today's line asks neither for HOST_APP_DIR, which is then where
+// the program lies, nor for CHANNEL_SECRET.
+std::expected<Config, std::string> load_config(Line line);
 
 // At most `limit` bytes of a file; nullopt when it cannot be opened or is no regular file.
 std::optional<std::string> read_file(const std::string& path, std::size_t limit = 1 << 20);

@@ -3,6 +3,9 @@
 // The database, services/ and .env go to the instance directory, the group's files to DATA_DIR or
 // the working directory (T13). Every run resets group main's container_config and product (T12)
 // and brings deleted default tasks back, due now (0.6). Plain text, no JSON.
+//
+// Today there are four databases, of which only routd's is more than an empty file, and .env holds
+// AUTH_SECRET and SECRETS_KEY in place of a CHANNEL_SECRET; the group's reset and the tasks are as before.
 #include "config.hpp"
 #include "daemon.hpp"
 #include "daemons.hpp"
@@ -70,15 +73,18 @@ std::expected<void, std::string> make_services(const std::string& directory) {
   return {};
 }
 
-// Only if absent, 0600, with a CHANNEL_SECRET that is NOT the environment's (T14).
-std::expected<void, std::string> write_dotenv(const std::string& directory, std::string_view name,
+// Only if absent, 0600, with secrets that are NOT the environment's (T14).
+std::expected<void, std::string> write_dotenv(const std::string& directory, Line line, std::string_view name,
                                               const Config& config) {
   const auto path = directory + "/.env";
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST) return {};
   if (file < 0) return std::unexpected(fmt::format("write .env: open {}: {}", path, std::strerror(errno)));
-  write_all(file, fmt::format("ASSISTANT_NAME={}\nCONTAINER_IMAGE={}\nAPI_PORT=8080\nCHANNEL_SECRET={}\n",
-                              name, config.container_image, random_secret()));
+  const auto secrets = line == Line::Today
+                           ? fmt::format("AUTH_SECRET={}\nSECRETS_KEY={}\n", random_secret(), random_secret())
+                           : fmt::format("CHANNEL_SECRET={}\n", random_secret());
+  write_all(file, fmt::format("ASSISTANT_NAME={}\nCONTAINER_IMAGE={}\nAPI_PORT=8080\n{}", name,
+                              config.container_image, secrets));
   ::close(file);
   return {};
 }
@@ -127,8 +133,22 @@ std::expected<void, std::string> write_rows(Store& store, std::string_view produ
   return done;
 }
 
+// The database with the groups. Today the other three are made as empty files, which their owners migrate.
+std::expected<Store, std::string> make_databases(const std::string& directory, Line line) {
+  if (line == Line::Gated) return Store::open(messages_db(directory), StoreUse::Migrates);
+  for (const auto& path : {auth_db(directory), onbod_db(directory), runed_db(directory)}) {
+    std::error_code error;
+    fs::create_directories(fs::path(path).parent_path(), error);
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (file < 0) return std::unexpected(fmt::format("{}: {}", path, std::strerror(errno)));
+    ::close(file);
+  }
+  return Store::open(routd_db(directory), StoreUse::Migrates, Schema::Routd);
+}
+
 int create(const Asked& asked) {
-  const auto config = load_config();
+  const Line line = this_line();
+  auto config = load_config(line);
   if (!config) return fail(fmt::format("load config: {}", config.error()));
   if (!valid_name(asked.name)) {
     return fail(
@@ -139,9 +159,10 @@ int create(const Asked& asked) {
     return fail(fmt::format("unknown product {:?}", asked.product));
   }
   const auto directory = instance_directory(asked.name);
+  if (line == Line::Today) config->data_dir = Environment::text_or("DATA_DIR", directory);
   if (auto done = make_services(directory); !done) return fail(done.error());
-  if (auto done = write_dotenv(directory, asked.name, *config); !done) return fail(done.error());
-  auto store = Store::open(messages_db(directory), StoreUse::Migrates);
+  if (auto done = write_dotenv(directory, line, asked.name, *config); !done) return fail(done.error());
+  auto store = make_databases(directory, line);
   if (!store) return fail(fmt::format("open db: {}", store.error()));
   const auto main_group = store->rows("SELECT 1 FROM groups WHERE folder = 'main'");
   if (!main_group) return fail(fmt::format("open db: {}", main_group.error()));

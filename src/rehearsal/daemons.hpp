@@ -7,6 +7,9 @@
 namespace rehearsal {
 
 int run_gated();
+int run_authd();
+int run_routd();
+int run_runed();
 int run_timed();
 int run_onbod();
 int run_dashd();

@@ -104,6 +104,39 @@ asio::awaitable<std::expected<std::string, std::string>> docker(Daemon& daemon,
   co_return std::unexpected(fmt::format("{}: {}", exit_text(status), output));
 }
 
+std::string container_name(const Config& config, std::string_view folder) {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return fmt::format("arizuko-{}-{}-{}", config.assistant_name, folder, now.count());
+}
+
+// The host's side of a bind: DATA_DIR's prefix replaced by HOST_DATA_DIR's.
+std::vector<std::string> run_arguments(const Config& config, Line line, std::string_view folder,
+                                       const std::string& container) {
+  const auto host = Environment::text_or("HOST_DATA_DIR", config.data_dir);
+  std::vector<std::string> words{"run", "-i", "--rm", "--name", container, "--shm-size=1g"};
+  const auto add = [&words](std::string option, std::string value) {
+    words.push_back(std::move(option));
+    words.push_back(std::move(value));
+  };
+  add("-e", "TZ=" + Environment::text_or("TZ", "UTC"));
+  if (line == Line::Today) {
+    add("-e", "ARIZUKO_MODEL=");
+    add("-e", "ARIZUKO_QUERY_TIMEOUT_MS=");
+  }
+  add("-v", fmt::format("{}/groups/{}:/home/node", host, folder));
+  if (line == Line::Gated) {
+    add("-v", config.host_app_dir + ":/workspace/self:ro");
+    add("-v", fmt::format("{}/ipc/{}:/workspace/ipc", host, folder));
+  } else {
+    add("-v", host + "/app-src:/opt/arizuko:ro");
+    add("-v", fmt::format("{}/groups/{}/share:/var/lib/share", host, folder));
+    add("-v", fmt::format("{}/ipc/{}:/run/ipc", host, folder));
+  }
+  words.push_back(config.container_image);
+  return words;
+}
+
 asio::awaitable<std::expected<void, std::string>> docker_boot_checks(Daemon& daemon, const Config& config) {
   // Each vector is named first: a braced temporary in a co_await is what compilers get wrong.
   std::vector<std::string> info{"info"};

@@ -41,6 +41,7 @@ constexpr std::array words{
     Word{FaultKind::Health503, FaultTime::While, "health-503", Shape::Bare, 0},
     Word{FaultKind::IgnoreTerm, FaultTime::While, "ignore-term", Shape::Bare, 0},
     Word{FaultKind::SlowStop, FaultTime::While, "slow-stop", Shape::Number, 3'600'000},
+    Word{FaultKind::AuthLost, FaultTime::While, "auth-lost", Shape::Bare, 0},
     Word{FaultKind::Refuse, FaultTime::Boot, "refuse", Shape::KeyAndValue, 0},
     Word{FaultKind::CrashAtBoot, FaultTime::Boot, "crash-at-boot", Shape::Bare, 0},
     Word{FaultKind::ExitAtBoot, FaultTime::Boot, "exit-at-boot", Shape::Number, 255},
@@ -220,6 +221,7 @@ boost::asio::awaitable<void> act_once(Fault fault, const Log& log) {
     case FaultKind::Health503:
     case FaultKind::IgnoreTerm:
     case FaultKind::SlowStop:
+    case FaultKind::AuthLost:
     case FaultKind::Refuse:
     case FaultKind::HangAtBoot:
     case FaultKind::NoListen:
@@ -249,6 +251,7 @@ As long as it is asked for:
   health-503            answer 503 to /health
   ignore-term           ignore SIGTERM and SIGINT
   slow-stop MS          adapters: end MS milliseconds after they were told (teled 5000, discd 1000)
+  auth-lost             today's slakd: its login is no longer good, and it ends after five looks at it
 At the next start:
   crash-at-boot         die by SIGABRT before anything listens
   exit-at-boot CODE     exit with CODE before anything listens

@@ -27,7 +27,8 @@ enum class FaultKind {
   HangHealth,
   Health503,
   IgnoreTerm,
-  SlowStop,  // while asked for
+  SlowStop,
+  AuthLost,  // while asked for
   Refuse,
   CrashAtBoot,
   ExitAtBoot,

@@ -17,9 +17,12 @@ constexpr std::string_view usage =
 
   arizuko-rehearsal NAME [ARGUMENT]...   or called by the name itself
 
-NAME: gated timed onbod dashd proxyd webd ttsd teled discd slakd emaid mastd bskyd reditd linkd
-      whapd twitd, `arizuko create INSTANCE [--product P]`, or `agent`: what an agent's container runs
-      --help, --version
+NAME: gated, or authd routd runed, timed onbod dashd proxyd webd ttsd teled discd slakd emaid mastd
+      bskyd reditd linkd whapd twitd, `arizuko create INSTANCE [--product P]`, or `agent`: what an
+      agent's container runs; --help, --version
+
+A daemon that both lines of arizuko have plays today's where REHEARSAL_LINE=today, or AUTHD_URL,
+AUTHD_SERVICE_KEY or APP_SRC_DIR is set, else that of the gated line.
 
 Each keeps the daemon's contract: environment, ports, health, registration, SQLite, logs, signals
 and exit codes. Faults are asked for while it runs, one a line:
@@ -35,6 +38,9 @@ int dispatch(std::string_view name, std::span<char* const> arguments) {
   // ps, top and pgrep show the daemon that is played, as they would the real one.
   ::prctl(PR_SET_NAME, std::string(name).c_str());
   if (name == "gated") return run_gated();
+  if (name == "authd") return run_authd();
+  if (name == "routd") return run_routd();
+  if (name == "runed") return run_runed();
   if (name == "timed") return run_timed();
   if (name == "onbod") return run_onbod();
   if (name == "dashd") return run_dashd();

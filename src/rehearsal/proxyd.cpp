@@ -1,6 +1,6 @@
-// proxyd: the only public port. Migrates messages.db; seeds table proxyd_routes from
-// PROXYD_ROUTES_JSON only when that table is empty, so that what an older run put there stays (T10).
-// vhosts.json comes before everything, /health included (T30).
+// proxyd: the only public port. Migrates messages.db, or today ends where routd has not migrated routd.db;
+// seeds table proxyd_routes from PROXYD_ROUTES_JSON only when that table is empty, so that what an older run
+// put there stays (T10). vhosts.json comes before everything, /health included (T30).
 #include "boot.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
@@ -39,7 +39,10 @@ class Proxyd {
 
 asio::awaitable<int> Proxyd::life() {
   const auto& log = daemon_.log();
+  const Line line = this_line();
   Boot needs;
+  needs.line = line;
+  needs.open = [line](const Config& config) { return open_shared(line, config); };
   needs.no_store = "proxyd failed";
   auto booted = co_await boot(daemon_, std::move(needs));
   if (!booted) co_return booted.error();

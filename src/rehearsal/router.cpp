@@ -17,9 +17,11 @@ constexpr auto between_tries = std::chrono::milliseconds(500);
 }  // namespace
 
 asio::awaitable<std::expected<void, std::string>> RouterClient::register_once() {
+  auto bearer = co_await access_.credentials.bearer();
+  if (!bearer) co_return std::unexpected(bearer.error());
   Call call;
   call.url = access_.router_url + "/v1/channels/register";
-  call.bearer = access_.secret;
+  call.bearer = *bearer;
   call.body = json::serialize(json::object{{"name", json_text(access_.name)},
                                            {"url", json_text(access_.url)},
                                            {"jid_prefixes", array_of(access_.prefixes)},
@@ -42,6 +44,16 @@ asio::awaitable<void> RouterClient::register_until_done() {
     daemon_.log().warn("register failed, retrying", {{"err", done.error()}, {"retry_s", wait.count()}});
     co_await daemon_.sleep(wait);
     wait = std::min(wait * 2, std::chrono::seconds(30));
+  }
+}
+
+asio::awaitable<void> RouterClient::heartbeat() {
+  const std::chrono::milliseconds every(
+      std::max<std::int64_t>(1, Environment::int_or("REHEARSAL_HEARTBEAT_MS", 180'000)));
+  for (;;) {
+    co_await daemon_.sleep(every);
+    auto done = co_await register_once();
+    if (!done) daemon_.log().warn("heartbeat failed", {{"err", done.error()}});
   }
 }
 
@@ -68,7 +80,7 @@ asio::awaitable<std::expected<void, std::string>> RouterClient::hand_in(std::str
     }
     if (status && *status == 200) co_return std::expected<void, std::string>{};
     why = status ? fmt::format("status {}", *status) : status.error();
-    if (status && *status < 500) break;  // gated refused it: another try changes nothing
+    if (status && *status < 500) break;  // it was refused: another try changes nothing
   }
   daemon_.log().error("deliver failed", {{"err", why}});
   co_return std::unexpected(why);
@@ -98,19 +110,20 @@ std::expected<std::string, std::string> RouterClient::make_message(std::string_v
                    {"timestamp", json_text(fmt::format("{}", now.tv_sec))}});
 }
 
-std::optional<Response> RouterClient::answer_gated(const Request& request) {
+asio::awaitable<std::optional<Response>> RouterClient::answer(const Request& request) {
   const auto path = path_of(request);
   if (path == "/v1/rehearsal/outbound") {
     json::array list;
     for (const auto& sent : outbound_) list.push_back(parse_object(sent).value_or(json::object{}));
-    return json_reply(200, json::serialize(json::object{{"sent", list}}));
+    co_return json_reply(200, json::serialize(json::object{{"sent", list}}));
   }
-  if (path != "/send" || request.method() != http::verb::post) return std::nullopt;
-  if (bearer_of(request) != access_.secret) return error_reply(401, "unauthorized");
-  if (!parse_object(request.body())) return error_reply(400, "invalid json");
+  if (path != "/send" || request.method() != http::verb::post) co_return std::nullopt;
+  const bool accepted = co_await access_.credentials.accepts(std::string(bearer_of(request)));
+  if (!accepted) co_return error_reply(401, "unauthorized");
+  if (!parse_object(request.body())) co_return error_reply(400, "invalid json");
   outbound_.push_back(request.body());
   if (outbound_.size() > outbound_kept) outbound_.pop_front();
-  return json_reply(200, R"({"ok":true})");
+  co_return json_reply(200, R"({"ok":true})");
 }
 
 }  // namespace rehearsal

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 
@@ -12,37 +11,6 @@ namespace {
 
 constexpr int application_id = 0x61727268;  // "arrh"
 constexpr std::size_t row_limit = 10'000;
-
-struct Migration {
-  int version;
-  const char* sql;
-};
-
-// Numbered like arizuko's own at this commit (0001-0059; proxyd_routes is its 0050), so that what
-// looks at MAX(version) sees the same end.
-constexpr std::array migrations{
-    Migration{1,
-              "CREATE TABLE groups (folder TEXT PRIMARY KEY, name TEXT, product TEXT,"
-              "  container_config TEXT, added_at TEXT);"
-              "CREATE TABLE messages (id TEXT PRIMARY KEY, chat_jid TEXT NOT NULL, sender TEXT,"
-              "  content TEXT, timestamp TEXT, source TEXT, is_from_me INTEGER DEFAULT 0,"
-              "  status TEXT DEFAULT 'received');"},
-    Migration{12,
-              "CREATE TABLE scheduled_tasks (id TEXT PRIMARY KEY, owner TEXT, chat_jid TEXT,"
-              "  prompt TEXT, interval_seconds INTEGER, next_run INTEGER,"
-              "  status TEXT DEFAULT 'active');"},
-    Migration{27,
-              "CREATE TABLE onboarding (jid TEXT PRIMARY KEY, status TEXT, prompted_at TEXT,"
-              "  token_used TEXT, created_at TEXT);"},
-    Migration{33,
-              "CREATE TABLE secrets (scope TEXT, scope_id TEXT, key TEXT, value TEXT,"
-              "  PRIMARY KEY (scope, scope_id, key));"},
-    Migration{50,
-              "CREATE TABLE proxyd_routes (path TEXT PRIMARY KEY, backend TEXT NOT NULL,"
-              "  auth TEXT NOT NULL, gated_by TEXT, preserve_headers TEXT,"
-              "  strip_prefix INTEGER DEFAULT 0);"},
-    Migration{59, "CREATE INDEX messages_by_status ON messages(status);"},
-};
 
 }  // namespace
 
@@ -54,8 +22,12 @@ std::string Store::trouble() const {
 }
 
 std::string messages_db(std::string_view data_dir) { return fmt::format("{}/store/messages.db", data_dir); }
+std::string auth_db(std::string_view data_dir) { return fmt::format("{}/store/authd/auth.db", data_dir); }
+std::string routd_db(std::string_view data_dir) { return fmt::format("{}/store/routd/routd.db", data_dir); }
+std::string runed_db(std::string_view data_dir) { return fmt::format("{}/store/runed/runed.db", data_dir); }
+std::string onbod_db(std::string_view data_dir) { return fmt::format("{}/store/onbod/onbod.db", data_dir); }
 
-std::expected<Store, std::string> Store::open(const std::string& path, StoreUse use) {
+std::expected<Store, std::string> Store::open(const std::string& path, StoreUse use, Schema schema) {
   if (use == StoreUse::Migrates) {
     std::error_code error;
     const auto parent = std::filesystem::path(path).parent_path();
@@ -63,20 +35,25 @@ std::expected<Store, std::string> Store::open(const std::string& path, StoreUse 
     if (error) return std::unexpected(fmt::format("mkdir {}: {}", parent.string(), error.message()));
   }
   sqlite3* raw = nullptr;
-  const int code = ::sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  const bool must_be_there = use == StoreUse::Owned || use == StoreUse::Probed;
+  const int flags = SQLITE_OPEN_READWRITE | (must_be_there ? 0 : SQLITE_OPEN_CREATE);
+  const int code = ::sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   Store store{std::unique_ptr<sqlite3, Close>(raw)};
   if (code != SQLITE_OK) return std::unexpected(store.trouble());
-  if (auto done = store.prepare_file(use); !done) return std::unexpected(done.error());
+  if (auto done = store.prepare_file(use, schema); !done) return std::unexpected(done.error());
   return store;
 }
 
-std::expected<void, std::string> Store::prepare_file(StoreUse use) {
+std::expected<void, std::string> Store::prepare_file(StoreUse use, Schema schema) {
   if (auto done = script("PRAGMA temp_store=MEMORY"); !done) return done;
   if (use == StoreUse::Private) return script("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY)");
   ::sqlite3_busy_timeout(database_.get(), 5000);
   if (auto done = refuse_foreign_file(); !done) return done;
   if (auto done = script("PRAGMA journal_mode=WAL"); !done) return done;
-  return use == StoreUse::Migrates ? migrate() : std::expected<void, std::string>{};
+  if (use == StoreUse::Migrates || use == StoreUse::Owned) return migrate(schema);
+  if (use == StoreUse::Probed && !rows("SELECT 1 FROM acl LIMIT 1"))
+    return std::unexpected(fmt::format("no such table: acl ({})", SQLITE_ERROR));
+  return {};
 }
 
 std::expected<void, std::string> Store::refuse_foreign_file() {
@@ -86,13 +63,13 @@ std::expected<void, std::string> Store::refuse_foreign_file() {
   if (!mark) return std::unexpected(mark.error());
   if (tables->front().front() == "0" || mark->front().front() == fmt::to_string(application_id)) return {};
   return std::unexpected(
-      "this is not a rehearsal's messages.db; a rehearsal does not touch an instance's "
+      "this is not a rehearsal's database; a rehearsal does not touch an instance's "
       "data: give it a data directory of its own");
 }
 
 // As db_utils does it: read MAX(version), then one transaction a file. Two at once: the loser
 // fails and its daemon exits 1 (T26). A file newer than the program is accepted silently.
-std::expected<void, std::string> Store::migrate() {
+std::expected<void, std::string> Store::migrate(Schema schema) {
   if (auto done =
           script("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at TEXT)");
       !done)
@@ -101,7 +78,7 @@ std::expected<void, std::string> Store::migrate() {
   const auto newest = rows("SELECT coalesce(max(version), 0) FROM migrations");
   if (!newest) return std::unexpected(newest.error());
   const int have = std::atoi(newest->front().front().c_str());
-  for (const auto& migration : migrations) {
+  for (const auto& migration : migrations_of(schema)) {
     if (migration.version <= have) continue;
     const auto sql = fmt::format("BEGIN; {} INSERT INTO migrations VALUES ({}, datetime('now')); COMMIT;",
                                  migration.sql, migration.version);

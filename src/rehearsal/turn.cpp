@@ -1,6 +1,5 @@
 #include "turn.hpp"
 
-#include "docker.hpp"
 #include "json.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +22,6 @@ using Local = asio::local::stream_protocol;
 constexpr auto as_pair = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t longest_line_bytes = 1 << 20;
 constexpr std::size_t longest_path_bytes = 107;  // sun_path less its NUL: unix(7)
-constexpr auto longest_turn = std::chrono::hours(1);
 
 }  // namespace
 
@@ -93,33 +91,7 @@ std::expected<void, std::string> open_socket(TurnSocket& socket) {
   return {};
 }
 
-// The host's side of a bind: DATA_DIR's prefix replaced by HOST_DATA_DIR's.
-std::vector<std::string> run_arguments(const Config& config, const Turn& turn) {
-  const auto host = Environment::text_or("HOST_DATA_DIR", config.data_dir);
-  return {"run",
-          "-i",
-          "--rm",
-          "--name",
-          turn.container,
-          "--shm-size=1g",
-          "-e",
-          "TZ=" + Environment::text_or("TZ", "UTC"),
-          "-v",
-          fmt::format("{}/groups/{}:/home/node", host, turn.folder),
-          "-v",
-          config.host_app_dir + ":/workspace/self:ro",
-          "-v",
-          fmt::format("{}/ipc/{}:/workspace/ipc", host, turn.folder),
-          config.container_image};
-}
-
 }  // namespace
-
-std::string container_name(const Config& config, std::string_view folder) {
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  return fmt::format("arizuko-{}-{}-{}", config.assistant_name, folder, now.count());
-}
 
 TurnSockets::TurnSockets() = default;
 TurnSockets::~TurnSockets() = default;
@@ -154,7 +126,8 @@ std::string TurnSockets::leave(const std::shared_ptr<TurnSocket>& socket, const 
 }
 
 asio::awaitable<std::expected<std::string, std::string>> TurnSockets::run(Daemon& daemon,
-                                                                          const Config& config, Turn turn) {
+                                                                          const Config& config, Turn turn,
+                                                                          const AgentRun& agent) {
   auto executor = co_await asio::this_coro::executor;
   std::error_code made;
   fs::create_directories(fmt::format("{}/groups/{}", config.data_dir, turn.folder), made);
@@ -164,7 +137,7 @@ asio::awaitable<std::expected<std::string, std::string>> TurnSockets::run(Daemon
                              {"groupFolder", json_text(turn.folder)},
                              {"messageId", json_text(turn.id)},
                              {"assistantName", json_text(config.assistant_name)}};
-  auto ended = co_await docker(daemon, run_arguments(config, turn), longest_turn, json::serialize(request));
+  auto ended = co_await agent(turn, json::serialize(request));
   auto answer = leave(socket, turn);
   if (!ended) co_return std::unexpected(ended.error());
   co_return answer;

@@ -1,16 +1,19 @@
-// One agent turn as gated runs it (contract section 9): the socket of the group, `docker run` with one JSON
-// object on its standard input, and the answer by `submit_turn` over the socket.
+// One agent turn as gated and routd see it (contract section 9): the socket of the group, an agent that is
+// handed one JSON object, and its answer by `submit_turn` over the socket. Who runs the agent differs:
+// gated's own docker command, or runed.
 //
-// Played only where REHEARSAL_AGENTS=1, with the docker command that is first in PATH.
+// Played only where REHEARSAL_AGENTS=1.
 #pragma once
 
 #include "config.hpp"
 #include "daemon.hpp"
 
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace rehearsal {
 
@@ -22,8 +25,9 @@ struct Turn {
   std::string container;  // the name that docker is given
 };
 
-// arizuko-<ASSISTANT_NAME>-<folder>-<unix ms>
-std::string container_name(const Config& config, std::string_view folder);
+// Runs the agent of a turn to its end, with `request` on its standard input. The error says how it failed.
+using AgentRun = std::function<asio::awaitable<std::expected<std::string, std::string>>(const Turn& turn,
+                                                                                        std::string request)>;
 
 class TurnSocket;
 
@@ -35,10 +39,9 @@ class TurnSockets {
   ~TurnSockets();
   TurnSockets(const TurnSockets&) = delete;
 
-  // What the agent submitted; "" when it ended well without an answer. The error has gated's words: the exit
-  // status of docker and what it wrote.
+  // What the agent submitted; "" when it ended well without an answer. The error is that of `agent`.
   asio::awaitable<std::expected<std::string, std::string>> run(Daemon& daemon, const Config& config,
-                                                               Turn turn);
+                                                               Turn turn, const AgentRun& agent);
 
  private:
   std::shared_ptr<TurnSocket> enter(Daemon& daemon, const asio::any_io_executor& executor,

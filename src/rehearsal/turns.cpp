@@ -40,11 +40,11 @@ bool write_input(const std::string& directory, std::string_view text) {
 
 }  // namespace
 
-Turns::Turns(Daemon& daemon, const Config& config, Store& store, Deliver deliver)
+Turns::Turns(Daemon& daemon, const Config& config, Store& store, Gateway gateway)
     : daemon_(daemon),
       config_(config),
       store_(store),
-      deliver_(std::move(deliver)),
+      gateway_(std::move(gateway)),
       chats_(static_cast<std::size_t>(
           std::max<std::int64_t>(1, Environment::int_or("MAX_CONCURRENT_CONTAINERS", 5)))) {}
 
@@ -57,9 +57,9 @@ std::vector<Store::Row> Turns::pending(const std::string& jid) {
       .value_or(std::vector<Store::Row>{});
 }
 
-void Turns::mark_taken(const std::vector<Store::Row>& messages) {
+void Turns::mark(const std::vector<Store::Row>& messages, std::string_view status) {
   for (const auto& message : messages)
-    (void)store_.run("UPDATE messages SET status = 'taken' WHERE id = ?1", {message[0]});
+    (void)store_.run("UPDATE messages SET status = ?1 WHERE id = ?2", {status, message[0]});
 }
 
 void Turns::message_came(const std::string& jid) {
@@ -67,6 +67,7 @@ void Turns::message_came(const std::string& jid) {
     daemon_.log().info("circuit breaker reset by new message", {{"groupJid", jid}, {"failures", failures}});
   const auto container = chats_.container(jid);
   if (!container) return start(jid);
+  if (gateway_.line == Line::Today) return;  // its turn's end looks for it
   if (steering_.insert(jid).second) daemon_.spawn(steer(jid, *container));
 }
 
@@ -80,20 +81,21 @@ void Turns::start(const std::string& jid) {
   turn.container = container_name(config_, turn.folder);
   const auto number = chats_.begin(jid, turn.container);
   if (!number) return;
-  mark_taken(messages);
+  mark(messages, "taken");
   turn.id = fmt::format("{}-{}", messages.back()[0], *number);
-  daemon_.spawn(run(*number, std::move(turn)));
+  daemon_.spawn(run(*number, std::move(turn), messages));
 }
 
-asio::awaitable<void> Turns::run(std::uint64_t number, Turn turn) {
+asio::awaitable<void> Turns::run(std::uint64_t number, Turn turn, std::vector<Store::Row> messages) {
   const auto jid = turn.chat_jid;
-  auto answer = co_await sockets_.run(daemon_, config_, std::move(turn));
+  auto answer = co_await sockets_.run(daemon_, config_, std::move(turn), gateway_.run);
   if (answer) {
     daemon_.log().info("agent done", {{"jid", jid}});
     if (!answer->empty()) co_await tell(jid, *answer);
   } else {
     daemon_.log().error("agent failed", {{"jid", jid}, {"err", answer.error()}});
-    co_await tell(jid, "Failed: agent error");
+    if (gateway_.line == Line::Today) mark(messages, "errored");
+    if (gateway_.line == Line::Gated) co_await tell(jid, "Failed: agent error");
   }
   const auto failures = chats_.end(jid, number, answer.has_value());
   if (failures >= breaker_opens_at) {
@@ -105,17 +107,19 @@ asio::awaitable<void> Turns::run(std::uint64_t number, Turn turn) {
   for (const auto& waiting : chats_.take_waiting()) start(waiting);
 }
 
-// Into the database for a local chat: an inbound message like any other.
+// Into the database for a local chat: by gated as an inbound message like any other, by routd as one that is
+// told.
 asio::awaitable<void> Turns::tell(std::string jid, std::string text) {
   if (is_local(jid)) {
+    const std::string_view status = gateway_.line == Line::Today ? "sent" : "received";
     const auto stored = store_.run(
-        "INSERT INTO messages (id, chat_jid, sender, content, timestamp, source)"
-        " VALUES ('local-' || lower(hex(randomblob(16))), ?1, 'local', ?2, datetime('now'), 'local')",
-        {jid, text});
+        "INSERT INTO messages (id, chat_jid, sender, content, timestamp, source, status)"
+        " VALUES ('local-' || lower(hex(randomblob(16))), ?1, 'local', ?2, datetime('now'), 'local', ?3)",
+        {jid, text, status});
     if (!stored) daemon_.log().error("store message", {{"err", stored.error()}});
     co_return;
   }
-  auto sent = co_await deliver_(jid, text);
+  auto sent = co_await gateway_.deliver(jid, text);
   if (!sent) daemon_.log().warn("outbound failed", {{"jid", jid}, {"err", sent.error()}});
 }
 
@@ -130,7 +134,7 @@ asio::awaitable<void> Turns::steer(std::string jid, std::string container) {
     std::vector<std::string> words{"kill", "--signal=SIGUSR1", container};
     auto told = co_await docker(daemon_, std::move(words), longest_kill);
     if (told) {
-      mark_taken(messages);
+      mark(messages, "taken");
       daemon_.log().info("steer: sent messages into running container", {{"jid", jid}});
     } else {
       daemon_.log().warn("steer failed, slot freed", {{"jid", jid}, {"err", told.error()}});

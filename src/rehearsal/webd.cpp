@@ -1,5 +1,6 @@
 // webd: the web channel. Registers like an adapter, but with SIGTERM at its default while it does
-// (contract section 7); listens only after it is registered.
+// (contract section 7); listens only after it is registered. Once, in both lines: no heartbeat brings it back
+// into a router that has forgotten it (T6, N7).
 #include "boot.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
@@ -19,23 +20,25 @@ class Webd {
   asio::awaitable<Response> handle(const Request& request);
 
   Daemon daemon_{"webd"};
-  Config config_;
-  std::optional<Store> store_;
+  Line line_ = this_line();
+  std::optional<Booted> booted_;
   std::optional<RouterClient> router_;
 };
 
 asio::awaitable<int> Webd::life() {
   const auto& log = daemon_.log();
   Boot needs;
+  needs.line = line_;
+  needs.open = [this](const Config& config) { return open_shared(line_, config); };
   needs.no_store = "open store failed";
   needs.signals = StopSignals::Later;
   auto booted = co_await boot(daemon_, std::move(needs));
   if (!booted) co_return booted.error();
-  config_ = std::move(booted->config);
-  store_.emplace(std::move(booted->store));
+  booted_.emplace(std::move(*booted));
   RouterAccess access;
-  access.router_url = Environment::text_or("ROUTER_URL", "http://gated:8080");
-  access.secret = config_.channel_secret;
+  access.router_url =
+      Environment::text_or("ROUTER_URL", line_ == Line::Today ? "http://routd:8080" : "http://gated:8080");
+  access.credentials = booted_->credentials;
   access.name = "web";
   access.url = Environment::text_or("WEBD_URL", "http://webd:8080");
   access.prefixes.emplace_back("web:");
@@ -70,10 +73,12 @@ asio::awaitable<Response> Webd::handle(const Request& request) {
     auto done = co_await router_->hand_in(*message);
     co_return done ? json_reply(200, R"({"ok":true})") : error_reply(502, done.error());
   }
+  if (path.starts_with("/pair/") && line_ == Line::Today)
+    co_return text_reply(200, "pairing (rehearsal, not arizuko)\n");
   if (path.starts_with("/chat/") || path.starts_with("/slink/") || path.starts_with("/hook/")) {
     co_return text_reply(200, "chat (rehearsal, not arizuko)\n");
   }
-  auto reply = router_->answer_gated(request);
+  auto reply = co_await router_->answer(request);
   co_return reply ? std::move(*reply) : text_reply(404, "404 page not found\n");
 }
 

@@ -135,7 +135,7 @@ TEST_CASE("store: the data of a real instance is refused, not touched") {
   variables["AUTH_SECRET"] = "key";
   Process gated(directory, {"gated"}, variables);
   CHECK(gated.wait() == 1);
-  CHECK(gated.errors().contains("not a rehearsal's messages.db"));
+  CHECK(gated.errors().contains("not a rehearsal's database"));
 }
 
 TEST_CASE(

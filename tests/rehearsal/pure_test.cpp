@@ -1,11 +1,19 @@
 // The parts that are text in, value out.
 #include "chats.hpp"
 #include "config.hpp"
+#include "docker.hpp"
 #include "faults.hpp"
+#include "line.hpp"
 #include "registry.hpp"
 #include "routes.hpp"
+#include "tokens.hpp"
 
 #include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
 
 using namespace rehearsal;
 
@@ -53,11 +61,11 @@ TEST_CASE("durations: Go's 1h30m is read, 10 and 10x are not") {
 TEST_CASE("faults: every line of the help's vocabulary parses, and bad ones are named") {
   const auto parsed = parse_faults(
       "crash\nexit 3\nflood 10\nflood 10 500 # long\n grow 5\nflee\nflee-clean-env\norphans 9\nhang-health\n"
-      "health-503\nignore-term\nslow-stop 5\nrefuse KEY value\ncrash-at-boot\nexit-at-boot "
+      "health-503\nignore-term\nslow-stop 5\nauth-lost\nrefuse KEY value\ncrash-at-boot\nexit-at-boot "
       "75\nhang-at-boot\nno-listen\n"
       "slow-boot 10\nlogin-hang\nafter 50 crash\n");
   CHECK(parsed.errors.empty());
-  CHECK(parsed.faults.size() == 20);
+  CHECK(parsed.faults.size() == 21);
   CHECK(parse_faults("crash,slow-boot 5", ',').faults.size() == 2);
   for (const auto* line :
        {"bogus", "exit", "exit x", "exit 256", "refuse KEY", "crash now", "after 5 ignore-term"}) {
@@ -124,4 +132,67 @@ TEST_CASE("chats: the breaker opens after three failures and the next message cl
   }
   CHECK(chats.reset_breaker("a") == 3);
   CHECK(chats.begin("a", "x"));
+}
+
+TEST_CASE(
+    "line: it is today's as soon as a variable is there that only today's arizuko reads, unless one says "
+    "otherwise") {
+  const auto of = [](std::map<std::string, std::string> set) {
+    return line_of([&](const std::string& key) -> std::optional<std::string> {
+      const auto found = set.find(key);
+      return found == set.end() ? std::nullopt : std::optional(found->second);
+    });
+  };
+  CHECK(of({}) == Line::Gated);
+  CHECK(of({{"CHANNEL_SECRET", "x"}, {"HOST_APP_DIR", "/x"}, {"AUTHD_URL", ""}}) == Line::Gated);
+  for (const auto* key : {"AUTHD_URL", "AUTHD_SERVICE_KEY", "APP_SRC_DIR"})
+    CHECK(of({{key, "x"}}) == Line::Today);
+  CHECK(of({{"REHEARSAL_LINE", "today"}}) == Line::Today);
+  CHECK(of({{"REHEARSAL_LINE", "gated"}, {"AUTHD_URL", "x"}}) == Line::Gated);
+}
+
+TEST_CASE(
+    "authd: an empty key is skipped, the last of two principals with one key has it, a '=' breaks its entry "
+    "(N1)") {
+  const auto held =
+      parse_service_keys("service:routd=r,service:runed=,service:teled=t,service:slakd=t,service:discd=a=b");
+  CHECK(held == std::map<std::string, std::string>{{"r", "service:routd"}, {"t", "service:slakd"}});
+  CHECK(parse_service_keys("").empty());
+}
+
+TEST_CASE("authd: the principals it knows are the daemons, not the channels") {
+  for (const auto* name : {"service:teled", "service:proxyd", "service:routd"}) CHECK(knows_principal(name));
+  for (const auto* name : {"service:telegram", "teled", "service:"}) CHECK_FALSE(knows_principal(name));
+}
+
+TEST_CASE("authd: a token is good until its end, and for the key that signed it") {
+  const auto token = make_token("key", "service:teled", 1000);
+  CHECK(principal_of(token, "key", 999) == "service:teled");
+  CHECK_FALSE(principal_of(token, "key", 1000));
+  CHECK_FALSE(principal_of(token, "other", 999));
+  CHECK_FALSE(principal_of(token, "", 999));
+  CHECK_FALSE(principal_of(token + "0", "key", 999));
+  for (const auto* none : {"", ".", "..", "a.b.c.d", "service:teled"})
+    CHECK_FALSE(principal_of(none, "key", 0));
+}
+
+TEST_CASE("docker: the two lines mount different things, and runed hands over three variables") {
+  Config config;
+  config.data_dir = "/d";
+  config.host_app_dir = "/app";
+  config.container_image = "ant";
+  const auto has = [](const std::vector<std::string>& words, std::string_view word) {
+    return std::ranges::find(words, word) != words.end();
+  };
+  const auto gated = run_arguments(config, Line::Gated, "main", "c");
+  CHECK(has(gated, "/d/ipc/main:/workspace/ipc"));
+  CHECK(has(gated, "/app:/workspace/self:ro"));
+  CHECK(std::ranges::count(gated, "-e") == 1);
+  const auto today = run_arguments(config, Line::Today, "main", "c");
+  for (const auto* mount : {"/d/groups/main:/home/node", "/d/app-src:/opt/arizuko:ro",
+                            "/d/groups/main/share:/var/lib/share", "/d/ipc/main:/run/ipc"})
+    CHECK(has(today, mount));
+  CHECK(std::ranges::count(today, "-e") == 3);
+  CHECK_FALSE(has(today, "/app:/workspace/self:ro"));
+  CHECK(today.back() == "ant");
 }
