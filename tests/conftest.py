@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import pod  # noqa: E402
+from lines import LINES  # noqa: E402
 
 
 def pytest_configure(config):
@@ -21,6 +22,12 @@ def pytest_sessionstart(session):
         if not os.access(program, os.X_OK):
             pytest.exit(f"{program} is not there: cmake --preset release && cmake --build --preset release",
                         returncode=1)
+
+
+@pytest.fixture(scope="session", params=LINES, ids=lambda each: each.name)
+def line(request):
+    """Each of the two lines: what is true of both stock plans."""
+    return request.param
 
 
 @pytest.fixture

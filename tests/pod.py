@@ -21,11 +21,12 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from lines import GATED, ROOT
+
 BUILD = Path(os.environ.get("ARIZUKO_BUILD", ROOT / "build" / "release"))
 INIT = BUILD / "arizuko-init"
 REHEARSAL = BUILD / "arizuko-rehearsal"
-STOCK_PLAN = ROOT / "etc" / "arizuko.toml"
+STOCK_PLAN = GATED.plan
 UID = 1000
 
 # Mounts what a kubelet would, then drops everything. $1: the pod's directory; $2: its volume (another pod's,
@@ -91,8 +92,9 @@ def in_network_of(pid, make):
 class Pod:
     """One arizuko-init as PID 1. `env` is the pod's environment: nothing else of ours reaches it."""
 
-    def __init__(self, plan=STOCK_PLAN, rehearse=True, env=None, options=(), log="json", data=None, start=True,
-                 stdout=None, before_exec=None, group=None, root=False, setup=""):
+    def __init__(self, plan=None, rehearse=True, env=None, options=(), log="json", data=None, start=True,
+                 stdout=None, before_exec=None, group=None, root=False, setup="", line=GATED):
+        self.line = line  # whose stock plan it runs, unless `plan` is another
         self.base = Path(tempfile.mkdtemp(prefix="arizuko-pod-"))
         self.data = Path(data) if data else self.base / "data" / "arizuko_demo"
         self.out = self.base / "out"
@@ -105,7 +107,7 @@ class Pod:
                 os.chown(path, UID, UID)
         self.log_path = self.base / "log"
         self.err_path = self.base / "err"
-        self.plan, self.rehearse, self.options, self.log = plan, rehearse, list(options), log
+        self.plan, self.rehearse, self.options, self.log = plan or line.plan, rehearse, list(options), log
         self.stdout = stdout  # a descriptor, else the file `log`
         self.before_exec = before_exec  # runs in the child before it becomes PID 1
         self.group = group  # a control group that PID 1 begins in
@@ -304,8 +306,8 @@ class Pod:
         return None
 
     def rows(self, query):
-        """What gated's database answers, read from outside."""
-        with sqlite3.connect(f"file:{self.data}/store/messages.db?mode=ro", uri=True, timeout=5) as database:
+        """What the router's database answers, read from outside."""
+        with sqlite3.connect(f"file:{self.data}/{self.line.database}?mode=ro", uri=True, timeout=5) as database:
             return database.execute(query).fetchall()
 
     def status(self):

@@ -2,17 +2,16 @@
 import json
 
 from kubelet import Volume
+from lines import GATED
 from pod import wait_for
 
-FIRST = {"CHANNEL_SECRET": "channel-one", "AUTH_SECRET": "auth-one", "PROXYD_HMAC_SECRET": "hmac-one",
-         "SLACK_BOT_TOKEN": "slack-one", "SLACK_SIGNING_SECRET": "signing-one", "TELEGRAM_BOT_TOKEN": "telegram-one",
-         "AUTH_BASE_URL": "https://chat.example"}
+FIRST = GATED.secrets
 
 
-def pod_with_secret(a_pod, values=FIRST, order="today", **options):
-    """A pod that is started; pod.secret is the volume."""
+def pod_with_secret(a_pod, values=None, order="today", **options):
+    """A pod that is started; pod.secret is the volume, with the line's own values unless others are given."""
     pod = a_pod(start=False, **options)
-    pod.secret = Volume(pod.out / "secrets", values, order)
+    pod.secret = Volume(pod.out / "secrets", values or pod.line.secrets, order)
     sources = json.dumps([f"dotenv:{pod.data}/.env", "environment", f"dir:{pod.secret.path}"])
     pod.options += ["--set", f"env.sources={sources}"]
     return pod.start()

@@ -4,39 +4,38 @@ import os
 import signal
 import stat
 
-from pod import Pod, check, own_plan, position, sets, states_of, wait_for
+import pytest
 
-# What a rehearsal shows without any token: onbod comes last, the others side by side.
-SIDE_BY_SIDE = ["timed", "dashd", "proxyd", "webd", "teled", "slakd"]
-CORE = [*SIDE_BY_SIDE, "onbod"]
+from lines import GATED, TODAY
+from pod import UID, Pod, check, own_plan, position, sets, states_of, wait_for
+
+CORE = GATED.core
 
 
-
-def test_everything_of_the_stock_plan_comes_up_in_order(a_pod):
-    pod = a_pod().wait_ready()
+def test_everything_of_the_stock_plan_comes_up_in_order(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
     events = pod.events()
-    seeded = position(events, "seed", "done")
-    gated = position(events, "gated", "ready")
-    assert seeded < position(events, "gated", "starting"), "gated starts before the seed is done"
-    for service in CORE:
-        assert gated < position(events, service, "starting"), f"{service} starts before gated is ready"
+    for before, service in zip(line.first, line.first[1:]):
+        there = position(events, before, "done" if before == "seed" else "ready")
+        assert there < position(events, service, "starting"), f"{service} starts before {before} is there"
+    gate = position(events, line.gate, "ready")
+    for service in line.core:
+        assert gate < position(events, service, "starting"), f"{service} starts before {line.gate} is ready"
     spawns = [e["service"] for e in events if e["event"] == "spawned"]
-    assert spawns[:2] == ["seed", "gated"] and sorted(spawns[2:]) == sorted(CORE)
-    for service in ["gated", *CORE]:
+    count = len(line.first)
+    assert spawns[:count] == list(line.first) and sorted(spawns[count:]) == sorted(line.core)
+    up = {*line.first[1:], *line.core}
+    for service in up:
         assert states_of(events, service) == ["starting", "ready"]
     state = {s["name"]: s["state"] for s in pod.status()["services"]}
-    assert {name for name, its in state.items() if its == "ready"} == {"gated", *CORE}
-    assert {state[name] for name in state if name not in ("seed", "gated", *CORE)} == {"off"}
+    assert {name for name, its in state.items() if its == "ready"} == up
+    assert {state[name] for name in state if name not in ("seed", *up)} == {"off"}
     assert state["seed"] == "done"
-
-
-def test_dependents_are_spawned_at_once_when_the_gate_opens(a_pod):
-    pod = a_pod().wait_ready()
-    events = pod.events()
     # Side by side: one that waited for another would be spawned after that one was ready.
-    spawned = [i for i, e in enumerate(events) if e["event"] == "spawned" and e["service"] in SIDE_BY_SIDE]
-    assert len(spawned) == len(SIDE_BY_SIDE)
-    assert max(spawned) < min(position(events, service, "ready") for service in SIDE_BY_SIDE)
+    for group in line.together:
+        spawned = [i for i, e in enumerate(events) if e["event"] == "spawned" and e["service"] in group]
+        assert len(spawned) == len(group)
+        assert max(spawned) < min(position(events, service, "ready") for service in group)
 
 
 def test_seq_of_events_has_no_gap(a_pod):
@@ -54,40 +53,44 @@ def test_the_supervisor_is_pid_1_without_any_privilege(a_pod):
     assert pod.inside("sh", "-c", "echo x > /var/tmp/x").returncode != 0, "the root is not read-only in this test"
 
 
-def test_nothing_is_written_but_below_the_data_directory(a_pod):
+def test_nothing_is_written_but_below_the_data_directory(a_pod, line):
     """The read-only root would refuse it; whatever can be written beside the volume stays empty."""
-    pod = a_pod().wait_ready()
+    pod = a_pod(line=line).wait_ready()
     assert pod.stop() == 0
     assert sorted(p.name for p in pod.out.iterdir()) == ["termination-log"]
     assert [p.name for p in (pod.base / "data").iterdir()] == ["arizuko_demo"]
     assert pod.errors() == ""
 
 
-def test_a_gate_that_hangs_ends_the_run_with_69(a_pod):
-    pod = a_pod(start=False, options=sets(
-        service__gated__ready__within="600ms", service__gated__restart__budget=2,
-        service__gated__restart__delay="10ms"))
-    pod.fault("gated", "hang-at-boot")
+def of(service, **keys):
+    """--set options for keys of one service."""
+    return sets(**{f"service__{service}__{key}": value for key, value in keys.items()})
+
+
+def test_a_gate_that_hangs_ends_the_run_with_69(a_pod, line):
+    pod = a_pod(line=line, start=False, options=of(line.gate, ready__within="600ms", restart__budget=2, restart__delay="10ms"))
+    pod.fault(line.gate, "hang-at-boot")
     assert pod.start().wait_exit() == 69
     message = pod.termination()
     assert message["exit_code"] == 69 and message["state"] == "ended"
-    assert "the gate never opened" in message["reason"] and "gated" in message["reason"]
-    assert "arizuko running" in message["reason"], "it does not say which condition was missing"
-    assert "gated" in pod.errors()
-    spawned = {json.loads(line)["service"] for line in pod.logged().splitlines()} - {"arizuko-init"}
-    assert spawned == {"seed", "gated"}, "something started behind a closed gate"
+    assert "the gate never opened" in message["reason"] and line.gate in message["reason"]
+    assert line.hangs_on in message["reason"], "it does not say which condition was missing"
+    assert line.gate in pod.errors()
+    spawned = {json.loads(each)["service"] for each in pod.logged().splitlines()} - {"arizuko-init"}
+    assert spawned == set(line.first), "something started behind a closed gate"
 
 
-def test_an_essential_crash_loop_ends_the_run_with_75(a_pod):
-    pod = a_pod(options=sets(service__gated__restart__budget=3, service__gated__restart__delay="10ms",
-                                          service__gated__restart__max_delay="20ms")).wait_ready()
-    pod.fault("gated", "exit-at-boot 9")
-    pod.kill("gated")
+@pytest.mark.parametrize("line, service", [(GATED, "gated"), (TODAY, "routd"), (TODAY, "runed"), (TODAY, "authd")],
+                         ids=lambda each: getattr(each, "name", each))
+def test_an_essential_crash_loop_ends_the_run_with_75(a_pod, line, service):
+    pod = a_pod(line=line, options=of(service, restart__budget=3, restart__delay="10ms", restart__max_delay="20ms")).wait_ready()
+    pod.fault(service, "exit-at-boot 9")
+    pod.kill(service)
     assert pod.wait_exit() == 75
     message = pod.termination()
     assert message["exit_code"] == 75
-    assert "gated has failed" in message["reason"] and "code 9" in message["reason"]
-    assert any("gated" in line for line in message["last_lines"]), "its last words are not in the message"
+    assert f"{service} has failed" in message["reason"] and "code 9" in message["reason"]
+    assert any(service in each for each in message["last_lines"]), "its last words are not in the message"
     assert len(pod.termination_log.read_bytes()) <= 4096
 
 
@@ -120,8 +123,8 @@ def test_a_seed_that_fails_ends_the_run_with_73_and_its_last_words(a_pod):
     assert "gated" not in {json.loads(line)["service"] for line in pod.logged().splitlines()}
 
 
-def test_a_second_boot_does_not_seed_again(a_pod):
-    pod = a_pod().wait_ready()
+def test_a_second_boot_does_not_seed_again(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
     before = (pod.data / ".env").read_text()
     pod.stop()
     pod.start().wait_ready()
@@ -131,17 +134,19 @@ def test_a_second_boot_does_not_seed_again(a_pod):
     assert (pod.data / ".env").read_text() == before
 
 
-def test_a_seed_cut_short_by_kill_9_of_pid_1_runs_again(a_pod):
+def test_a_seed_cut_short_by_kill_9_of_pid_1_runs_again(a_pod, line):
     """The database is there by then: `creates` alone would take a half seeded directory for a good one."""
-    pod = a_pod(start=False, options=sets(pod__path="/usr/bin:/bin"))
+    pod = a_pod(line=line, start=False, options=sets(pod__path="/usr/bin:/bin"))
     pod.fault("arizuko", "hang-at-boot")
     pod.start().wait_event(lambda e: e["service"] == "seed" and e["event"] == "spawned")
     pod.wait_logged("rehearsal of arizuko create")
-    database = pod.data / "store" / "messages.db"
+    database = pod.data / line.database
     assert not database.exists()
     os.kill(pod.pid1, signal.SIGKILL)
     pod.process.wait(10)
     # As far as a real one could have come.
+    database.parent.parent.mkdir(exist_ok=True)
+    os.chown(database.parent.parent, UID, UID)
     pod.write(database, "")
     pod.fault("arizuko", "")
     pod.start().wait_ready()
@@ -275,8 +280,8 @@ def test_the_data_directory_keeps_the_files_of_the_documentation(a_pod):
     assert not (own / "seed.begun").exists(), "the seed is still marked as cut short"
 
 
-def test_check_and_run_agree_on_the_plan():
-    names = [each["name"] for each in check()["services"]]
-    with Pod() as pod:
+def test_check_and_run_agree_on_the_plan(line):
+    names = [each["name"] for each in check(plan=line.plan)["services"]]
+    with Pod(line=line) as pod:
         wait_for("an answer", pod.status)
         assert [each["name"] for each in pod.status()["services"]] == names

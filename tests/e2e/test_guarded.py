@@ -22,32 +22,33 @@ def rotating(a_pod):
 def start_again(a_pod, pod, values, env=None):
     """Ends the pod and starts another one on its data, with these values."""
     assert pod.stop() == 0
-    return pod_with_secret(a_pod, values, data=pod.data, env=env)
+    return pod_with_secret(a_pod, values, data=pod.data, env=env, line=pod.line)
 
 
-def is_blocked(pod):
-    wait_for("gated to be blocked", lambda: (pod.service("gated") or {}).get("state") == "blocked")
+def is_blocked(pod, gate="gated"):
+    wait_for(f"{gate} to be blocked", lambda: (pod.service(gate) or {}).get("state") == "blocked")
     return pod
 
 
-def test_a_held_value_is_taken_when_the_operator_accepts_it(rotating):
-    rotating.secret.write(SECOND)
+def test_a_held_value_is_taken_when_the_operator_accepts_it(a_pod, line):
+    rotating, key, gate = rotating_pod(a_pod, line=line), line.guarded, line.gate
+    rotating.secret.write(line.secrets | {key: "auth-two"})
     wait_for("the value to be held back", lambda: rotating.secrets()["held"])
     assert rotating.metric("arizuko_init_guarded_keys_held") == 1
     shown = rotating.ctl("secrets").stdout
-    assert "held back: AUTH_SECRET (changed by generation" in shown
-    fingerprint = next(k["fingerprint"] for k in rotating.secrets()["keys"] if k["name"] == "AUTH_SECRET")
+    assert f"held back: {key} (changed by generation" in shown
+    fingerprint = next(k["fingerprint"] for k in rotating.secrets()["keys"] if k["name"] == key)
     before = pids(rotating)
-    accepted = rotating.ctl("secrets", "accept", "AUTH_SECRET")
+    accepted = rotating.ctl("secrets", "accept", key)
     assert accepted.returncode == 0, accepted.stderr
     rotation = outcome(rotating, rotating.secrets()["rotation"]["generation"])
-    assert rotation["outcome"] == "applied" and "gated" in rotation["services"]
-    assert rotating.environ("gated")["AUTH_SECRET"] == "auth-two"
-    assert before["gated"] != pids(rotating)["gated"]
+    assert rotation["outcome"] == "applied" and set(line.guards) <= set(rotation["services"])
+    assert rotating.environ(gate)[key] == "auth-two"
+    assert before[gate] != pids(rotating)[gate]
     page = rotating.secrets()
     assert page["held"] == []
-    assert next(k["fingerprint"] for k in page["keys"] if k["name"] == "AUTH_SECRET") != fingerprint
-    assert rotating.ctl("secrets", "accept", "AUTH_SECRET").returncode == 1, "nothing is held back any more"
+    assert next(k["fingerprint"] for k in page["keys"] if k["name"] == key) != fingerprint
+    assert rotating.ctl("secrets", "accept", key).returncode == 1, "nothing is held back any more"
 
 
 def test_what_cannot_be_accepted_is_said(rotating):
@@ -62,19 +63,20 @@ def test_what_cannot_be_accepted_is_said(rotating):
     assert rotating.ctl("secrets", "accept").returncode == 64
 
 
-def test_a_value_that_changed_between_two_pods_blocks_gated_until_it_is_accepted(a_pod, rotating):
-    again = start_again(a_pod, rotating, SECOND)
-    is_blocked(again)
-    why = again.ctl("why", "gated").stdout
-    assert "AUTH_SECRET was changed since the last run, and nobody has accepted it" in why
+def test_a_value_that_changed_between_two_pods_blocks_the_gate_until_it_is_accepted(a_pod, line):
+    key, gate, second = line.guarded, line.gate, line.secrets | {line.guarded: "auth-two"}
+    again = start_again(a_pod, rotating_pod(a_pod, line=line), second)
+    is_blocked(again, gate)
+    why = again.ctl("why", gate).stdout
+    assert f"{key} was changed since the last run, and nobody has accepted it" in why
     assert again.get("/readyz")[0] == 503 and again.get("/livez")[0] == 200
-    event = next(e for e in again.events() if "AUTH_SECRET is not what it was" in e["cause"])
-    assert "arizuko-init secrets accept AUTH_SECRET" in event["cause"]
-    assert again.ctl("secrets", "accept", "AUTH_SECRET").returncode == 0
+    event = next(e for e in again.events() if f"{key} is not what it was" in e["cause"])
+    assert f"arizuko-init secrets accept {key}" in event["cause"]
+    assert again.ctl("secrets", "accept", key).returncode == 0
     again.wait_ready()
-    assert again.environ("gated")["AUTH_SECRET"] == "auth-two"
+    assert again.environ(gate)[key] == "auth-two"
     # And it is remembered: the next start asks no more.
-    third = start_again(a_pod, again, SECOND).wait_ready()
+    third = start_again(a_pod, again, second).wait_ready()
     assert third.secrets()["held"] == []
 
 

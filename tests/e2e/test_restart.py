@@ -3,46 +3,40 @@ import json
 import os
 import signal
 
+from lines import GATED
 from pod import position, seconds_of, sets, states_of, wait_for
 
-BOUND = {"webd", "teled", "slakd", "onbod"}  # to gated
-APART = {"timed", "dashd", "proxyd"}  # after gated, and nothing that it would forget
-
-BEARER = {"Authorization": "Bearer the-channel-secret"}
-ENV = {"CHANNEL_SECRET": "the-channel-secret"}
+APART = {"timed", "dashd", "proxyd"}  # after the gate, and nothing that it would forget
 
 
-def channels(pod):
-    status, text = pod.get("/v1/channels", 9080, headers=BEARER)
-    return {each["name"] for each in json.loads(text)["channels"]} if status == 200 else set()
-
-
-def test_kill_9_of_gated_brings_it_back_and_then_exactly_what_is_bound_to_it(a_pod):
-    pod = a_pod().wait_ready()
+def test_kill_9_of_the_gate_brings_it_back_and_then_exactly_what_is_bound_to_it(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
+    gate = line.gate
+    below = {each for each in line.first if each not in ("seed", gate)}
     seq = pod.last_seq()
     old = {s["name"]: s["pid"] for s in pod.status()["services"]}
-    pod.kill("gated")
-    for service in BOUND:
+    pod.kill(gate)
+    for service in line.bound:
         pod.wait_event(lambda e: e["service"] == service and e["event"] == "spawned", f"{service} again", after=seq)
     pod.wait_ready()
     events = pod.events(seq)
-    again = position(events, "gated", "ready")
-    for service in BOUND:
+    again = position(events, gate, "ready")
+    for service in line.bound:
         spawned = [i for i, e in enumerate(events) if e["service"] == service and e["event"] == "spawned"]
         assert len(spawned) == 1, f"{service} was started {len(spawned)} times"
-        assert spawned[0] > again, f"{service} started before gated was ready again"
+        assert spawned[0] > again, f"{service} started before {gate} was ready again"
     now = {s["name"]: (s["pid"], s["restarts"]) for s in pod.status()["services"]}
-    for service in APART:
+    for service in APART | below:
         assert now[service] == (old[service], 0), f"{service} was restarted, though nothing is bound"
-    for service in BOUND | {"gated"}:
+    for service in line.bound | {gate}:
         assert now[service][0] != old[service] and now[service][1] == 1
     cause = next(e["cause"] for e in events if e["service"] == "teled" and e["to"] == "stopping")
-    assert "gated" in cause, "the restart's cause does not name gated"
+    assert gate in cause, "the restart's cause does not name the gate"
 
 
-def test_a_message_reaches_gateds_database_and_does_again_after_kill_9_of_gated(a_pod):
+def test_a_message_reaches_the_gates_database_and_does_again_after_kill_9_of_the_gate(a_pod, line):
     # With its values from outside, for the made-up CHANNEL_SECRET gives way to the seed's .env.
-    pod = a_pod(env=ENV).wait_ready()
+    pod = a_pod(line=line, env={"CHANNEL_SECRET": "the-channel-secret"} if line is GATED else {}).wait_ready()
 
     def send(text):
         return pod.post("/v1/rehearsal/inbound", {"text": text, "sender": "ada", "jid": "telegram:7"}, 9001)
@@ -51,12 +45,12 @@ def test_a_message_reaches_gateds_database_and_does_again_after_kill_9_of_gated(
     stored = pod.rows("SELECT chat_jid, sender, content, source FROM messages")
     assert ("telegram:7", "ada", "one", "telegram") in stored
     seq = pod.last_seq()
-    pod.kill("gated")
+    pod.kill(line.gate)
     pod.wait_event(lambda e: e["service"] == "teled" and e["event"] == "spawned", "teled again", after=seq)
     pod.wait_ready()
     # Out first: nothing came in since, so nothing but the restart can have registered the channels anew (T6).
-    assert channels(pod) == {"telegram", "slack", "web"}
-    assert pod.post("/v1/outbound", {"jid": "telegram:7", "text": "back"}, 9080, BEARER)[0] == 200
+    assert line.channels(pod) == {"telegram", "slack", "web"}
+    assert pod.post("/v1/outbound", {"jid": "telegram:7", "text": "back"}, 9080, line.bearer(pod))[0] == 200
     assert "back" in pod.get("/v1/rehearsal/outbound", 9001)[1]
     assert send("two")[0] == 200
     assert pod.rows("SELECT content FROM messages WHERE content = 'two'") == [("two",)]

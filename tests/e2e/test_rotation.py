@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kubelet import Volume
+from lines import TODAY
 from pod import wait_for
 from secret_volume import FIRST, pids, rotating_pod, runs_with, when_ready
 
@@ -23,8 +24,9 @@ def rotate(pod, values, what):
     return {name for name in before | after if before.get(name) != after.get(name)}, taken
 
 
-def test_a_rotated_slack_token_restarts_exactly_slakd(rotating):
-    restarted, taken = rotate(rotating, FIRST | {"SLACK_BOT_TOKEN": "slack-two"}, "the new token to be taken")
+def test_a_rotated_slack_token_restarts_exactly_slakd(a_pod, line):
+    rotating = rotating_pod(a_pod, line=line)
+    restarted, taken = rotate(rotating, line.secrets | {"SLACK_BOT_TOKEN": "slack-two"}, "the new token to be taken")
     assert restarted == {"slakd"}
     assert "1 changed (SLACK_BOT_TOKEN)" in taken["cause"]
     assert rotating.environ("slakd")["SLACK_BOT_TOKEN"] == "slack-two"
@@ -46,6 +48,17 @@ def test_a_rotated_channel_secret_reaches_gated_and_all_that_is_bound_to_it_and_
     rows = wait_for("the message in gated's database",
                     lambda: rotating.rows("SELECT 1 FROM messages WHERE content LIKE '%after the rotation%'"))
     assert rows
+
+
+def test_a_rotated_service_key_reaches_authd_and_its_daemon_and_nobody_else_and_messages_flow(a_pod):
+    pod = rotating_pod(a_pod, line=TODAY)
+    restarted, _ = rotate(pod, TODAY.secrets | {"AUTHD_KEY_TELED": "another-key"}, "the new key to be taken")
+    assert restarted == {"authd", "teled"}
+    assert pod.environ("teled")["AUTHD_SERVICE_KEY"] == "another-key"
+    assert "service:teled=another-key," in pod.environ("authd")["AUTHD_SERVICE_KEYS"] + ","
+    status, text = pod.post("/v1/rehearsal/inbound", {"text": "after the rotation", "jid": "telegram:7"}, 9001)
+    assert status == 200, text
+    assert "telegram" in TODAY.channels(pod)
 
 
 def test_a_token_that_appears_starts_its_adapter_and_one_that_goes_stops_it(rotating):

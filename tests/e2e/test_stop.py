@@ -8,10 +8,6 @@ from pathlib import Path
 
 from pod import own_plan, sets, wait_for
 
-ORDER = [("onbod", "teled"), ("onbod", "webd"), ("onbod", "slakd"), ("onbod", "gated"), ("timed", "gated"),
-         ("dashd", "gated"), ("proxyd", "gated"), ("teled", "gated"), ("webd", "gated"), ("slakd", "gated")]
-
-
 class Followed:
     """What the pod's log says while it stops: the control socket is gone by then."""
 
@@ -37,26 +33,27 @@ def stop_by(pod, number, seconds=60):
     return pod.wait_exit(seconds)
 
 
-def test_sigterm_stops_in_reverse_order_and_ends_with_0_as_soon_as_the_last_is_gone(a_pod):
-    pod = a_pod(env={"ONBOARDING_ENABLED": "true"}).wait_ready()
+def test_sigterm_stops_in_reverse_order_and_ends_with_0_as_soon_as_the_last_is_gone(a_pod, line):
+    pod = a_pod(line=line, env={"ONBOARDING_ENABLED": "true"}).wait_ready()
     running = set(pod.processes())
     assert pod.stop() == 0
     log = Followed(pod)
-    for first, then in ORDER:
+    for first, then in line.stops_before:
         assert log.when(first, "it exited") < log.when(then, "it exited"), f"{then} ended before {first}"
     assert not [pid for pid in running if os.path.exists(f"/proc/{pid}")], "a process outlived PID 1"
     assert pod.termination() == {"exit_code": 0, "state": "ended", "reason": "stopped as asked (SIGTERM)"}
     # Each said goodbye: none was killed.
-    for service in ("gated", "timed", "teled", "webd"):
+    for service in (*line.first[1:], "timed", "teled", "webd"):
         assert "code 0" in log.lines[log.when(service, "it exited")]["msg"]
     # And nothing is waited for behind the last of them.
-    last = log.when("gated", "it exited")
-    assert [line["msg"].split(": ")[0] for line in log.lines[last + 1:]] == ["gated", "ended with exit code 0"]
+    last = line.first[1]
+    behind = log.lines[log.when(last, "it exited") + 1:]
+    assert [each["msg"].split(": ")[0] for each in behind] == [last, "ended with exit code 0"]
     assert pod.errors() == ""
 
 
-def test_adapters_sign_off_at_gated_while_it_still_answers(a_pod):
-    pod = a_pod().wait_ready()
+def test_adapters_sign_off_at_the_gate_while_it_still_answers(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
     assert pod.stop() == 0
     for channel in ("telegram", "slack", "web"):
         assert f'"channel deregistered","name":"{channel}"' in pod.logged()
