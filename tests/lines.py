@@ -19,9 +19,15 @@ class Line:
     database: str        # where messages are
     databases: tuple     # what the seed makes
     hangs_on: str        # the condition of a gate that hangs at boot
+    ready_when: tuple    # what the pod's readiness asks for
     guarded: str         # the key that is never changed unasked
     guards: tuple        # who takes it
     secrets: dict        # of a mounted Secret with two adapters
+
+    @property
+    def daemons(self):
+        """What the tests of the daemons' environment look at."""
+        return (*self.first[1:], "timed", "dashd", "proxyd", "webd", "teled", "slakd")
 
     @property
     def core(self):
@@ -62,7 +68,7 @@ GATED = Line(
     first=("seed", "gated"), together=(("timed", "dashd", "proxyd", "webd", "teled", "slakd"), ("onbod",)),
     stops_before=(("onbod", "teled"), ("onbod", "webd"), ("onbod", "slakd"), ("onbod", "gated"), ("timed", "gated"),
                   ("dashd", "gated"), ("proxyd", "gated"), ("teled", "gated"), ("webd", "gated"), ("slakd", "gated")),
-    database="store/messages.db", databases=("store/messages.db",), hangs_on="arizuko running",
+    database="store/messages.db", databases=("store/messages.db",), hangs_on="arizuko running", ready_when=("gated", "proxyd"),
     guarded="AUTH_SECRET", guards=("gated", "webd", "proxyd", "onbod"),
     secrets={"CHANNEL_SECRET": "channel-one", "AUTH_SECRET": "auth-one", "PROXYD_HMAC_SECRET": "hmac-one", **TOKENS})
 
@@ -74,7 +80,7 @@ TODAY = Line(
                   ("proxyd", "routd"), ("webd", "routd"), ("routd", "runed"), ("runed", "authd")),
     database="store/routd/routd.db",
     databases=("store/authd/auth.db", "store/routd/routd.db", "store/runed/runed.db", "store/onbod/onbod.db"),
-    hangs_on="/health", guarded="SECRETS_KEY", guards=("routd", "runed", "dashd"),
+    hangs_on="/health", ready_when=("authd", "routd", "runed", "proxyd"), guarded="SECRETS_KEY", guards=("routd", "runed", "dashd"),
     secrets={"SECRETS_KEY": "auth-one", **TOKENS,
              **{f"AUTHD_KEY_{each.upper()}": f"key-of-{each}" for each in (
                  "routd", "runed", "timed", "onbod", "dashd", "proxyd", "webd", "teled", "slakd", "discd")}})

@@ -6,25 +6,24 @@ import signal
 
 import pytest
 
+from lines import ADAPTERS, GATED
 from pod import Pod, check, own_plan, services_of, sets, wait_for
 
-ADAPTERS = ["teled", "discd", "slakd", "emaid", "mastd", "bskyd", "reditd", "linkd"]
 POD = {"API_PORT": "tcp://10.0.0.1:80", "DASH_PORT": "tcp://10.0.0.2:80", "DATABASE": "/nowhere", "DB_PATH": "/nowhere",
        "LISTEN_ADDR": "127.0.0.1:1", "DATA_DIR": "/nowhere", "CHANNEL_NAME": "other", "ARIZUKO_DEV": "true",
        "TZ": "Europe/Berlin", "WHISPER_BASE_URL": ""}
-SERVICES = ["gated", "timed", "dashd", "proxyd", "webd", "teled", "slakd"]
 
 
 @pytest.fixture(scope="module")
-def pod():
+def pod(line):
     """The stock plan in a pod full of other people's variables."""
-    with Pod(env=POD) as pod:
+    with Pod(env=POD, line=line) as pod:
         yield pod.wait_ready()
 
 
 @pytest.fixture(scope="module")
-def plan():
-    return services_of(check())
+def plan(line):
+    return services_of(check(plan=line.plan))
 
 
 def test_T08_the_stock_plan_gives_every_adapter_a_channel_name_of_its_own(plan):
@@ -32,11 +31,11 @@ def test_T08_the_stock_plan_gives_every_adapter_a_channel_name_of_its_own(plan):
     assert len(set(names)) == len(ADAPTERS)
 
 
-def test_T09_no_two_adapters_of_the_stock_plan_share_a_directory_for_files_of_one_name(plan):
+def test_T09_no_two_adapters_of_the_stock_plan_share_a_directory_for_files_of_one_name(plan, line):
     # teled's only file bears the account's name.
     own = [plan[adapter]["env"]["DATA_DIR"] for adapter in ("teled", "emaid", "bskyd", "reditd", "linkd")]
     assert len(set(own)) == len(own)
-    assert set(own[1:]) <= set(check()["pod"]["make_dirs"])
+    assert set(own[1:]) <= set(check(plan=line.plan)["pod"]["make_dirs"])
 
 
 def test_T10_the_stock_plans_routes_name_each_daemons_own_address(plan):
@@ -52,34 +51,43 @@ def test_T10_a_request_reaches_its_daemon_through_proxyd(pod):
     assert pod.get("/chat/x", 8095)[0] != 502 and pod.get("/slack/events", 8095)[0] != 502
 
 
-def test_T16_auth_secret_is_guarded():
-    assert check()["env"]["guarded"] == ["AUTH_SECRET"]
+def test_T16_the_key_that_encrypts_the_database_is_guarded(plan, line):
+    assert check(plan=line.plan)["env"]["guarded"] == [line.guarded]
+    takers = {name for name, service in plan.items() if line.guarded in service["take"] + service["need"]}
+    assert takers == set(line.guards)
 
 
-def test_T18_arizuko_dev_reaches_no_daemon(pod, plan):
+def test_T18_arizuko_dev_reaches_no_daemon(pod, plan, line):
     for name, service in plan.items():
         assert "ARIZUKO_DEV" not in service["take"] + service["need"] + list(service["env"])
-    for service in SERVICES:
+    for service in line.daemons:
         assert "ARIZUKO_DEV" not in pod.environ(service)
 
 
-def test_T19_the_pods_own_variables_reach_no_child(pod):
-    for service in SERVICES:
+def test_T19_the_pods_own_variables_reach_no_child(pod, line):
+    for service in line.daemons:
         values = pod.environ(service).values()
         assert not [value for value in values if value.startswith("tcp://")], service
-    assert pod.environ("gated")["API_PORT"] == "9080" and pod.environ("dashd")["DASH_PORT"] == "9082"
+    assert pod.environ(line.gate).get("API_PORT") == ("9080" if line is GATED else None)
+    assert pod.environ("dashd")["DASH_PORT"] == "9082"
 
 
-def test_T20_names_that_mean_something_else_to_each_daemon_come_from_the_plan_alone(pod):
-    database = f"{pod.data}/store/messages.db"
-    seen = {service: pod.environ(service) for service in SERVICES}
+# Who is given DATABASE, DB_PATH (both name the database of messages) and LISTEN_ADDR.
+GIVEN = {"gated": ({"timed"}, {"slakd"}, {"teled", "slakd"}),
+         "routd": (set(), {"dashd", "slakd"}, {"authd", "runed", "routd", "teled", "slakd"})}
+
+
+def test_T20_names_that_mean_something_else_to_each_daemon_come_from_the_plan_alone(pod, line):
+    database = f"{pod.data}/{line.database}"
+    seen = {service: pod.environ(service) for service in line.daemons}
 
     def given(key):
         return {service: its[key] for service, its in seen.items() if key in its}
 
-    assert given("DATABASE") == {"timed": database}
-    assert given("DB_PATH") == {"slakd": database}
-    assert set(given("LISTEN_ADDR")) == {"teled", "slakd"}
+    of_database, of_path, of_address = GIVEN[line.name]
+    assert given("DATABASE") == dict.fromkeys(of_database, database)
+    assert given("DB_PATH") == dict.fromkeys(of_path, database)
+    assert set(given("LISTEN_ADDR")) == of_address
     # LISTEN_ADDR in the pod does not change where a daemon listens.
     assert pod.get("/health", 9001)[0] == 200 and pod.get("/health", 1)[0] == 0
 
@@ -104,11 +112,11 @@ def test_T23_an_adapter_stuck_in_its_login_is_started_again(a_pod):
     pod.wait_service("teled", "ready")
 
 
-def test_T23_the_stock_plan_gives_every_adapter_time_to_drain_and_fits_the_grace(plan):
+def test_T23_the_stock_plan_gives_every_adapter_time_to_drain_and_fits_the_grace(plan, line):
     for adapter in ADAPTERS:
         # teled's last 5 s are a long poll whose offset is in a file: nothing that a kill loses.
         assert plan[adapter]["stop"]["timeout"] == ("2s" if adapter == "teled" else "16s")
-    check("--set", "pod.grace=30s", code=78)
+    check("--set", "pod.grace=30s", plan=line.plan, code=78)
 
 
 def test_T24_an_adapter_that_answers_503_is_unready_is_not_restarted_and_leaves_the_pod_ready(a_pod):
@@ -124,16 +132,16 @@ def test_T24_an_adapter_that_answers_503_is_unready_is_not_restarted_and_leaves_
     assert pod.service("teled")["restarts"] == 0
 
 
-def test_T24_no_adapter_is_asked_whether_it_lives_or_keeps_the_pod_from_being_ready(plan):
+def test_T24_no_adapter_is_asked_whether_it_lives_or_keeps_the_pod_from_being_ready(plan, line):
     for adapter in ADAPTERS:
         # Nobody asks it itself; and gated is asked about it only while it is ready (T41).
         assert all(c["of"] == "gated" and c["while"] == "ready" for c in plan[adapter]["live"]), plan[adapter]["live"]
         assert not plan[adapter]["essential"]
-    assert check()["pod"]["ready_when"] == ["gated", "proxyd"]
+    assert check(plan=line.plan)["pod"]["ready_when"] == list(line.ready_when)
 
 
-def test_T27_tz_reaches_timed_and_gated(pod):
-    for service in SERVICES:
+def test_T27_tz_reaches_every_daemon(pod, line):
+    for service in line.daemons:
         assert pod.environ(service)["TZ"] == "Europe/Berlin"
 
 
@@ -192,8 +200,8 @@ def test_T30_proxyd_stays_ready_whatever_its_health_answers(a_pod):
     assert [c["type"] for c in services_of(check())["proxyd"]["ready"]] == ["tcp"]
 
 
-def test_T31_an_unset_whisper_base_url_never_points_to_a_port_of_the_plan(pod, plan):
-    url = pod.environ("gated")["WHISPER_BASE_URL"]
+def test_T31_an_unset_whisper_base_url_never_points_to_a_port_of_the_plan(pod, plan, line):
+    url = pod.environ(line.gate)["WHISPER_BASE_URL"]
     assert url.startswith("http://127.0.0.1:")
     port = int(url.rsplit(":", 1)[1])
     assert port not in {service["port"] for service in plan.values()} | {9090, 9091}

@@ -7,9 +7,8 @@ import threading
 
 import pytest
 
+from lines import ADAPTERS
 from pod import Pod, check, own_plan, position, seconds_of, services_of, sets, states_of, wait_for
-
-ADAPTERS = ["teled", "discd", "slakd", "emaid", "mastd", "bskyd", "reditd", "linkd"]
 
 
 @pytest.fixture(scope="module")
@@ -155,10 +154,10 @@ def test_T06_after_a_gated_restart_every_registrant_is_restarted_once_when_gated
     assert {e["service"] for e in events if e["event"] == "spawned"} == {"gated", *registrants}
 
 
-def test_T06_whoever_registers_is_bound_to_gated():
-    services = services_of(check())
-    for service in [*ADAPTERS, "webd"]:
-        assert services[service]["bound_to"] == ["gated"]
+def test_T06_whoever_registers_is_bound_to_the_gate(line):
+    services = services_of(check(plan=line.plan))
+    for service in line.registrants:
+        assert services[service]["bound_to"] == [line.gate]
 
 
 def test_T07_two_services_on_one_port_are_refused():
@@ -182,8 +181,8 @@ def test_T07_an_adapter_whose_port_another_holds_is_never_ready_and_status_says_
     assert pod.service("slakd")["restarts"] == 0
 
 
-def test_T07_where_an_adapter_listens_and_where_it_says_so_is_one_port():
-    services = services_of(check())
+def test_T07_where_an_adapter_listens_and_where_it_says_so_is_one_port(line):
+    services = services_of(check(plan=line.plan))
     for adapter in ADAPTERS:
         env, port = services[adapter]["env"], services[adapter]["port"]
         assert env["LISTEN_ADDR"] == f"127.0.0.1:{port}" and env["LISTEN_URL"] == f"http://127.0.0.1:{port}"
@@ -261,32 +260,33 @@ def test_T26_nothing_but_gated_runs_before_gated_is_ready(booted):
             assert "gated" in service["after"] + service["bound_to"], f"{name} may start beside gated"
 
 
-def test_T37_a_killed_gated_is_started_again_at_once(a_pod):
-    pod = a_pod(options=sets(service__gated__restart__stable="10ms")).wait_ready()
+def test_T37_a_killed_gate_is_started_again_at_once(a_pod, line):
+    gate = line.gate
+    pod = a_pod(line=line, options=sets(**{f"service__{gate}__restart__stable": "10ms"})).wait_ready()
     seq = pod.last_seq()
-    pod.kill("gated")
+    pod.kill(gate)
     pod.wait_state_event("teled", "ready", seq)
     events = pod.events(seq)
-    exited = next(e for e in events if e["service"] == "gated" and e["event"] == "exited")
-    spawned = next(e for e in events if e["service"] == "gated" and e["event"] == "spawned")
-    between = [e["to"] for e in events if exited["seq"] < e["seq"] < spawned["seq"] and e["service"] == "gated"]
+    exited = next(e for e in events if e["service"] == gate and e["event"] == "exited")
+    spawned = next(e for e in events if e["service"] == gate and e["event"] == "spawned")
+    between = [e["to"] for e in events if exited["seq"] < e["seq"] < spawned["seq"] and e["service"] == gate]
     assert between == ["waiting", "starting"], "there is no back-off"
     # Nothing is stopped before gated is there again: its messages would be lost for longer.
-    stopped = [i for i, e in enumerate(events) if e["to"] == "stopping" and e["service"] != "gated"]
-    assert min(stopped) > position(events, "gated", "ready")
+    stopped = [i for i, e in enumerate(events) if e["to"] == "stopping" and e["service"] != gate]
+    assert min(stopped) > position(events, gate, "ready")
 
 
-def test_T37_before_a_planned_restart_of_gated_the_adapters_sign_off_at_it(a_pod):
-    pod = a_pod().wait_ready()
+def test_T37_before_a_planned_restart_of_the_gate_the_adapters_sign_off_at_it(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
     seq = pod.last_seq()
-    assert pod.ctl("restart", "gated").returncode == 0
+    assert pod.ctl("restart", line.gate).returncode == 0
     pod.wait_state_event("teled", "ready", seq)
     pod.wait_state_event("webd", "ready", seq)
     events = pod.events(seq)
-    told = next(i for i, e in enumerate(events) if e["service"] == "gated" and e["event"] == "signal")
+    told = next(i for i, e in enumerate(events) if e["service"] == line.gate and e["event"] == "signal")
     for name in ("teled", "slakd", "webd"):
         gone = next(i for i, e in enumerate(events) if e["service"] == name and e["event"] == "exited")
-        assert gone < told, f"{name} was still there when gated was told to stop"
+        assert gone < told, f"{name} was still there when the gate was told to stop"
         assert states_of(events, name).count("starting") == 1, f"{name} is to be restarted once"
     assert "starting" not in states_of(events, "timed"), "timed is not bound to gated"
 

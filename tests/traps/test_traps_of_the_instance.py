@@ -1,6 +1,7 @@
 """T12 to T15, T25, T33, T38, T39: the data directory, the seed, and programs that do not start."""
 import json
 import os
+import sqlite3
 import time
 
 import pytest
@@ -8,11 +9,10 @@ import pytest
 from pod import BUILD, INIT, STOCK_PLAN, check, own_plan, services_of, sets, wait_for
 
 
-def test_T12_the_seed_does_not_run_again_on_a_seeded_data_directory(a_pod):
-    pod = a_pod().wait_ready()
+def test_T12_the_seed_does_not_run_again_on_a_seeded_data_directory(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
     # What a second `arizuko create` would reset.
-    import sqlite3
-    with sqlite3.connect(pod.data / "store" / "messages.db") as database:
+    with sqlite3.connect(pod.data / line.database) as database:
         database.execute("UPDATE groups SET product = 'mine' WHERE folder = 'main'")
     pod.stop()
     pod.start().wait_ready()
@@ -32,11 +32,13 @@ def test_T13_a_seed_that_exits_0_without_its_groups_fails_the_run_with_73(a_pod)
     assert pod.start().wait_exit() == 73
 
 
-def test_T13_database_and_groups_are_asked_for_in_one_place():
-    seed = services_of(check())["seed"]
+def test_T13_database_and_groups_are_asked_for_in_one_place(line):
+    seed = services_of(check(plan=line.plan))["seed"]
     assert seed["env"]["DATA_DIR"] == "/srv/data/arizuko_demo"
     assert seed["env"]["ARIZUKO_DATA_DIR"] == "/srv/data"
-    assert seed["verify"] == ["/srv/data/arizuko_demo/store/messages.db", "/srv/data/arizuko_demo/groups/main/.claude"]
+    made = [*line.databases, "groups/main/.claude"]
+    assert sorted(seed["verify"]) == sorted(f"/srv/data/arizuko_demo/{each}" for each in made)
+    assert seed["creates"] == f"/srv/data/arizuko_demo/{line.database}"
 
 
 def test_T14_api_port_in_the_instances_dotenv_does_not_reach_gated(a_pod):
@@ -50,13 +52,13 @@ def test_T14_api_port_in_the_instances_dotenv_does_not_reach_gated(a_pod):
         assert os.listdir(cwd) == [], f"{service} finds something in {cwd}"
 
 
-def test_T15_seed_and_daemons_run_under_one_uid(a_pod):
-    pod = a_pod().wait_ready()
+def test_T15_seed_and_daemons_run_under_one_uid(a_pod, line):
+    pod = a_pod(line=line).wait_ready()
     uids = {open(f"/proc/{pid}/status").read().split("Uid:\t")[1].split("\n")[0] for pid in pod.processes()}
     assert uids == {"1000\t1000\t1000\t1000"}
-    for path in (pod.data / "store" / "messages.db", pod.data / ".env", pod.data / "groups" / "main"):
-        assert path.stat().st_uid == 1000, path
-    assert {s["user"] for s in check()["services"]} == {None}
+    for path in (*line.databases, ".env", "groups/main"):
+        assert (pod.data / path).stat().st_uid == 1000, path
+    assert {s["user"] for s in check(plan=line.plan)["services"]} == {None}
 
 
 def test_T15_a_data_directory_that_cannot_be_written_ends_the_run_with_77(a_pod):
