@@ -10,6 +10,7 @@
 
 #include "arizuko/base/shown.hpp"
 #include "arizuko/env/joined.hpp"
+#include "arizuko/host/process/find_executable.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
 #include "arizuko/host/sources/plan_files.hpp"
 #include "arizuko/plan/load.hpp"
@@ -70,10 +71,10 @@ class Preparation {
         environment_(process_environment) {}
 
   std::expected<Prepared, Refusal> run() {
-    if (auto found = find_files(); !found) return std::unexpected(std::move(found.error()));
     // libstdc++ 12 has std::expected without and_then.
-    for (const auto step : {&Preparation::read_early, &Preparation::load, &Preparation::move_data_dir,
-                            &Preparation::read_values, &Preparation::rehearse}) {
+    for (const auto step :
+         {&Preparation::choose_plan, &Preparation::find_files, &Preparation::read_early, &Preparation::load,
+          &Preparation::move_data_dir, &Preparation::read_values, &Preparation::rehearse}) {
       Step done = (this->*step)();
       if (!done) return std::unexpected(std::move(done.error()));
     }
@@ -83,13 +84,48 @@ class Preparation {
  private:
   using Step = std::expected<void, Refusal>;
 
+  Step choose_plan() {
+    PlanChoice& choice = prepared_.choice;
+    if (options_.elsewhere && options_.elsewhere->plan) {
+      choice.file = options_.elsewhere->plan->path;
+      return {};
+    }
+    choice.file = options_.plan;
+    if (!choice.file.empty()) return {};
+    const std::vector<std::string> places = plan_directories(own_executable());
+    std::vector<StockPlan> plans = stock_plans(places);
+    if (plans.empty()) {
+      return std::unexpected(refusal(
+          exit_code::wrong_plan,
+          fmt::format("there is no plan: looked for {} and {} in {}; name one with --plan FILE",
+                      plan_file_of(Line::gated), plan_file_of(Line::routd), fmt::join(places, " and "))));
+    }
+    if (plans.size() > 1) std::ranges::for_each(plans, [this](StockPlan& each) { look_for_router(each); });
+    choice = choose(std::move(plans));
+    // Who only looks is better served by some plan than by none, and a rehearsal needs no daemon.
+    if (is_doubtful(choice) && values_ == Values::needed && options_.mode == Mode::real)
+      return std::unexpected(refusal(exit_code::wrong_plan, to_text(choice)));
+    return {};
+  }
+
+  /// In the PATH that the plan gives its children. What is wrong with a plan is told when it is taken.
+  void look_for_router(StockPlan& plan) const {
+    plan.search_path = plan::Pod{}.path;
+    if (const auto files = host::read_plan_files(plan.file)) {
+      if (const auto sources = plan::early_sources(*files, overrides_, lookup_in(environment_))) {
+        const env::Snapshot early = read(*sources).snapshot;
+        if (const auto loaded = plan::load(*files, overrides_, lookup_in(early)))
+          plan.search_path = loaded->pod.path;
+      }
+    }
+    plan.router = host::find_executable(router_of(plan.line), plan.search_path).value_or("");
+  }
+
   Step find_files() {
     if (options_.elsewhere && options_.elsewhere->plan) {
       files_ = {*options_.elsewhere->plan};
     } else {
-      auto path = find_plan(options_.plan, own_executable());
-      if (!path) return std::unexpected(refusal(exit_code::wrong_plan, path.error()));
-      auto files = host::read_plan_files(*path);
+      auto files = host::read_plan_files(prepared_.choice.file);
       if (!files) return std::unexpected(refusal(std::move(files.error())));
       files_ = std::move(*files);
     }
@@ -175,27 +211,6 @@ std::string own_executable() {
   std::array<char, 4096> buffer{};
   const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
   return size > 0 ? std::string(buffer.data(), static_cast<std::size_t>(size)) : std::string{};
-}
-
-std::expected<std::string, std::string> find_plan(const std::string& wanted, const std::string& executable) {
-  if (!wanted.empty()) return wanted;
-  std::vector<std::string> places = {"/etc/arizuko/arizuko.toml"};
-#ifdef ARIZUKO_DEVELOPMENT_PLAN
-  places.emplace_back(ARIZUKO_DEVELOPMENT_PLAN);
-#endif
-  // <tree>/build/<preset>/arizuko-init belongs to <tree>/etc/arizuko.toml.
-  std::string tree = executable;
-  for (int level = 0; level < 3 && !tree.empty(); ++level) {
-    const std::size_t slash = tree.rfind('/');
-    if (level == 2 && !tree.substr(slash + 1).starts_with("build")) tree.clear();
-    tree = tree.substr(0, tree.empty() ? 0 : slash);
-  }
-  if (!tree.empty()) places.push_back(tree + "/etc/arizuko.toml");
-  for (const std::string& place : places) {
-    if (::access(place.c_str(), F_OK) == 0) return place;
-  }
-  return std::unexpected(
-      fmt::format("there is no plan: looked for {}; name one with --plan FILE", fmt::join(places, " and ")));
 }
 
 std::expected<Prepared, Refusal> prepare(const PlanOptions& options, Values values,

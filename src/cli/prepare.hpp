@@ -11,10 +11,12 @@
 #include "arizuko/env/snapshot.hpp"
 #include "arizuko/plan/plan.hpp"
 #include "options.hpp"
+#include "which_plan.hpp"
 
 namespace arizuko::cli {
 
 struct Prepared {
+  PlanChoice choice;  // its file is the one to read again
   plan::Plan plan;
   env::Snapshot snapshot;            // generation 0: the caller numbers it
   std::vector<std::string> notices;  // what an operator should know, one sentence each
@@ -29,17 +31,13 @@ struct Refusal {
 };
 
 enum class Values {
-  needed,    // a source that cannot be read refuses the run
+  needed,    // a source that cannot be read, or not knowing which plan fits, refuses the run
   optional,  // `check` works without the pod's secrets: it becomes a notice
 };
 
 /// `process_environment` is `environ`.
 std::expected<Prepared, Refusal> prepare(const PlanOptions& options, Values values,
                                          char** process_environment);
-
-/// The plan to use: `wanted`, else /etc/arizuko/arizuko.toml, else etc/arizuko.toml beside the source
-/// tree that `executable` was built in. The error is a sentence.
-std::expected<std::string, std::string> find_plan(const std::string& wanted, const std::string& executable);
 
 /// /proc/self/exe, resolved; empty when it cannot be read.
 std::string own_executable();

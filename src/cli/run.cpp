@@ -86,6 +86,8 @@ class Run {
     plan_ = std::make_shared<const plan::Plan>(std::move(prepared->plan));
     snapshot_ = std::make_shared<const env::Snapshot>(std::move(prepared->snapshot));
     notices_ = std::move(prepared->notices);
+    choice_ = std::move(prepared->choice);
+    again_.plan = choice_.file;
     termination_ = host::TerminationMessage(plan_->pod.termination_log);
     format_ = log_format(options_, *plan_, console_);
 
@@ -239,6 +241,7 @@ class Run {
         fmt::format("arizuko-init {}: instance {}, data {}, probes {}, page {}, control {}", api::version,
                     pod.instance, pod.data_dir, address(pod.probes), address(pod.page),
                     servers.control_address.empty() ? "none" : servers.control_address));
+    supervisor.log(host::Level::info, is_doubtful(choice_) ? taken_in_doubt(choice_) : to_text(choice_));
     if (const host::GroupFacts groups = supervisor.control_groups(); !groups.path.empty()) {
       supervisor.log(
           host::Level::info,
@@ -253,25 +256,26 @@ class Run {
   }
 
   std::expected<std::pair<engine::PlanPtr, env::SnapshotPtr>, std::string> read_again() {
-    auto prepared = prepare(options_.plan, Values::needed, environ);
+    auto prepared = prepare(again_, Values::needed, environ);
     if (!prepared) return std::unexpected(without_last_newline(prepared.error().text()));
     return std::pair{std::make_shared<const plan::Plan>(std::move(prepared->plan)),
                      std::make_shared<const env::Snapshot>(std::move(prepared->snapshot))};
   }
 
   host::Supervisor::Reading reading() {
-    host::Supervisor::Reading reading{
-        .reload = [this] { return read_again(); },
-        .plan_file = find_plan(options_.plan.plan, own_executable()).value_or(""),
-        .environment = environ,
-        .complete = {},
-        .notices = notices_};
+    host::Supervisor::Reading reading{.reload = [this] { return read_again(); },
+                                      .plan_file = again_.plan,
+                                      .environment = environ,
+                                      .complete = {},
+                                      .notices = notices_};
     if (options_.plan.mode == Mode::rehearsal) reading.complete = make_up_values;
     return reading;
   }
 
   const RunOptions& options_;
   const Console& console_;
+  PlanChoice choice_;
+  PlanOptions again_ = options_.plan;  // of a running instance the choice is made: a reload changes no line
   host::StopSignalsBlocked signals_;
   posix::MemoryReserve memory_reserve_;
   host::TerminationMessage termination_{"/dev/termination-log"};

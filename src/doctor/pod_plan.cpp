@@ -7,12 +7,10 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::string_view default_place = "/etc/arizuko/arizuko.toml";
-
-/// `--plan FILE` or `--plan=FILE`; the last one, as the command line takes it.
+/// `--plan FILE` or `--plan=FILE`; the last one, as the command line takes it. Empty: it names none.
 std::string plan_path(const Workload& workload) {
   const std::vector<std::string> words = words_of(workload.container);
-  std::string path(default_place);
+  std::string path;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (words[i].starts_with("--plan=")) path = words[i].substr(7);
     if (words[i] == "--plan" && i + 1 < words.size()) path = words[i + 1];
@@ -28,8 +26,13 @@ plan::File as_plan_file(const Manifest& manifest, const ConfigFile& file) {
 
 }  // namespace
 
-PodPlan plan_of(const Manifest& manifest, const Workload& workload) {
+bool is_stock_place(std::string_view path) {
+  return std::ranges::find(stock_places, path) != stock_places.end();
+}
+
+PodPlan plan_of(const Manifest& manifest, const Workload& workload, std::string_view unless_named) {
   PodPlan found{plan_path(workload), {}, {}};
+  if (found.path.empty()) found.path = unless_named;
   const std::string drop_ins = found.path + ".d/";
   std::vector<ConfigFile> files = config_files(manifest, workload);
   std::ranges::sort(files, {}, &ConfigFile::path);
@@ -51,7 +54,7 @@ Findings check_plan(const Manifest& manifest, const Workload& workload, const Po
   constexpr const char* why =
       "the rest was looked at without it: what it says of ports, times and directories is not known";
   Findings found;
-  if (plan.path != default_place && !plan.plan) {
+  if (!is_stock_place(plan.path) && !plan.plan) {
     pod.add(found, Severity::note, "plan", place_of(workload.container, "args"), "args",
             fmt::format("its plan {} is no ConfigMap of this file", plan.path), why,
             "name a copy of it: check --pod FILE --plan COPY");

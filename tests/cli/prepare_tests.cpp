@@ -12,7 +12,6 @@
 #include "captured.hpp"
 #include "cli/prepare.hpp"
 #include "cli/rehearse.hpp"
-#include "root.hpp"
 #include "temporary_directory.hpp"
 
 using namespace arizuko;
@@ -98,27 +97,6 @@ TEST_CASE("cli: --set reaches the plan") {
   const auto result = prepared(directory, Mode::real, {}, {{"pod.data_dir", "/tmp/elsewhere"}});
   REQUIRE(result);
   CHECK(result->plan.pod.data_dir == "/tmp/elsewhere");
-}
-
-TEST_CASE("cli: without any plan the places that were looked at are named") {
-  const auto found = find_plan("", "/opt/tree/build/release/arizuko-init");
-  if (!found) {
-    CHECK(found.error() ==
-          "there is no plan: looked for /etc/arizuko/arizuko.toml and /opt/tree/etc/arizuko.toml; name one "
-          "with --plan FILE");
-  }
-  CHECK(find_plan("mine.toml", "").value() == "mine.toml");
-}
-
-TEST_CASE("cli: the plan of the source tree is found from the program that was built in it") {
-  const Directory directory;
-  std::filesystem::create_directories(directory.path() + "/etc");
-  std::filesystem::create_directories(directory.path() + "/build/release");
-  directory.write("etc/arizuko.toml", "");
-  arizuko::testing::needs(::access("/etc/arizuko/arizuko.toml", F_OK) != 0, "free place in /etc/arizuko");
-  CHECK(find_plan("", directory.path() + "/build/release/arizuko-init").value() ==
-        directory.path() + "/etc/arizuko.toml");
-  CHECK_FALSE(find_plan("", directory.path() + "/usr/local/arizuko-init"));
 }
 
 TEST_CASE("rehearsal: needed keys of enabled services are made up and marked, Telegram's token too") {

@@ -153,3 +153,19 @@ TEST_CASE("pods: the start's patience is the plan's longest chain to what makes 
   REQUIRE(plan);
   CHECK(longest_start(*plan, {}) == std::chrono::minutes(1 + 3 + 1));  // seed, gated, proxyd
 }
+
+TEST_CASE(
+    "pods: a container that names the other stock plan has the drop-ins of that one, and is no riddle") {
+  std::string text = planted_text("sound.yaml");
+  const auto manifest = read_manifest("sound.yaml", text);
+  REQUIRE(manifest);
+  const auto workloads = find_workloads(*manifest, nullptr);
+  REQUIRE(workloads.size() == 1);
+  CHECK(plan_of(*manifest, workloads.front()).path == "/etc/arizuko/arizuko.toml");
+  CHECK(plan_of(*manifest, workloads.front(), "/etc/arizuko/arizuko-routd.toml").path ==
+        "/etc/arizuko/arizuko-routd.toml");
+  for (const std::string_view place : stock_places)
+    CHECK(check_plan(*manifest, workloads.front(), {std::string(place), {}, {}}).empty());
+  CHECK(heads(check_plan(*manifest, workloads.front(), {"/etc/arizuko/mine.toml", {}, {}})) ==
+        Heads{"note plan"});
+}

@@ -82,7 +82,7 @@ def test_the_instances_name_chooses_its_data_directory_and_only_that_is_writable
     assert pod["instance"] == instance
     assert pod["data_dir"] == one("ReadWritePaths").replace("%i", instance)
     assert one("ExecStartPre").replace("%i", instance).endswith(f" {pod['data_dir']}")
-    assert one("ExecStart").startswith("/usr/local/bin/arizuko-init run ")
+    assert one("ExecStart") == "/usr/local/bin/arizuko-init run", "which plan fits, run finds out"
 
 
 def test_systemd_waits_longer_than_the_plan_does():

@@ -5,6 +5,7 @@
 // what the kubelet does to a pod.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -69,13 +70,20 @@ std::vector<std::string> environment_of(const Manifest& manifest, const Workload
 /// `--set KEY=VALUE` among the container's words.
 std::vector<plan::Override> overrides_of(const Manifest& manifest, const Workload& workload);
 
+/// Where the image has the stock plans, that of the gated line first.
+inline constexpr std::array<std::string_view, 2> stock_places = {"/etc/arizuko/arizuko.toml",
+                                                                 "/etc/arizuko/arizuko-routd.toml"};
+bool is_stock_place(std::string_view path);
+
 /// The files of the plan that the container reads, as far as they are ConfigMaps of the manifest.
 struct PodPlan {
-  std::string path;                // `--plan` among its words, or the default place
+  std::string path;                // `--plan` among its words, or where `run` finds one
   std::optional<plan::File> plan;  // nothing: not in the manifest
   std::vector<plan::File> drop_ins;
 };
-PodPlan plan_of(const Manifest& manifest, const Workload& workload);
+/// `unless_named`: where it is when the container's words do not say.
+PodPlan plan_of(const Manifest& manifest, const Workload& workload,
+                std::string_view unless_named = stock_places.front());
 /// What of it could not be looked at.
 Findings check_plan(const Manifest& manifest, const Workload& workload, const PodPlan& plan);
 

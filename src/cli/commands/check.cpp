@@ -50,6 +50,7 @@ class Check final : public Command {
   static int check_plan(const PlanOptions& plan, Output output, const Console& console) {
     const auto prepared = prepare(plan, Values::optional, environ);
     if (!prepared) return print_refusal(prepared.error(), output, console);
+    if (is_doubtful(prepared->choice)) console.err(taken_in_doubt(prepared->choice) + '\n');
     for (const plan::Problem& warning : prepared->plan.warnings) console.err(plan::to_text(warning) + '\n');
     for (const std::string& notice : prepared->notices) console.err(notice + '\n');
     console.out(

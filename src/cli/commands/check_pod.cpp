@@ -55,6 +55,33 @@ std::expected<Prepared, Refusal> prepare_for(const PlanOptions& plan, const doct
   return prepare_for(plan, files, doctor::environment_of(manifest, workload, directories), overrides);
 }
 
+/// Where the image has the stock plan that this machine has as `file`; a copy of another name stands for that
+/// of the gated line.
+std::string in_the_image(const std::string& file) {
+  std::string place = "/etc/arizuko/" + file.substr(file.rfind('/') + 1);
+  return doctor::is_stock_place(place) ? place : std::string(doctor::stock_places.front());
+}
+
+/// This machine's copy of the stock plan that the image has at `place`; empty: none, so the usual one.
+std::string stock_plan_at(const std::string& place) {
+  if (!doctor::is_stock_place(place)) return {};
+  for (const StockPlan& each : stock_plans(plan_directories(own_executable()))) {
+    if (in_the_image(each.file) == place) return each.file;
+  }
+  return {};
+}
+
+/// A pod that names no plan takes the one that fits its image, which is not to be seen from here.
+doctor::Finding doubt(const doctor::Manifest& manifest, const PlanChoice& choice) {
+  return {doctor::Severity::note,
+          "plan",
+          {manifest.file, 0, 0},
+          "",
+          fmt::format("the container names no plan, and was held against {}", choice.file),
+          "with today's daemons in its image it would take the other one",
+          fmt::format("ask in the image itself, or name it: {}", ways_to_name(choice))};
+}
+
 Refusal unreadable(plan::Problem problem) { return {exit_code::wrong_plan, {std::move(problem)}, {}}; }
 
 int print_unreadable(const Refusal& refused, Output output, const Console& console) {
@@ -76,13 +103,19 @@ int check_pod(const std::string& file, const PlanOptions& plan, Output output, c
   const auto workloads = doctor::find_workloads(*manifest, stock ? &stock->plan : nullptr);
   if (workloads.empty()) found.push_back(doctor::no_workload(*manifest));
   for (const doctor::Workload& workload : workloads) {
-    const doctor::PodPlan of_pod = doctor::plan_of(*manifest, workload);
+    const std::string usual =
+        stock ? in_the_image(stock->choice.file) : std::string(doctor::stock_places.front());
+    const doctor::PodPlan of_pod = doctor::plan_of(*manifest, workload, usual);
     Elsewhere files{{}, of_pod.drop_ins};
+    PlanOptions its = plan;
     if (plan.plan.empty()) {
       files.plan = of_pod.plan;
+      its.plan = stock_plan_at(of_pod.path);
       append(found, doctor::check_plan(*manifest, workload, of_pod));
+      if (!of_pod.plan && stock && of_pod.path == usual && is_doubtful(stock->choice))
+        found.push_back(doubt(*manifest, stock->choice));
     }
-    const auto prepared = prepare_for(plan, *manifest, workload, files);
+    const auto prepared = prepare_for(its, *manifest, workload, files);
     if (!prepared) return print_refusal(prepared.error(), output, console);
     append(found, doctor::check_pod(*manifest, workload, prepared->plan, prepared->snapshot));
   }

@@ -49,6 +49,19 @@ doctor::Findings unusable_values(const Prepared& prepared) {
   return found;
 }
 
+/// The wrong stock plan would make everything else that is said here wrong, too.
+doctor::Findings doubts(const PlanChoice& choice, Mode mode) {
+  if (!is_doubtful(choice)) return {};
+  const bool refused = mode == Mode::real;
+  return {{refused ? doctor::Severity::error : doctor::Severity::note,
+           "plan",
+           {},
+           "",
+           taken_in_doubt(choice),
+           refused ? "`run` ends with exit 78" : "",
+           ""}};
+}
+
 doctor::Findings plan_warnings(const plan::Plan& plan) {
   doctor::Findings found;
   for (const plan::Problem& each : plan.warnings) {
@@ -99,7 +112,10 @@ class Doctor final : public Command {
                               env::seen_values(prepared.plan, prepared.plan.env.guarded, prepared.snapshot))};
     context.fingerprints_known = !store.knows_nothing();
     context.groups = host::ControlGroups::delegated();
-    doctor::Findings found = unusable_sources(plan);
+    doctor::Findings found = doubts(prepared.choice, plan.mode);
+    PlanOptions chosen = plan;
+    chosen.plan = prepared.choice.file;
+    append(found, unusable_sources(chosen));
     append(found, unusable_values(prepared));
     append(found, plan_warnings(prepared.plan));
     append(found, doctor::run_all(context));
