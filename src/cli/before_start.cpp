@@ -82,7 +82,7 @@ std::expected<void, std::optional<Refusal>> BeforeStart::end_last_run() {
     return std::unexpected(not_allowed(fmt::format(
         "processes of an earlier run of this data directory are alive, their arizuko-init is not, and we may "
         "not "
-        "end them: {}; end them as their user or as root: two gated on one database lose messages",
+        "end them: {}; end them as their user or as root: two routers on one database lose messages",
         host::to_text(others))));
   }
   wait_for(
@@ -95,7 +95,7 @@ std::expected<void, std::optional<Refusal>> BeforeStart::end_last_run() {
     const auto waited = Clock::now() - begin;
     if (waited >= term_patience + kill_patience) {
       return std::unexpected(not_allowed(
-          fmt::format("what an earlier run of this data directory left survives SIGKILL: {}; two gated on "
+          fmt::format("what an earlier run of this data directory left survives SIGKILL: {}; two routers on "
                       "one database lose messages",
                       host::to_text(left))));
     }

@@ -18,6 +18,7 @@
 
 #include "arizuko/api/servers.hpp"
 #include "arizuko/api/version.hpp"
+#include "arizuko/doctor/checks.hpp"
 #include "arizuko/env/redaction.hpp"
 #include "arizuko/host/process/own_process.hpp"
 #include "arizuko/host/process/process_table.hpp"
@@ -75,6 +76,14 @@ std::string without_last_newline(std::string text) {
   return text;
 }
 
+/// Findings that end the run, for its reason.
+std::vector<std::string> lines_of(const doctor::Findings& findings) {
+  std::vector<std::string> lines;
+  for (const doctor::Finding& each : findings)
+    lines.push_back(fmt::format("{}: {}; {}; {}", each.where.file, each.what, each.why, each.fix));
+  return lines;
+}
+
 class Run {
  public:
   Run(const RunOptions& options, const Console& console) : options_(options), console_(console) {}
@@ -103,6 +112,9 @@ class Run {
         !made) {
       return refuse({exit_code::not_allowed, {}, {host::to_text(made.error())}});
     }
+    if (const auto found = doctor::data_of_another_line({*plan_, *snapshot_, doctor::this_user(), {}});
+        !found.empty())
+      return refuse({exit_code::wrong_plan, {}, lines_of(found)});
     auto state = host::StateDir::make(plan_->pod.data_dir);
     if (!state) return refuse({exit_code::not_allowed, {}, {std::move(state.error())}});
     state_ = std::move(*state);

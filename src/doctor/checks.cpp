@@ -20,7 +20,7 @@ constexpr std::array<CheckEntry, 21> entries = {{
     {"users", "services with a user of their own can run as him", check_users},
     {"programs", "every program is there and can be run", check_programs},
     {"time-zone", "TZ has data in this image", check_time_zone},
-    {"docker", "docker answers as gated asks it", check_docker},
+    {"docker", "docker answers as who runs agents asks it", check_docker},
     {"agents", "agents can run, and their turns go well", check_agents},
     {"control-groups", "something holds the plan's limits", check_control_groups},
     {"needed-values", "values that services cannot do without", check_needed},
@@ -29,7 +29,7 @@ constexpr std::array<CheckEntry, 21> entries = {{
     {"assistant-name", "ASSISTANT_NAME is one that the daemons can take", check_assistant},
     {"whisper", "voice goes to a server of ours", check_whisper},
     {"socket-paths", "the agents' sockets fit in 107 bytes", check_socket_paths},
-    {"database", "messages.db is a database of SQLite", check_database},
+    {"database", "the databases are SQLite's, and this line's", check_database},
 }};
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,7 @@
 #include "arizuko/doctor/checks.hpp"
 #include "arizuko/posix/files.hpp"
 #include "files.hpp"
+#include "known.hpp"
 
 namespace arizuko::doctor {
 
@@ -73,6 +75,20 @@ void look_inside(const Context& context, const std::string& path, Right right, s
   const auto info = look_at(path);
   if (!info || may(context.user, *info, right)) return;
   append(found, cannot_write(context.user, path, *info, why));
+}
+
+/// Each of the plan, and the directories on the way to it.
+void look_at_databases(const Context& context, Findings& found) {
+  const std::size_t inside = context.plan.pod.data_dir.size() + 1;
+  std::set<std::string> directories;
+  for (const std::string& path : databases(context)) {
+    for (std::size_t slash = path.find('/', inside); slash != std::string::npos;
+         slash = path.find('/', slash + 1))
+      directories.insert(path.substr(0, slash));
+    look_inside(context, path, Right::write, "the database would be read-only (T15)", found);
+  }
+  for (const std::string& path : directories)
+    look_inside(context, path, Right::write, "SQLite keeps its -wal and -shm files there", found);
 }
 
 /// A name in a directory itself, whatever a link there names.
@@ -152,9 +168,7 @@ Findings check_data_dir(const Context& context) {
   append(found, look_at_state_dir(context));
   look_inside(context, path + "/.arizuko-init", Right::write,
               "the lock is there: the start ends with exit 77", found);
-  look_inside(context, path + "/store", Right::write, "SQLite keeps its -wal and -shm files there", found);
-  look_inside(context, path + "/store/messages.db", Right::write, "the database would be read-only (T15)",
-              found);
+  look_at_databases(context, found);
   return found;
 }
 

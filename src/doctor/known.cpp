@@ -23,6 +23,45 @@ std::string_view program_name(const plan::Service& service) {
   return program.substr(program.rfind('/') + 1);  // npos + 1 is 0
 }
 
+bool has_program(const plan::Plan& plan, std::string_view program) {
+  return std::ranges::any_of(plan.services,
+                             [&](const plan::Service& each) { return program_name(each) == program; });
+}
+
+namespace {
+
+bool is_database_of(const plan::Plan& plan, std::string_view path) {
+  return path.ends_with(".db") && path.starts_with(plan.pod.data_dir + '/');
+}
+
+std::vector<std::string> without_twins(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> databases(const Context& context) {
+  std::vector<std::string> found = seeded_databases(context);
+  const auto take = [&](const std::string& path) {
+    if (is_database_of(context.plan, path)) found.push_back(path);
+  };
+  for (const plan::Service* each : running(context)) {
+    std::ranges::for_each(each->verify, take);
+    for (const auto& [name, value] : env::compose(context.plan, *each, context.snapshot)) take(value);
+  }
+  return without_twins(std::move(found));
+}
+
+std::vector<std::string> seeded_databases(const Context& context) {
+  std::vector<std::string> found;
+  for (const plan::Service* each : running(context)) {
+    if (each->creates && is_database_of(context.plan, *each->creates)) found.push_back(*each->creates);
+  }
+  return without_twins(std::move(found));
+}
+
 std::string value_of(const env::Environment& environment, const std::string& name) {
   const auto found = environment.find(name);
   return found == environment.end() ? std::string{} : found->second;

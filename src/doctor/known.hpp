@@ -23,13 +23,25 @@ bool matters(const plan::Plan& plan, const plan::Service& service);
 /// The file name of the program that it runs: "gated" for /usr/local/bin/gated.
 std::string_view program_name(const plan::Service& service);
 
+/// A service or a task of the plan runs this program, whether it is switched on or not: by that one tells the
+/// gated line's plan from today's.
+bool has_program(const plan::Plan& plan, std::string_view program);
+
+/// The databases that the plan speaks of, sorted: what the tasks create and verify, and what the environment
+/// of services names, as far as its name ends in .db and it lies in the data directory.
+std::vector<std::string> databases(const Context& context);
+
+/// What a task creates, and is done by: for the databases among them an empty file is no beginning (T13).
+std::vector<std::string> seeded_databases(const Context& context);
+
 /// "true" and "1", as the daemons read a switch.
 bool is_on(const env::Environment& environment, const std::string& name);
 
 /// The value, or an empty text: for the daemons both are unset.
 std::string value_of(const env::Environment& environment, const std::string& name);
 
-/// Why ASSISTANT_NAME would do harm: daemons refuse it, or gated takes what others write for its own (T33).
+/// Why ASSISTANT_NAME would do harm: daemons refuse it, or the router takes what others write for its own
+/// (T33).
 struct NameTrouble {
   std::string what;
   std::string_view why;

@@ -86,7 +86,7 @@ Findings check_last_run(const Context& context) {
   return one(
       Severity::error, "last-run", {data_dir, 0, 0}, "",
       fmt::format("an earlier run died and left processes alive: {}", host::to_text(left)),
-      "they hold its ports and its database: two gated on one database lose messages",
+      "they hold its ports and its database: two routers on one database lose messages",
       holder ? "end them: kill, and the pids above"
              : "the next `run` ends them before it starts anything; or end them: kill, and the pids above");
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "arizuko/plan/show.hpp"
+#include "known.hpp"
 #include "pod_view.hpp"
 
 namespace arizuko::doctor {
@@ -192,11 +193,15 @@ Findings check_isolation(const PodView& pod) {
             "leave it out");
   }
   if (spec["hostNetwork"].is_true()) {
-    pod.add(found, Severity::error, "namespaces", spec.key("hostNetwork"), "hostNetwork",
-            "the daemons listen on the node's own addresses",
-            "gated's API and the dashboard, which believes any X-User-Sub header, are then reachable by "
-            "everybody who reaches the node (T17, T18)",
-            "leave it out");
+    pod.add(
+        found, Severity::error, "namespaces", spec.key("hostNetwork"), "hostNetwork",
+        "the daemons listen on the node's own addresses",
+        has_program(pod.plan, "gated")
+            ? "gated's API and the dashboard, which believes any X-User-Sub header, are then reachable by "
+              "everybody who reaches the node (T17, T18)"
+            : "timed, which believes any X-User-Groups header, is then reachable by everybody who reaches "
+              "the node (N3)",
+        "leave it out");
   }
   check_host_ports(pod, found);
   return found;

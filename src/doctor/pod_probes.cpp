@@ -113,8 +113,7 @@ Findings check_patience(const PodView& pod, const ProbeKind& kind, yaml::Value p
                    fmt::format("it gives up after {} s, and the plan lets the start take {} s", given.count(),
                                start.count() / 1000),
                    "a slow first start would be killed and begin anew, again and again (the plan's `within` "
-                   "of the seed, "
-                   "gated and what is in ready_when)",
+                   "of the seed and of what is in ready_when, with all that they come after)",
                    "raise periodSeconds x failureThreshold, or lower `within` in the plan");
   }
   constexpr std::chrono::seconds least{15};

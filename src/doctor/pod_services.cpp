@@ -1,6 +1,7 @@
 // Services: proxyd's port and nothing else (0.4, T17, T18).
 #include <algorithm>
 
+#include "known.hpp"
 #include "pod_view.hpp"
 
 namespace arizuko::doctor {
@@ -19,7 +20,12 @@ std::string why_not(const PodView& pod, std::int64_t port, std::string_view hold
   if (holder == "gated")
     return "gated's API would be published: whoever knows CHANNEL_SECRET, or with ARIZUKO_DEV anybody, "
            "speaks as any channel (0.4)";
-  if (holder == "dashd") return "dashd believes any X-User-Sub header: whoever reaches it is operator (T17)";
+  const bool today = !has_program(pod.plan, "gated");
+  if (holder == "dashd" && !today)
+    return "dashd believes any X-User-Sub header: whoever reaches it is operator (T17)";
+  if (holder == "timed" && today)
+    return "timed believes any X-User-Groups header: whoever reaches it reads all tasks and their prompts "
+           "(N3)";
   if (!holder.empty()) return "it has no sign-in of its own: proxyd does that";
   if (pod.plan.pod.probes && pod.plan.pod.probes->port == port)
     return "anybody could read the names and states of all services";

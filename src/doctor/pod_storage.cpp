@@ -1,9 +1,9 @@
 // Secrets that follow a rotation, paths that must be writable, claims that suit SQLite.
 #include <algorithm>
-#include <array>
 
 #include <fmt/ranges.h>
 
+#include "arizuko/env/redaction.hpp"
 #include "arizuko/env/scope.hpp"
 #include "known.hpp"
 #include "pod_view.hpp"
@@ -14,12 +14,6 @@ namespace {
 
 constexpr const char* mount_as_directory =
     "mount it as a directory that the plan reads (dir:/etc/arizuko/secrets), without subPath";
-
-bool sounds_secret(std::string_view name) {
-  constexpr std::array<std::string_view, 5> ends = {"_SECRET", "_TOKEN", "_PASSWORD", "_API_KEY",
-                                                    "_SERVICE_KEY"};
-  return std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });
-}
 
 bool plan_reads(const plan::Plan& plan, std::string_view directory) {
   return std::ranges::any_of(plan.env.sources, [&](const plan::Source& source) {
@@ -151,7 +145,7 @@ Findings check_values(const PodView& pod) {
   constexpr const char* why = "everybody who reads the repository, the Deployment or the ConfigMap has it";
   Findings found;
   for (const yaml::Value each : pod.workload.container["env"].items()) {
-    if (!sounds_secret(each["name"].text()) || each["value"].text().empty()) continue;
+    if (!env::name_says_secret(each["name"].text()) || each["value"].text().empty()) continue;
     pod.add(found, Severity::warning, "values", each, "env",
             fmt::format("the value of {} stands in the manifest", each["name"].text()), why,
             mount_as_directory);
@@ -164,7 +158,7 @@ Findings check_values(const PodView& pod) {
                   fmt::format("ConfigMap/{} data.{}", file.map, name), trouble->what, trouble->why,
                   another_assistant);
     }
-    if (!sounds_secret(name) || file.text.empty()) continue;
+    if (!env::name_says_secret(name) || file.text.empty()) continue;
     doctor::add(found, Severity::warning, "values", {pod.manifest.file, file.line, 0},
                 fmt::format("ConfigMap/{} data.{}", file.map, name),
                 fmt::format("the value of {} stands in a ConfigMap", name), why,

@@ -1,5 +1,6 @@
 // The plan's ports: free, or held by this very instance.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "arizuko/host/process/run_mark.hpp"
 #include "files.hpp"
 #include "holder.hpp"
+#include "known.hpp"
 
 namespace arizuko::doctor {
 
@@ -52,8 +54,14 @@ std::string named(const std::optional<host::Holder>& holder) {
                 : "a process that cannot be seen from here (another user or container)";
 }
 
-constexpr std::string_view without_its_port =
-    "gated, timed and onbod run on without their port, deaf; the others exit (T1, T7)";
+/// Those of the plan that log it and go on; today's router was not seen doing either.
+std::string without_its_port(const plan::Plan& plan) {
+  std::vector<std::string_view> deaf;
+  for (const std::string_view each : {"gated", "timed", "onbod"})
+    if (has_program(plan, each)) deaf.push_back(each);
+  return fmt::format("{} without their port, deaf; others exit (T1, T7)",
+                     deaf.empty() ? "some daemons run on" : fmt::format("{} run on", fmt::join(deaf, ", ")));
+}
 
 }  // namespace
 
@@ -76,13 +84,13 @@ Findings check_ports(const Context& context) {
         add(found, Severity::error, "ports", each.where, each.key,
             fmt::format("port {} is held by {}, which an arizuko-init that is gone has left behind",
                         each.port, named(holder)),
-            std::string(without_its_port),
+            without_its_port(context.plan),
             fmt::format("end what it left: kill {}; then restart the service that wants the port",
                         holder->pid));
         break;
       case host::RunOf::nobody:
         add(found, Severity::error, "ports", each.where, each.key,
-            fmt::format("port {} is held by {}", each.port, named(holder)), std::string(without_its_port),
+            fmt::format("port {} is held by {}", each.port, named(holder)), without_its_port(context.plan),
             "end that process, or give another port in a drop-in");
         break;
     }

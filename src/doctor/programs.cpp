@@ -105,7 +105,7 @@ Advice advice_on(const host::SpawnError& trouble, const std::string& program, co
             "use the image that was built for this machine: docker build --platform"};
   }
   return {host::to_text(trouble),
-          "; a missing loader looks like a missing file: gated, timed and arizuko are built for musl (T39)",
+          "; a missing loader looks like a missing file: the gated line's programs are built for musl (T39)",
           "use the Alpine image that the program was built for"};
 }
 
@@ -163,7 +163,7 @@ Findings check_programs(const Context& context) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// docker: gated runs `docker info` at its start and exits when that fails (0.8)
+// docker: gated, in today's arizuko runed, runs `docker info` at its start and exits when that fails (0.8)
 
 namespace {
 
@@ -211,7 +211,7 @@ Findings ask_docker(const Context& context, const plan::Service& service) {
                     service.name),
         "start a docker daemon beside it and set DOCKER_HOST, or put arizuko-docker into PATH as docker");
   };
-  // As gated's child sees it: another environment could give another answer.
+  // As a child of the service sees it: another environment could give another answer.
   const env::Environment environment = env::compose(context.plan, service, context.snapshot);
   std::vector<std::string> entries;
   for (const auto& [name, value] : environment) entries.push_back(fmt::format("{}={}", name, value));
@@ -236,13 +236,14 @@ Findings check_docker(const Context& context) {
 /// CONTAINER_BACKEND is the docker command's of arizuko-init; with another one it means nothing.
 Findings check_agents(const Context& context) {
   Findings found;
+  std::string caller = "the service that calls docker";
   for (const plan::Service* each : running(context)) {
     if (!calls_docker(*each) || is_rehearsed(*each)) continue;
+    caller = each->name;
     const env::Environment environment = env::compose(context.plan, *each, context.snapshot);
     if (value_of(environment, "CONTAINER_BACKEND") != "none") continue;
     add(found, Severity::warning, "agents", source_of(context, "CONTAINER_BACKEND"), "CONTAINER_BACKEND",
-        "it is none: no agent can run",
-        "messages come in, and each that wants an agent is answered by \"Failed: agent error\" (T40)",
+        "it is none: no agent can run", "messages come in, and each turn that wants an agent fails (T40)",
         "in a cluster add the component agents-jobs and set it to kubernetes; elsewhere to docker");
   }
   const auto facts = host::read_agents_facts(context.plan.pod.data_dir);
@@ -256,29 +257,44 @@ Findings check_agents(const Context& context) {
     add(found, Severity::warning, "agents", {context.plan.pod.data_dir + "/.arizuko-init/agents.json", 0, 0},
         each.group, host::agents_sentence(one, now),
         "its messages are answered by a failure, and its next turns wait up to a minute each (T40)",
-        "`docker info` with gated's environment says whether agents can run: docs/reference/agents.md");
+        fmt::format("`docker info` with the environment of {} says whether agents can run: "
+                    "docs/reference/agents.md",
+                    caller));
   }
   return found;
 }
 
 // ---------------------------------------------------------------------------------------------
 
+namespace {
+
+Findings look_for_skills(const std::string& variable, const std::string& skills) {
+  std::error_code failed;
+  const std::filesystem::directory_iterator first(skills, failed);
+  if (!failed && first != std::filesystem::directory_iterator{}) return {};
+  return one(
+      Severity::error, "skills", {skills, 0, 0}, variable,
+      failed ? fmt::format("{}", failed.message()) : "it is empty",
+      "agents would have no skills, and nothing says so (0.7)",
+      fmt::format("{} is the directory that holds ant/skills: /opt/arizuko in the image; leave it unset "
+                  "there",
+                  variable));
+}
+
+}  // namespace
+
 Findings check_skills(const Context& context) {
   Findings found;
   std::set<std::string> seen;
   for (const plan::Service* each : running(context)) {
-    const std::string directory =
-        value_of(env::compose(context.plan, *each, context.snapshot), "HOST_APP_DIR");
-    if (directory.empty() || is_rehearsed(*each) || !seen.insert(directory).second) continue;
-    const std::string skills = directory + "/ant/skills";
-    std::error_code failed;
-    const std::filesystem::directory_iterator first(skills, failed);
-    if (!failed && first != std::filesystem::directory_iterator{}) continue;
-    add(found, Severity::error, "skills", {skills, 0, 0}, "HOST_APP_DIR",
-        failed ? fmt::format("{}", failed.message()) : "it is empty",
-        "agents would have no skills, and nothing says so (0.7)",
-        "HOST_APP_DIR is the directory that holds ant/skills: /opt/arizuko in the image; leave "
-        "it unset there");
+    if (is_rehearsed(*each)) continue;
+    const env::Environment environment = env::compose(context.plan, *each, context.snapshot);
+    // The gated line's agents are given the first, today's a copy that runed makes of the second.
+    for (const char* variable : {"HOST_APP_DIR", "APP_SRC_DIR"}) {
+      const std::string directory = value_of(environment, variable);
+      if (!directory.empty() && seen.insert(directory).second)
+        append(found, look_for_skills(variable, directory + "/ant/skills"));
+    }
   }
   return found;
 }

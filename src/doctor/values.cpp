@@ -60,8 +60,8 @@ Findings check_needed(const Context& context) {
 Findings judge_guarded(const std::string& key, Waits waits) {
   const std::string fix =
       fmt::format("`arizuko-init secrets accept {}` takes it; or put the old value back", key);
-  constexpr const char* lost =
-      "with another AUTH_SECRET every secret that is stored in the database is lost (T16)";
+  const std::string lost =
+      fmt::format("with another {} every secret that is stored in the database is lost (T16)", key);
   switch (waits) {
     case Waits::beside_the_old_one:
       return one(Severity::warning, "guarded-keys", {}, key,
@@ -152,6 +152,7 @@ Findings check_dotenv(const Context& context) {
 // ---------------------------------------------------------------------------------------------
 
 Findings check_development(const Context& context) {
+  if (!has_program(context.plan, "gated")) return {};  // today's arizuko has no such door
   const std::string* value = context.snapshot.find("ARIZUKO_DEV");
   const bool is_set = value != nullptr && (*value == "true" || *value == "1");
   std::vector<std::string> takers;
@@ -174,17 +175,17 @@ Findings check_development(const Context& context) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// ASSISTANT_NAME: gated drops messages whose sender is LIKE '<name>%' (T33)
+// ASSISTANT_NAME: the router drops messages whose sender is LIKE '<name>%' (T33)
 
 namespace {
 
 // What senders begin with: prefixes of the adapters' ids, and daemons that write messages themselves.
 // `anon` is every visitor of the web chat who has not signed in; local, delegate and escalate are agents that
 // write to each other.
-constexpr std::array<std::string_view, 21> senders = {
-    "telegram", "discord",  "slack", "email",   "mastodon", "bluesky",  "reddit",
-    "linkedin", "whatsapp", "web",   "twitter", "timed",    "onbod",    "gated",
-    "system",   "x:",       "anon",  "local",   "user",     "delegate", "escalate"};
+constexpr std::array<std::string_view, 24> senders = {
+    "telegram", "discord", "slack",   "email", "mastodon", "bluesky", "reddit",   "linkedin",
+    "whatsapp", "web",     "twitter", "timed", "onbod",    "gated",   "routd",    "runed",
+    "authd",    "system",  "x:",      "anon",  "local",    "user",    "delegate", "escalate"};
 
 /// Groups write under their own names.
 std::vector<std::string> groups_of(const std::string& data_dir) {
@@ -217,7 +218,7 @@ std::optional<NameTrouble> trouble_with_assistant(std::string_view name,
   if (name.find_first_of(" \t:'\"\\/") != std::string::npos) {
     return NameTrouble{
         "it has a space or one of : ' \" \\ /",
-        "the seed of a fresh volume fails (73); gated, proxyd, webd and onbod exit at start (T33)"};
+        "the seed of a fresh volume fails (73), and the daemons that read it exit at start (T33)"};
   }
   if (name.size() > longest)
     return NameTrouble{fmt::format("it is longer than {} bytes", longest),
@@ -226,12 +227,12 @@ std::optional<NameTrouble> trouble_with_assistant(std::string_view name,
     if (!is_like(name, sender)) continue;
     return NameTrouble{
         fmt::format("senders called \"{}\" begin with it", sender),
-        "gated takes messages of senders that begin with this name for its own, and drops them (T33)"};
+        "the router takes messages of senders that begin with this name for its own, and drops them (T33)"};
   }
   for (const std::string& group : groups) {
     if (!is_like(name, group)) continue;
     return NameTrouble{"a group's name begins with it",
-                       "gated takes what agents of that group write for its own, and drops it (T33)"};
+                       "the router takes what agents of that group write for its own, and drops it (T33)"};
   }
   return std::nullopt;
 }
@@ -249,7 +250,7 @@ Findings check_assistant(const Context& context) {
 
 Findings check_whisper(const Context& context) {
   for (const plan::Service* each : running(context)) {
-    if (program_name(*each) != "gated") continue;
+    if (program_name(*each) != "gated" && program_name(*each) != "routd") continue;
     const env::Environment environment = env::compose(context.plan, *each, context.snapshot);
     if (!is_on(environment, "VOICE_TRANSCRIPTION_ENABLED") &&
         !is_on(environment, "VIDEO_TRANSCRIPTION_ENABLED"))
@@ -260,8 +261,9 @@ Findings check_whisper(const Context& context) {
                  what, why, "set WHISPER_BASE_URL to the transcription server, or switch it off");
     };
     if (url.empty()) {
-      return finding(Severity::error, "transcription is on, and no server is named",
-                     "gated would post users' audio to localhost:8080, which is timed here (T31)");
+      return finding(
+          Severity::error, "transcription is on, and no server is named",
+          fmt::format("{} would post users' audio to localhost:8080, which is timed here (T31)", each->name));
     }
     if (url.ends_with("127.0.0.1:9")) {
       return finding(Severity::warning, "transcription is on, and WHISPER_BASE_URL is not set",

@@ -1,16 +1,44 @@
-// Whether store/messages.db is a database at all.
+// Whether the databases that the plan speaks of are databases at all, and of this line. The two stock plans
+// as data: what their seeds make.
 #include <doctest/doctest.h>
 
+#include "doctor/known.hpp"
 #include "world.hpp"
 
 using namespace arizuko;
 using namespace arizuko::doctor;
 using namespace arizuko::doctor::testing;
 
+namespace {
+
+const std::string sqlite = std::string("SQLite format 3\0", 16) + "the rest is not looked at";
+
+constexpr std::string_view todays_seed = R"(
+[task.seed]
+creates = "${pod.data_dir}/store/routd/routd.db"
+verify = ["${pod.data_dir}/store/routd/routd.db", "${pod.data_dir}/store/authd/auth.db", "${pod.data_dir}/groups/main"]
+[service.proxyd]
+env.ONBOD_DB_PATH = "${pod.data_dir}/store/onbod/onbod.db"
+env.ELSEWHERE_DB_PATH = "/var/lib/other.db"
+)";
+
+}  // namespace
+
+TEST_CASE("database: which there are is what the plan's tasks make and its services are told") {
+  World world;
+  const std::string store = world.root + "/data/store/";
+  CHECK(databases(world.context()) == std::vector<std::string>{store + "messages.db"});
+  world.load(todays_seed);
+  CHECK(databases(world.context()) == std::vector<std::string>{store + "authd/auth.db",
+                                                               store + "onbod/onbod.db",
+                                                               store + "routd/routd.db"});
+  CHECK(seeded_databases(world.context()) == std::vector<std::string>{store + "routd/routd.db"});
+}
+
 TEST_CASE("database: none yet, and one of SQLite's, are no finding") {
   const World world;
   CHECK(heads(check_database(world.context())) == Heads{});
-  world.write("data/store/messages.db", std::string("SQLite format 3\0", 16) + "the rest is not looked at");
+  world.write("data/store/messages.db", sqlite);
   CHECK(heads(check_database(world.context())) == Heads{});
 }
 
@@ -25,6 +53,47 @@ TEST_CASE("database: one that is none is an error, an empty file a warning") {
   }
   world.write("data/store/messages.db", "");
   CHECK(heads(check_database(world.context())) == Heads{"warning database"});
+}
+
+TEST_CASE("database: of several that the seed makes only the one that ends it must not be empty") {
+  World world;
+  world.load(todays_seed);
+  world.write("data/store/routd/routd.db", sqlite);
+  world.write("data/store/authd/auth.db", "");
+  world.write("data/store/onbod/onbod.db", "");
+  CHECK(heads(check_database(world.context())) == Heads{});
+  world.write("data/store/onbod/onbod.db", "not empty, and no database");
+  CHECK(only(check_database(world.context())).where.file == world.root + "/data/store/onbod/onbod.db");
+}
+
+TEST_CASE("database: one that the seed would have made is missed once the seed is done") {
+  World world;
+  world.load(todays_seed);
+  CHECK(heads(check_database(world.context())) == Heads{});
+  world.write("data/store/routd/routd.db", sqlite);
+  const Finding found = only(check_database(world.context()));
+  CHECK(found.where.file == world.root + "/data/store/authd/auth.db");
+  CHECK(found.what == "the database is missing, and seed is done");
+}
+
+TEST_CASE("database: the data of another line are an error, for the seed would begin anew beside them") {
+  World world;
+  world.load(todays_seed);
+  const std::string old = world.write("data/store/messages.db", sqlite);
+  world.write("data/store/notes.txt", sqlite);
+  world.write("data/store/teled/empty.db", "");
+  const Finding found = only(check_database(world.context()));
+  CHECK(found.severity == Severity::error);
+  CHECK(found.where.file == old);
+  CHECK(has(found.what, "store/routd/routd.db is not there"));
+  // Migrated: the old one may lie about.
+  world.write("data/store/routd/routd.db", sqlite);
+  world.write("data/store/authd/auth.db", "");
+  CHECK(heads(check_database(world.context())) == Heads{});
+  // And the way back.
+  world.load();
+  world.remove("data/store/messages.db");
+  CHECK(only(check_database(world.context())).where.file == world.root + "/data/store/routd/routd.db");
 }
 
 TEST_CASE("database: a FIFO or a directory in its place is none, and holds nobody up") {

@@ -169,3 +169,34 @@ TEST_CASE(
   CHECK(heads(check_plan(*manifest, workloads.front(), {"/etc/arizuko/mine.toml", {}, {}})) ==
         Heads{"note plan"});
 }
+
+TEST_CASE("pods: what a published port gives away is said of the line that the plan is of (N3, T17)") {
+  constexpr std::string_view todays = R"(
+[service.routd]
+command = ["routd"]
+port = 9080
+[service.timed]
+command = ["timed"]
+port = 8080
+[service.proxyd]
+command = ["proxyd"]
+port = 8095
+)";
+  const auto plan = plan::load({{"plan.toml", std::string(todays)}}, {}, lookup_in({}));
+  REQUIRE(plan);
+  std::string text = planted_text("sound.yaml");
+  text.replace(text.find("targetPort: http"), 16, "targetPort: 8080");
+  text.insert(text.find("      containers:"), "      hostNetwork: true\n");
+  const auto manifest = read_manifest("todays.yaml", text);
+  REQUIRE(manifest);
+  const auto workloads = find_workloads(*manifest, &*plan);
+  REQUIRE(workloads.size() == 1);
+  Findings found = check_pod(*manifest, workloads.front(), *plan, {});
+  std::erase_if(found,
+                [](const Finding& each) { return each.check != "service" && each.check != "namespaces"; });
+  REQUIRE(heads(found) == Heads{"error namespaces", "error service"});
+  for (const Finding& each : found) {
+    CHECK(has(each.why, "X-User-Groups"));
+    CHECK_FALSE(has(each.why, "gated"));
+  }
+}

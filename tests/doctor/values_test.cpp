@@ -99,8 +99,8 @@ TEST_CASE("doctor: an ASSISTANT_NAME that daemons refuse, or that eats senders, 
     world.set("ASSISTANT_NAME", name);
     CHECK(has(only(check_assistant(world.context())).what, "it has a space or one of"));
   }
-  for (const char* name :
-       {"time", "Telegram", "WEB", "te_e", "%", "x", "anon", "Local", "user", "delegate", "escal"}) {
+  for (const char* name : {"time", "Telegram", "WEB", "te_e", "%", "x", "anon", "Local", "user", "delegate",
+                           "escal", "rout", "Runed"}) {
     CAPTURE(name);
     world.set("ASSISTANT_NAME", name);
     CHECK(has(only(check_assistant(world.context())).what, "begin with it"));
@@ -123,13 +123,33 @@ TEST_CASE("doctor: voice without a server, or with one of ours, is found (T31)")
   CHECK(heads(check_whisper(world.context())) == Heads{"warning whisper"});  // the stand-in refuses
   world.set("WHISPER_BASE_URL", "http://whisper.media.svc:9000");
   CHECK(heads(check_whisper(world.context())) == Heads{});
-  world.set("WHISPER_BASE_URL", fmt::format("http://localhost:{}/", world.plan.services[1].port));
+  world.set("WHISPER_BASE_URL",
+            fmt::format("http://localhost:{}/", world.plan.services[*world.plan.find("proxyd")].port));
   CHECK(has(only(check_whisper(world.context())).what, "it points at proxyd"));
   world.snapshot.values.erase("WHISPER_BASE_URL");
   world.load("[service.gated]\nenv.WHISPER_BASE_URL = \"${WHISPER_BASE_URL}\"\n");
   CHECK(has(only(check_whisper(world.context())).why, "localhost:8080"));
   world.set("VOICE_TRANSCRIPTION_ENABLED", "false");
   CHECK(heads(check_whisper(world.context())) == Heads{});
+}
+
+TEST_CASE("doctor: the router is whoever it is, and a finding names that one (T31)") {
+  World world;
+  world.load(
+      "[service.gated]\nenabled = false\n[service.routd]\ncommand = [\"/usr/local/bin/routd\"]\n"
+      "take = [\"VOICE_TRANSCRIPTION_ENABLED\"]\n");
+  world.set("VOICE_TRANSCRIPTION_ENABLED", "1");
+  const Finding found = only(check_whisper(world.context()));
+  CHECK(found.key == "service.routd.env.WHISPER_BASE_URL");
+  CHECK(found.why == "routd would post users' audio to localhost:8080, which is timed here (T31)");
+}
+
+TEST_CASE("doctor: the copy that runed makes for agents is looked at where it comes from (0.7)") {
+  World world;
+  world.load("[service.gated]\nenv.APP_SRC_DIR = \"/elsewhere\"\n");
+  const Finding found = only(check_skills(world.context()));
+  CHECK(found.key == "APP_SRC_DIR");
+  CHECK(found.where.file == "/elsewhere/ant/skills");
 }
 
 TEST_CASE("doctor: a socket's path of 107 bytes fits, of 108 does not (T38)") {

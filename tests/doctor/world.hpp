@@ -61,6 +61,9 @@ ready_when = ["gated"]
 sources = ["dotenv:@ROOT@/data/.env", "environment", "dir:@ROOT@/secrets"]
 common = ["ASSISTANT_NAME", "TZ"]
 guarded = ["AUTH_SECRET"]
+[task.seed]
+command = ["arizuko"]
+creates = "${pod.data_dir}/store/messages.db"
 [service.gated]
 command = ["gated"]
 port = @PORT2@
@@ -92,7 +95,7 @@ class World {
     ::chmod((root + "/data").c_str(), 0750);
     write("data/.env", "CHANNEL_SECRET=planted\n", 0600);
     write("zones/Europe/Berlin", "TZif");
-    for (const char* each : {"gated", "proxyd", "teled", "docker"})
+    for (const char* each : {"arizuko", "gated", "proxyd", "teled", "docker"})
       write(std::string("bin/") + each, "#!/bin/sh\nexit 0\n", 0755);
     set("CHANNEL_SECRET", "planted-secret");
     set("ASSISTANT_NAME", "Ari");

@@ -99,3 +99,22 @@ def test_of_a_single_stock_plan_nothing_has_to_be_there(tree):
     (tree.path / "etc" / "arizuko.toml").unlink()
     checked = tree.command("check", "--json")
     assert services_of(checked) == ["routd"] and "name it" not in checked.stderr
+
+
+def test_run_does_not_seed_an_empty_instance_beside_the_database_of_another_line(tree):
+    """The order of a move: today's arizuko started before `arizuko migrate-split`."""
+    tree.router("routd").router("arizuko")
+    plan = tree.path / "etc" / "arizuko-routd.toml"
+    plan.write_text(plan.read_text() + """
+[task.seed]
+command = ["arizuko"]
+creates = "${pod.data_dir}/store/routd/routd.db"
+""")
+    old = tree.path / "data" / "store" / "messages.db"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"SQLite format 3\0" + bytes(84))
+    refused = tree.command("run", code=78)
+    assert f"{old}: this database is none of the plan's, and {tree.path}/data/store/routd/routd.db is not there" in refused.stderr
+    assert sorted(each.name for each in (tree.path / "data").rglob("*")) == ["messages.db", "store"], "nothing was made"
+    found = json.loads(tree.command("doctor", "--json", code=78).stdout)["findings"]
+    assert [each["file"] for each in found if each["check"] == "database"] == [str(old)]

@@ -39,7 +39,7 @@ struct Context {
   std::vector<std::string> zone_directories = {"/usr/share/zoneinfo", "/usr/lib/zoneinfo",
                                                "/usr/share/lib/zoneinfo", "/etc/zoneinfo"};
   host::GroupFacts groups = {};                       // ControlGroups::delegated()
-  std::chrono::milliseconds docker_patience{10'000};  // gated waits as long: contract.md section 9
+  std::chrono::milliseconds docker_patience{10'000};  // gated and runed wait as long
   bool fingerprints_known = true;                     // of guarded values; false: no run has left any
 };
 
@@ -65,7 +65,7 @@ Findings check_skills(const Context& context);          // HOST_APP_DIR (0.7)
 Findings check_users(const Context& context);           // `user`: needs root, and a way to its directory
 Findings check_programs(const Context& context);        // there, executable, loader there (T39)
 Findings check_time_zone(const Context& context);       // TZ needs tzdata (T27)
-Findings check_docker(const Context& context);          // gated exits without it (0.8)
+Findings check_docker(const Context& context);          // gated and runed exit without it (0.8)
 Findings check_agents(const Context& context);          // none, or their turns fail (T40)
 Findings check_control_groups(const Context& context);  // limits that nothing holds
 Findings check_needed(const Context& context);          // needed values (T34)
@@ -74,7 +74,11 @@ Findings check_development(const Context& context);     // ARIZUKO_DEV (T18)
 Findings check_assistant(const Context& context);       // ASSISTANT_NAME (T33)
 Findings check_whisper(const Context& context);         // WHISPER_BASE_URL (T31)
 Findings check_socket_paths(const Context& context);    // 107 bytes (T38)
-Findings check_database(const Context& context);        // not empty, and SQLite's (T13)
+Findings check_database(const Context& context);        // not empty, SQLite's, and this line's (T13)
+
+/// What of it `run` refuses: the data of the other line, not migrated, or of an instance that has lost its
+/// main database. The seed would make an empty one beside them, which people would write to.
+Findings data_of_another_line(const Context& context);
 
 // What some of them judge by, as plain facts: for tests.
 
