@@ -10,7 +10,8 @@
 namespace arizuko::agents {
 namespace {
 
-// gated as uid 0 or 1000 counts on the agent image's user, node: 1000. "restricted" wants it as a number.
+// gated and runed as uid 0 or 1000 count on the agent image's user, node: 1000. "restricted" wants it as a
+// number.
 constexpr std::uint32_t image_user = 1000;
 constexpr std::int64_t kept_after_end_seconds = 300;  // of what nobody deleted: time for a look
 constexpr Seconds deadline_slack{60};
@@ -199,8 +200,9 @@ Result<json::object> build_job(const Run& run, const Settings& settings, const O
                 exit_run_failed);
   }
   if (run.user && run.user->uid == 0) {
-    return fail("cannot run an agent as root: Pod Security \"restricted\" forbids it; run gated as uid 1000",
-                exit_run_failed);
+    return fail(
+        "cannot run an agent as root: Pod Security \"restricted\" forbids it; run arizuko as uid 1000",
+        exit_run_failed);
   }
   auto stored = storage(run, settings, own);
   if (!stored) return std::unexpected(stored.error());

@@ -21,8 +21,8 @@ Result<json::object> build_job(const Run& run, const Settings& settings, const O
 /// Notes on the Job which `docker run` looks after it: one whose caller is gone was left behind.
 void name_caller(json::object& job, std::string_view caller);
 
-/// From the creation of the Job to its end by Kubernetes itself: gated's own limit comes first, this one is
-/// for what nobody looks after any more.
+/// From the creation of the Job to its end by Kubernetes itself: the caller's own limit comes first, this one
+/// is for what nobody looks after any more.
 Seconds active_deadline(const Settings& settings);
 
 }  // namespace arizuko::agents

@@ -14,8 +14,8 @@ namespace arizuko::agents {
 namespace {
 
 constexpr Milliseconds look_every{1'000};  // somebody else's success lets all others go
-// gated starts MAX_CONCURRENT_CONTAINERS at most; more than that are those whose slots it gave away because
-// it could not signal them.
+// gated and runed start MAX_CONCURRENT_CONTAINERS at most; more than that are those whose slots it gave away
+// because it could not signal them.
 constexpr std::size_t usual_most = 5;
 constexpr std::size_t slack_factor = 2;
 constexpr Milliseconds crowd_patience{300'000};

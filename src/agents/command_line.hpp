@@ -1,5 +1,5 @@
-// The docker commands that gated calls, from words to types: exactly those nine shapes, and an error that
-// names them for anything else. Pure: no environment, no output.
+// The docker commands that gated and runed call, from words to types: exactly those nine shapes, and an error
+// that names them for anything else. Pure: no environment, no output.
 #pragma once
 
 #include <cstdint>

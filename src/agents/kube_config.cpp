@@ -103,7 +103,8 @@ Result<Cluster> in_cluster(const Environment& environment) {
   cluster.port = environment("KUBERNETES_SERVICE_PORT").value_or("443");
   if (cluster.host.empty()) {
     return fail(
-        "KUBERNETES_SERVICE_HOST is not set: this is no pod, or gated does not pass it on; set "
+        "KUBERNETES_SERVICE_HOST is not set: this is no pod, or the daemon that calls docker does not "
+        "pass it on; set "
         "KUBECONFIG, or CONTAINER_BACKEND=docker");
   }
   boost::system::error_code error;

@@ -17,7 +17,7 @@
 namespace arizuko::agents {
 namespace {
 
-constexpr Milliseconds info_budget{8'000};  // gated kills `docker info` after 10 s
+constexpr Milliseconds info_budget{8'000};  // gated and runed kill `docker info` after 10 s
 constexpr Milliseconds budget{30'000};
 constexpr Milliseconds run_budget{60'000};
 
@@ -59,7 +59,7 @@ class Commands {
     co_await console_.write(Channel::standard_error, failure.text + "\n");
   }
 
-  /// What is left of gated's patience.
+  /// What is left of the caller's patience.
   Milliseconds info_left() const {
     const auto spent = std::chrono::duration_cast<Milliseconds>(Clock::now() - begun_);
     return std::max(info_budget - spent, Milliseconds{1});
@@ -201,14 +201,14 @@ class Commands {
     co_return true;
   }
 
-  /// Only where gated is: elsewhere every `docker run` of its looks gone.
+  /// Only where the caller is: elsewhere every `docker run` of its looks gone.
   bool is_left_behind(const AgentJob& job) const {
     return !job.finished && !job.deleting && !job.caller.empty() && !caller_lives(job.caller) &&
            LedgerFile::of(environment_).here();
   }
 
-  /// gated stops what a killed gated left one by one, and each takes its 10 s: all are told at the first, so
-  /// that together they take no longer than one.
+  /// gated and runed stop what a killed one left one by one, and each takes its 10 s: all are told at the
+  /// first, so that together they take no longer than one.
   asio::awaitable<void> end_leftovers() {
     auto jobs = co_await store_.list(budget);
     if (!jobs) co_return;  // then one by one

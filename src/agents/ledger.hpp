@@ -1,9 +1,9 @@
 // What is known of the turns of all groups, over all processes of this command: who fails, since when and
 // why, who runs, and when a group may be tried again (trap T40). Pure: the clock is an argument.
 //
-// gated answers a failed turn with a message that starts the next one. So a failing group's turns are spaced:
-// 1 s after the first failure, then doubled up to 64 s (so: less than one a minute), whatever the cause; one
-// that went well ends it.
+// gated answers a failed turn with a message that starts the next one; today's router does not, and what
+// people write again is spaced as well. So a failing group's turns are spaced: 1 s after the first failure,
+// then doubled up to 64 s (so: less than one a minute), whatever the cause; one that went well ends it.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ class LedgerFile {
   /// Of DATA_DIR; where that is not set or not there nothing is kept (somebody at a terminal).
   static LedgerFile of(const Environment& environment);
 
-  /// gated's data directory is here.
+  /// The caller's data directory is here.
   bool here() const { return !directory_.empty(); }
 
   /// As it is now, without the runs that are over.

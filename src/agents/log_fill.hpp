@@ -3,7 +3,7 @@
 // A connection to the agent's streams is made once its container runs, so what it wrote before that is not in
 // them; nor is what it wrote while a cut connection was made anew, nor anything of an agent that ended before
 // we came. The log has all of it, in order, but with both streams in one. So the lines that attach brought
-// are taken away from the log's, and what is left over goes to standard error: there gated looks for the
+// are taken away from the log's, and what is left over goes to standard error: there the caller looks for the
 // reason of a failure, while it throws standard output away.
 //
 // Pure. Lines are remembered as hashes, at most `most_lines`.

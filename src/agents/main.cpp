@@ -1,4 +1,5 @@
-// arizuko-docker: the docker command that gated calls, on Kubernetes (docs/reference/agents.md).
+// arizuko-docker: the docker command that gated calls, in today's arizuko runed, on Kubernetes
+// (docs/reference/agents.md).
 #include <fmt/format.h>
 
 #include <csignal>

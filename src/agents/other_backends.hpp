@@ -17,7 +17,7 @@ Failure exec_docker(std::span<const std::string> words, const Environment& envir
 /// process are handed on to it; when this process is killed, it is too.
 Result<int> run_docker(std::span<const std::string> words, const Environment& environment);
 
-/// gated starts, and each turn fails with one sentence.
+/// gated and runed start, and each turn fails with one sentence.
 Result<int> without_agents(const Command& command);
 
 }  // namespace arizuko::agents

@@ -254,7 +254,7 @@ asio::awaitable<void> AgentRun::fill_from_log() {
   const bool cut = total_bytes >= log_limit_bytes;  // then the last line is not all of one
   if (read && !cut && !lines.rest().empty() && fill.is_missing(lines.rest())) missing += lines.rest();
   if (!read && (!attached_ || attachment_.has_gap())) {
-    // What the pod's status has of it is better than nothing: gated takes the last 200 bytes.
+    // What the pod's status has of it is better than nothing: the caller takes the last 200 bytes.
     missing = look_.ended->message;
     co_await say(fmt::format("part of the agent's output is lost: {}", read.error().text));
   }

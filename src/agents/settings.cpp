@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <charconv>
 
@@ -25,6 +26,27 @@ Seconds milliseconds(const Environment& environment, std::string_view name, Seco
   const auto [end, error] = std::from_chars(written.data(), written.data() + written.size(), count);
   if (error != std::errc{} || end != written.data() + written.size() || count <= 0) return standard;
   return std::chrono::ceil<Seconds>(std::chrono::milliseconds{std::min<std::int64_t>(count, 604'800'000)});
+}
+
+/// "20m", "1h30m", "1.5h", as Go's time.ParseDuration reads it; anything else is none. At most a week.
+Seconds go_duration(std::string_view written) {
+  constexpr double most_seconds = 604'800;
+  constexpr std::array<std::pair<std::string_view, double>, 7> units = {
+      {{"h", 3600}, {"ms", 1e-3}, {"m", 60}, {"s", 1}, {"us", 1e-6}, {"\u00b5s", 1e-6}, {"ns", 1e-9}}};
+  double seconds = 0;
+  while (!written.empty()) {
+    double count = 0;
+    const auto [end, error] =
+        std::from_chars(written.data(), written.data() + written.size(), count, std::chars_format::fixed);
+    if (error != std::errc{} || !(count >= 0)) return Seconds{0};
+    written.remove_prefix(static_cast<std::size_t>(end - written.data()));
+    const auto unit =
+        std::ranges::find_if(units, [&](const auto& each) { return written.starts_with(each.first); });
+    if (unit == units.end()) return Seconds{0};
+    written.remove_prefix(unit->first.size());
+    seconds = std::min(seconds + count * unit->second, most_seconds);
+  }
+  return std::chrono::ceil<Seconds>(std::chrono::duration<double>(seconds));
 }
 
 std::vector<std::string> texts(const json::value& root, std::string_view name) {
@@ -55,8 +77,8 @@ Result<AgentPolicy> read_policy(const std::string& written) {
   if (written.size() <= most_policy_bytes) root = json::parse(written, error);
   if (error || !root.is_object()) {
     return fail(
-        fmt::format("ARIZUKO_AGENTS is not a JSON object of at most {} bytes; in the plan's gated "
-                    "write env.ARIZUKO_AGENTS = \"${{agents.settings}}\"",
+        fmt::format("ARIZUKO_AGENTS is not a JSON object of at most {} bytes; in the plan, where "
+                    "the service that calls docker is, write env.ARIZUKO_AGENTS = \"${{agents.settings}}\"",
                     most_policy_bytes));
   }
   policy.image_pull_secrets = texts(root, "image_pull_secrets");
@@ -98,11 +120,12 @@ Result<Settings> read_settings(const Environment& environment) {
   if (auto name = text(environment, "ARIZUKO_INSTANCE"); !name.empty()) settings.instance = std::move(name);
   settings.data_dir = without_last_slash(text(environment, "DATA_DIR"));
   settings.host_data_dir = without_last_slash(text(environment, "HOST_DATA_DIR"));
-  if (settings.host_data_dir.empty()) settings.host_data_dir = settings.data_dir;  // as gated does
+  if (settings.host_data_dir.empty()) settings.host_data_dir = settings.data_dir;  // as gated and runed do
   settings.host_app_dir = without_last_slash(text(environment, "HOST_APP_DIR"));
   const auto hour = Seconds{3600};
-  settings.longest_turn = std::max(milliseconds(environment, "CONTAINER_TIMEOUT", hour),
-                                   milliseconds(environment, "IDLE_TIMEOUT", hour) + timer_slack);
+  settings.longest_turn = std::max({milliseconds(environment, "CONTAINER_TIMEOUT", hour),
+                                    milliseconds(environment, "IDLE_TIMEOUT", hour) + timer_slack,
+                                    go_duration(text(environment, "RUNED_RUN_TIMEOUT")) + timer_slack});
   auto policy = read_policy(text(environment, "ARIZUKO_AGENTS"));
   if (!policy) return std::unexpected(policy.error());
   settings.policy = std::move(*policy);

@@ -1,5 +1,5 @@
-// What this command is told by the environment of gated, which arizuko-init fills from the plan: which
-// backend, whose agents, and how they run. Pure: the environment is a function.
+// What this command is told by the environment of its caller, gated or runed, which arizuko-init fills from
+// the plan: which backend, whose agents, and how they run. Pure: the environment is a function.
 #pragma once
 
 #include <chrono>
@@ -38,9 +38,9 @@ struct AgentPolicy {
 
 struct Settings {
   std::string instance = "demo";
-  std::string data_dir;       // as gated sees it
-  std::string host_data_dir;  // as gated writes it into -v
-  std::string host_app_dir;   // from the agent image's own file system
+  std::string data_dir;       // as the caller sees it
+  std::string host_data_dir;  // as the caller writes it into -v
+  std::string host_app_dir;   // from the agent image's own file system (the gated line)
   Seconds longest_turn{3600};
   AgentPolicy policy;
 };

@@ -88,8 +88,8 @@ std::vector<std::string> by_node(const std::string& signal) {
 asio::awaitable<Result<void>> signal_agent(ApiClient& client, AgentJob job, std::string signal) {
   auto pod = co_await find_pod(client, job.run_id);
   if (!pod) co_return std::unexpected(pod.error());
-  // Steering: gated has written into the agent's input, which an agent that is yet to start reads when it
-  // does. A failure would make gated start a second one beside it.
+  // Steering: the caller has written into the agent's input, which an agent that is yet to start reads when
+  // it does. A failure would make it start a second one beside it.
   const bool is_to_come = pod->running.empty() && !pod->ended && !job.finished && !job.deleting;
   if (is_to_come && is_steering(signal)) co_return Result<void>{};
   if (pod->running.empty()) {

@@ -1,4 +1,4 @@
-"""What the tests of arizuko-docker share: a server, its volume, and the command as gated calls it."""
+"""What the tests of arizuko-docker share: a server, its volume, and the command as gated and runed call it."""
 import os
 import signal
 import subprocess
@@ -15,6 +15,17 @@ BUILD = Path(os.environ.get("ARIZUKO_BUILD", ROOT / "build" / "release"))
 DOCKER = BUILD / "arizuko-docker"
 IMAGE = "arizuko-ant:latest"
 
+# `docker run` as the daemon of each line writes it: -e, and -v of what lies below the data directory or elsewhere.
+DATA = "/srv/data/arizuko_demo"
+LINES = {
+    "gated": {"env": ["TZ=UTC"],
+              "mounts": [f"{DATA}/groups/main:/home/node", "/opt/arizuko:/workspace/self:ro",
+                         f"{DATA}/ipc/main:/workspace/ipc"]},
+    "runed": {"env": ["TZ=", "ARIZUKO_MODEL=", "ARIZUKO_QUERY_TIMEOUT_MS="],
+              "mounts": [f"{DATA}/groups/main:/home/node", f"{DATA}/app-src:/opt/arizuko:ro",
+                         f"{DATA}/groups/main/share:/var/lib/share", f"{DATA}/ipc/main:/run/ipc"]},
+}
+
 # An agent that reads its one JSON object to the end, as the real one does.
 ECHO = """
 import json, sys
@@ -30,16 +41,17 @@ def python(code):
 
 
 class Bench:
-    """A cluster whose volume holds the instance `demo`, and the environment that gated has there."""
+    """A cluster whose volume holds the instance `demo`, and the environment that gated, or the caller of `line`, has there."""
 
-    def __init__(self, tmp_path, code=ECHO, **cluster):
+    def __init__(self, tmp_path, code=ECHO, line="gated", **cluster):
+        self.line = LINES[line]
         self.volume = tmp_path / "volume"
         self.data = self.volume / "arizuko_demo"
         (self.data / "groups" / "main").mkdir(parents=True)
         self.cluster = Cluster(self.volume, {IMAGE: python(code)}, **cluster)
         self.server = ApiServer(self.cluster, tmp_path / "server")
         self.env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "ARIZUKO_INSTANCE": "demo",
-                    "DATA_DIR": "/srv/data/arizuko_demo", "HOST_DATA_DIR": "/srv/data/arizuko_demo",
+                    "DATA_DIR": DATA, "HOST_DATA_DIR": DATA,
                     "HOST_APP_DIR": "/opt/arizuko", **self.server.environment()}
         self.running = []
 
@@ -48,9 +60,9 @@ class Bench:
                               text=True, timeout=more.pop("timeout", 60), **more)
 
     def run_words(self, name, *more, image=IMAGE):
-        return ["run", "-i", "--rm", "--name", name, "--shm-size=1g", "-e", "TZ=UTC", *more,
-                "-v", "/srv/data/arizuko_demo/groups/main:/home/node", "-v", "/opt/arizuko:/workspace/self:ro",
-                "-v", "/srv/data/arizuko_demo/ipc/main:/workspace/ipc", image]
+        env = [word for each in self.line["env"] for word in ("-e", each)]
+        mounts = [word for each in self.line["mounts"] for word in ("-v", each)]
+        return ["run", "-i", "--rm", "--name", name, "--shm-size=1g", *env, *more, *mounts, image]
 
     def run(self, name="arizuko-Andy-main-1", *more, request='{"prompt":"hello"}', image=IMAGE, **options):
         return self.command(*self.run_words(name, *more, image=image), input=request, **options)

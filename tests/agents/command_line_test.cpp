@@ -1,7 +1,10 @@
-// Words to commands: exactly what gated calls, in every spelling that docker takes, and nothing else.
+// Words to commands: exactly what gated and runed call, in every spelling that docker takes, and nothing
+// else.
 #include "command_line.hpp"
 
 #include <doctest/doctest.h>
+
+#include "runs_of_both_lines.hpp"
 
 namespace arizuko::agents {
 namespace {
@@ -68,6 +71,19 @@ TEST_CASE("agents: run understands every option that gated writes") {
   REQUIRE(run.binds.size() == 2);
   CHECK(run.binds[0] == Bind{"/d/groups/main", "/home/node", Access::read_write});
   CHECK(run.binds[1] == Bind{"/opt", "/workspace/self", Access::read_only});
+}
+
+TEST_CASE("agents: run is understood as the daemon of each line writes it, empty values too") {
+  for (const testing::LinesRun& each : testing::runs_of_both_lines()) {
+    CAPTURE(each.line);
+    const auto run = as<Run>(each.words);
+    CHECK(run.name == "arizuko-Andy-main-1732900000000");
+    CHECK(run.image == "image:1");
+    CHECK(run.shm_bytes == 1'073'741'824u);
+    CHECK(run.env == each.env);
+    CHECK(run.env_from_caller.empty());
+    CHECK(run.binds.size() == each.mounts.size() + each.left_out.size());
+  }
 }
 
 TEST_CASE("agents: an -e without a value asks for the caller's") {

@@ -140,6 +140,18 @@ TEST_CASE("settings: a turn may last as long as gated lets it, whatever stands i
   CHECK(longest("7200000", "60000") == 7200s);
   CHECK(longest("1500", "1000") == 31s);
   CHECK(longest("10m", "-5") == 3630s);  // unparsable: gated's default
+  const auto of_runed = [](std::string time) {
+    return read_settings(
+               environment(
+                   {{"RUNED_RUN_TIMEOUT", time}, {"CONTAINER_TIMEOUT", "60000"}, {"IDLE_TIMEOUT", "60000"}}))
+        ->longest_turn;
+  };
+  CHECK(of_runed("20m") == 1230s);
+  CHECK(of_runed("1h30m0.5s") == 5431s);
+  CHECK(of_runed("1500ms") == 90s);  // gated's timers are longer
+  CHECK(of_runed("9999h") == 604'830s);
+  for (const std::string nonsense : {"20", "m", "-1h", "1x", "nan", "1e9h", "inf"})
+    CHECK(of_runed(nonsense) == 90s);
 }
 
 TEST_CASE("settings: [agents] arrives as arizuko-init hands it over") {

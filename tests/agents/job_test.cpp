@@ -5,9 +5,13 @@
 #include <boost/json/serialize.hpp>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "agent_job.hpp"
 #include "binds.hpp"
+#include "brake.hpp"
 #include "names.hpp"
+#include "runs_of_both_lines.hpp"
 
 namespace arizuko::agents {
 namespace {
@@ -111,6 +115,32 @@ TEST_CASE("agents: the Job holds both volumes once, the node, the owner and what
   CHECK(!has(text, "/workspace/self"));
   CHECK(!has(text, "serviceAccountName"));
   CHECK(!has(text, "envFrom\":[{"));
+}
+
+TEST_CASE(
+    "agents: the Job mounts what the daemon of each line promised the agent, all of it from the volume") {
+  for (const testing::LinesRun& each : testing::runs_of_both_lines()) {
+    CAPTURE(each.line);
+    const auto command = parse_command_line(each.words);
+    REQUIRE(command);
+    const auto job = build_job(std::get<Run>(*command), settings(), own(), "0123456789abcdef");
+    REQUIRE_MESSAGE(job, (job ? "" : job.error().text));
+    const auto& container =
+        job->at("spec").at("template").at("spec").at("containers").as_array().front().as_object();
+    const auto& mounts = container.at("volumeMounts").as_array();
+    REQUIRE(mounts.size() == each.mounts.size() + 1);  // and /dev/shm
+    for (std::size_t i = 0; i < each.mounts.size(); ++i) {
+      CHECK(text_at(mounts[i], {"mountPath"}) == each.mounts[i].path);
+      CHECK(text_at(mounts[i], {"subPath"}) ==
+            fmt::format("tenant/arizuko_demo/{}", each.mounts[i].below_data_dir));
+      CHECK(true_at(mounts[i], {"readOnly"}) == each.mounts[i].read_only);
+    }
+    json::array env;
+    for (const auto& [name, value] : each.env)
+      env.push_back(json::object{{"name", json_text(name)}, {"value", json_text(value)}});
+    CHECK(container.at("env").as_array() == env);
+    CHECK(group_of(std::get<Run>(*command)) == "main");
+  }
 }
 
 TEST_CASE("agents: the plan's [agents] shapes the pod") {

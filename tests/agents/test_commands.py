@@ -1,9 +1,23 @@
 """Every row of contract section 9: arguments, streams and exit codes, as docker 28 has them."""
+import contextlib
+import json
 import os
+import socket
 import stat
 
 import pytest
-from agents import DOCKER, IMAGE, wait_for
+from agents import DOCKER, IMAGE, LINES, wait_for
+
+
+@contextlib.contextmanager
+def in_directory(path):
+    before = os.getcwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
 
 PS = ["ps", "--filter=name=arizuko-Andy-", "--format", "{{.Names}}", f"--filter=ancestor={IMAGE}"]
 WAITS = "import sys, time\nsys.stdin.read()\nprint('[ant] up', file=sys.stderr, flush=True)\ntime.sleep(60)"
@@ -92,7 +106,9 @@ def test_rows_3_5_6_what_is_not_there_cannot_be_stopped_or_killed(bench, words):
     assert done.stderr == "Error response from daemon: No such container: nobody\n"
 
 
-def test_row_4_run_hands_on_input_both_outputs_and_the_exit_code(bench):
+@pytest.mark.parametrize("line", LINES)
+def test_row_4_run_hands_on_input_both_outputs_and_the_exit_code(make_bench, line):
+    bench = make_bench(line=line)
     done = bench.run(request='{"prompt":"hello","exit":3}')
     assert (done.returncode, done.stdout, done.stderr) == (3, "out hello\n", "[ant] hello\n")
     assert bench.jobs() == []
@@ -113,6 +129,43 @@ def test_row_4_run_gives_the_agent_what_docker_would(make_bench):
                  '"imagePullSecrets":[{"name":"registry"}]', '"automountServiceAccountToken":false',
                  '"activeDeadlineSeconds":4120', f'"uid":"{bench.cluster.own_pod["metadata"]["uid"]}"'):
         assert part in job, part
+
+
+def test_row_4_an_agent_of_runed_finds_its_sources_its_share_and_the_routers_socket(make_bench, tmp_path):
+    """What runed promises: all of it lies on the volume, and the socket is the one that routd serves there."""
+    bench = make_bench(line="runed", code="""
+import json, os, socket, sys
+request = json.loads(sys.stdin.read())
+root = os.environ["AGENT_ROOT"]
+print(open(root + "/opt/arizuko/ant/skills/hello").read(), sorted(k for k in os.environ if k in ("TZ", "ARIZUKO_MODEL")))
+open(root + "/var/lib/share/made", "w").write("by the agent")
+os.chdir(root + "/run/ipc")  # short: a socket's path has 107 bytes
+with socket.socket(socket.AF_UNIX) as router:
+    router.connect("gated.sock")
+    router.sendall(json.dumps({"method": "submit_turn", "text": request["prompt"]}).encode())
+""")
+    for directory in ("app-src/ant/skills", "groups/main/share", "ipc/main"):
+        (bench.data / directory).mkdir(parents=True)
+    (bench.data / "app-src/ant/skills/hello").write_text("a skill")
+    with socket.socket(socket.AF_UNIX) as router, in_directory(bench.data / "ipc/main"):
+        router.bind("gated.sock")
+        router.listen()
+        router.settimeout(30)
+        agent = bench.start()
+        with router.accept()[0] as turn:
+            assert json.loads(turn.makefile().read()) == {"method": "submit_turn", "text": "hello"}
+        assert agent.wait(30) == 0, agent.stderr.read()
+    assert agent.stdout.read() == "a skill ['ARIZUKO_MODEL', 'TZ']\n"
+    assert (bench.data / "groups/main/share/made").read_text() == "by the agent"
+    job = json.loads(bench.server.asked("POST", "/jobs$")[0][3])
+    mounts = {each["mountPath"]: each for each in job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts["/opt/arizuko"]["readOnly"] and mounts["/opt/arizuko"]["subPath"] == "arizuko_demo/app-src"
+
+
+def test_row_4_the_deadline_follows_runeds_time_too(make_bench):
+    bench = make_bench(line="runed")
+    bench.run(env={"RUNED_RUN_TIMEOUT": "2h", "CONTAINER_TIMEOUT": "60000", "IDLE_TIMEOUT": "60000"})
+    assert b'"activeDeadlineSeconds":7720' in bench.server.asked("POST", "/jobs$")[0][3]
 
 
 def test_row_4_without_user_an_agent_runs_as_the_images_node(bench):
