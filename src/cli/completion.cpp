@@ -78,6 +78,7 @@ CommandWords words_of(Command& command) {
   return words;
 }
 
+bool is_service(const OptionWords& option) { return option.value == "SERVICE"; }
 bool is_path(const OptionWords& option) { return option.value == "FILE" || option.value == "PATH"; }
 
 // The table of `status` begins behind its titles; the first column is the name.
@@ -111,7 +112,12 @@ std::string bash_values(const std::vector<CommandWords>& commands) {
       std::string& list = is_path(option) ? paths : others;
       const std::string known = paths + '|' + others + '|' + lines;
       if (known.find(name + '|') != known.npos || known.find(name + ')') != known.npos) continue;
-      if (!option.choices.empty()) {
+      if (is_service(option)) {
+        lines += fmt::format(
+            "    {}) COMPREPLY=($(compgen -W \"$(_arizuko_init_services \"$1\")\" -- \"$current\")); return "
+            ";;\n",
+            name);
+      } else if (!option.choices.empty()) {
         lines += fmt::format("    {}) COMPREPLY=($(compgen -W {} -- \"$current\")); return ;;\n", name,
                              quoted(option.choices));
       } else {
@@ -164,6 +170,7 @@ std::string zsh_option(const OptionWords& option) {
   std::string value;
   if (!option.value.empty()) {
     value = is_path(option)          ? fmt::format(":{}:_files", option.value)
+            : is_service(option)     ? fmt::format(":{}:_arizuko-init_services", option.value)
             : option.choices.empty() ? fmt::format(":{}: ", option.value)
                                      : fmt::format(":{}:({})", option.value, option.choices);
   }
@@ -229,6 +236,7 @@ std::string fish_option(const CommandWords& command, const OptionWords& option) 
   if (!option.short_name.empty()) line += fmt::format(" -s {}", option.short_name);
   if (!option.value.empty()) line += is_path(option) ? " -r -F" : " -x";
   if (!option.choices.empty()) line += fmt::format(" -a '{}'", option.choices);
+  if (is_service(option)) line += " -a '(__arizuko_init_services)'";
   return line + fmt::format(" -d {}\n", quoted_for_fish(option.help));
 }
 

@@ -78,6 +78,8 @@ class Preparation {
       Step done = (this->*step)();
       if (!done) return std::unexpected(std::move(done.error()));
     }
+    prepared_.files = std::move(files_);
+    prepared_.overrides = std::move(overrides_);
     return std::move(prepared_);
   }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "arizuko/env/snapshot.hpp"
-#include "arizuko/plan/plan.hpp"
+#include "arizuko/plan/load.hpp"
 #include "options.hpp"
 #include "which_plan.hpp"
 
@@ -20,6 +20,8 @@ struct Prepared {
   plan::Plan plan;
   env::Snapshot snapshot;            // generation 0: the caller numbers it
   std::vector<std::string> notices;  // what an operator should know, one sentence each
+  std::vector<plan::File> files;     // what the plan was made of, and what overrode it
+  std::vector<plan::Override> overrides;
 };
 
 struct Refusal {

@@ -103,8 +103,9 @@ std::string table(const std::vector<std::pair<std::string, std::string>>& pairs)
   return "{" + out + "}";
 }
 
-/// What arizuko-docker reads: one line, since it travels in an environment.
-std::string settings(const AgentPolicy& agents) {
+}  // namespace
+
+std::string settings_text(const AgentPolicy& agents) {
   const auto seconds = [](Duration time) { return std::chrono::ceil<std::chrono::seconds>(time).count(); };
   return fmt::format(
       R"({{"image_pull_secrets":{},"service_account":{},"runtime_class":{},"tolerations":{},"requests":{},)"
@@ -114,8 +115,6 @@ std::string settings(const AgentPolicy& agents) {
       table(agents.limits), list(agents.secrets), list(agents.config_maps), seconds(agents.schedule_within),
       seconds(agents.pull_within));
 }
-
-}  // namespace
 
 AgentPolicy read_agents(const Node& root, Scope& scope, Problems& problems) {
   const Entry* entry = root.find("agents");
@@ -132,7 +131,7 @@ AgentPolicy read_agents(const Node& root, Scope& scope, Problems& problems) {
   agents.config_maps = reader.parsed_list("config_maps", parse_object_name);
   reader.duration("schedule_within", agents.schedule_within, shortest_wait);
   reader.duration("pull_within", agents.pull_within, shortest_wait);
-  scope.agents_settings = entry == nullptr ? "" : settings(agents);
+  scope.agents_settings = entry == nullptr ? "" : settings_text(agents);
   return agents;
 }
 

@@ -45,6 +45,9 @@ EnvPolicy read_env(const Node& root, const Pod& pod, const Scope& scope, Problem
 /// [agents]: its JSON also goes into the scope.
 AgentPolicy read_agents(const Node& root, Scope& scope, Problems& problems);
 
+/// What arizuko-docker reads: one line, since it travels in an environment.
+std::string settings_text(const AgentPolicy& agents);
+
 /// One entry of [env].sources.
 Parsed<Source> parse_source(std::string_view text);
 

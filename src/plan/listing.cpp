@@ -257,9 +257,10 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-std::string to_json(const Plan& plan) {
+std::string to_json(const Plan& plan, const std::vector<std::string>& files) {
   JsonWriter json;
   json.open('{');
+  if (!files.empty()) json.field("files", files);
   add_pod(json, plan);
   add_env(json, plan.env);
   if (plan.agents != AgentPolicy{}) add_agents(json, plan.agents);

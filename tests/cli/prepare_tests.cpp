@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/json.hpp>
 
 #include "captured.hpp"
 #include "cli/prepare.hpp"
@@ -67,6 +68,51 @@ TEST_CASE("cli: check prints the resolved plan, and needs none of the pod's secr
   const Captured json = type({"check", "--json", "--plan", directory.path() + "/plan.toml"});
   CHECK(json.code == 0);
   CHECK(json.out.starts_with("{"));
+}
+
+TEST_CASE("cli: check names the files that the plan is made of, also in JSON") {
+  const Directory directory;
+  const std::string plan = directory.write("plan.toml", good_plan);
+  std::filesystem::create_directory(plan + ".d");
+  directory.write("plan.toml.d/work.toml", "[service.teled]\nport = 9011\n");
+  CHECK(type({"check", "--plan", plan})
+            .out.starts_with(fmt::format("plan: {0}, {0}.d/work.toml\n\npod demo\n", plan)));
+  CHECK(has(type({"check", "--json", "--plan", plan}).out,
+            fmt::format("\"files\": [\"{0}\", \"{0}.d/work.toml\"]", plan)));
+}
+
+TEST_CASE("cli: check --explain says where each key of a service and each of its values comes from") {
+  const Directory directory;
+  const std::string plan =
+      directory.write("plan.toml", std::string(good_plan) +
+                                       "[template.t]\ntake = [\"ARIZUKO_TEST_EXPLAIN\"]\n"
+                                       "[service.x]\nlike = \"t\"\ncommand = [\"x\"]\n");
+  ::setenv("ARIZUKO_TEST_EXPLAIN", "s3cret-of-the-test", 1);
+  const std::vector<std::string> words = {"check", "--plan",          plan, "--explain", "x",
+                                          "--set", "service.x.port=9"};
+  const Captured text = type(words);
+  std::vector<std::string> with_json = words;
+  with_json.push_back("--json");
+  const Captured json = type(with_json);
+  ::unsetenv("ARIZUKO_TEST_EXPLAIN");
+  CHECK(text.code == 0);
+  CHECK(text.out.starts_with(fmt::format("plan: {}\n\nservice x\n\nKEY ", plan)));
+  CHECK(has(text.out, "[\"ARIZUKO_TEST_EXPLAIN\"]"));
+  CHECK(has(text.out, "(template t)"));
+  CHECK(has(text.out, "--set "));
+  CHECK(has(text.out, "take  environment\n"));
+  CHECK(json.code == 0);
+  const boost::json::value value = boost::json::parse(json.out);
+  CHECK(value.at("keys").at(0).at("from").as_string() == "template t");
+  CHECK(value.at("keys").at(0).at("parts").at(0).at("value").as_string() == "ARIZUKO_TEST_EXPLAIN");
+  CHECK(value.at("keys").at(3).at("value").as_int64() == 9);
+  CHECK(value.at("keys").at(3).at("line").is_null());
+  CHECK(value.at("variables").at(0).at("source").as_string() == "environment");
+  CHECK_FALSE(has(text.out + json.out, "s3cret"));
+  const Captured none = type({"check", "--plan", plan, "--explain", "teld"});
+  CHECK(none.code == 64);
+  CHECK(has(none.err, "there is no service or task \"teld\"; did you mean \"teled\"?"));
+  CHECK(type({"check", "--plan", plan, "--explain", "x", "--pod", "-"}).code == 64);
 }
 
 TEST_CASE("cli: check prints every problem and exits 78") {

@@ -174,6 +174,29 @@ TEST_CASE("plan: false takes a condition away that is no table") {
   CHECK(plan.services[0].ready_within == std::chrono::minutes{3});
 }
 
+TEST_CASE("plan: false takes a condition away in whichever form it was written, also when there is none") {
+  for (const std::string form :
+       {"\"http://127.0.0.1:1/\"", "{ url = \"http://127.0.0.1:1/\" }", "[\"http://127.0.0.1:1/\"]"}) {
+    const Plan plan = good({"[template.t]\nready.http = " + form + "\nlive = { http = " + form +
+                            ", failures = 4 }\n[service.a]\nlike = \"t\"\ncommand = "
+                            "[\"a\"]\nready = { http = false, tcp = \"127.0.0.1:1\" }\nlive.http = false\n"});
+    CHECK(plan.services[0].ready.size() == 1);
+    CHECK(plan.services[0].live.empty());
+  }
+  const Plan plan = good(
+      {"[service.a]\ncommand = [\"a\"]\nready = { http = false, file = false, tcp = \"127.0.0.1:1\" }\n"});
+  CHECK(plan.services[0].ready.size() == 1);
+}
+
+TEST_CASE("plan: a condition may become a list of conditions, and gain a key") {
+  const Plan plan = good(
+      {"[template.t]\nready.http.url = \"http://127.0.0.1:1/\"\nlive.http.url = \"http://127.0.0.1:1/\"\n"
+       "[service.a]\nlike = \"t\"\ncommand = [\"a\"]\nready.http.contains = \"ok\"\n"
+       "live.http = [\"http://127.0.0.1:2/\", { url = \"http://127.0.0.1:3/\" }]\n"});
+  CHECK(to_text(plan.services[0].ready.at(0)) == "http http://127.0.0.1:1/ contains \"ok\"");
+  CHECK(plan.services[0].live.size() == 2);
+}
+
 TEST_CASE("plan: what replaces another kind lets nothing further down show through") {
   const std::string base =
       "[template.t]\nready.http = { url = \"http://127.0.0.1:1/a\", every = \"30s\" }\n"

@@ -6,13 +6,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::plan {
 
 std::string to_text(const Plan& plan);
-std::string to_json(const Plan& plan);
+/// `files`: those that the plan was read from; told when there are any.
+std::string to_json(const Plan& plan, const std::vector<std::string>& files = {});
 
 /// `${NAME:-x}` written back: "http://${NAME:-x}/".
 std::string to_text(const Template& text);
