@@ -141,18 +141,13 @@ bool collide(const Address& a, const Address& b) {
   return a.port == b.port && (a.ip == b.ip || is_any(a.ip) || is_any(b.ip));
 }
 
-bool inherits_port(const ServiceDraft& service) {
-  const Entry* port = service.table->find("port");
-  return port != nullptr && port->value.unit != service.table->unit;
-}
-
 void refuse_port(const Node& root, const ServiceDraft& service, const ServiceDraft& first,
                  Problems& problems) {
   const auto port = service.service.port;
   const auto key = service.key + ".port";
   const Location written = locate(root, key);
   const auto other = place_text(locate(root, first.key + ".port"));
-  if (inherits_port(service)) {
+  if (is_inherited(service, "port")) {
     refuse(problems, service.service.where, key,
            fmt::format("{}, inherited from {}, is already the port of {} at {}", port, place_text(written),
                        first.service.name, other),
@@ -322,7 +317,20 @@ void check(const Node& root, Draft& draft, Problems& problems) {
   check_bound_to_tasks(draft, problems);
   check_foreground(draft, problems);
   check_conditions(root, draft, problems);
+  check_accounts(root, draft, problems);
   if (!CycleSearch{draft, problems}.run()) check_grace(root, draft, problems);
+}
+
+bool is_inherited(const ServiceDraft& service, std::string_view key) {
+  const Node* table = service.table;
+  while (true) {
+    const auto dot = key.find('.');
+    const Entry* entry = table->find(key.substr(0, dot));
+    if (entry == nullptr) return false;
+    if (dot == key.npos) return entry->value.unit != service.table->unit;
+    table = &entry->value;
+    key.remove_prefix(dot + 1);
+  }
 }
 
 std::vector<std::size_t> start_order(const std::vector<ServiceDraft>& services) {

@@ -77,6 +77,12 @@ void check(const Node& root, Draft& draft, Problems& problems);
 /// Part of it: whom http conditions ask, and which values they take.
 void check_conditions(const Node& root, const Draft& draft, Problems& problems);
 
+/// Part of it: services that get into each other's way: one name, one directory, one token, one port.
+void check_accounts(const Node& root, const Draft& draft, Problems& problems);
+
+/// Did the service write this key ("env.DATA_DIR") itself, or does it come from what it is like?
+bool is_inherited(const ServiceDraft& service, std::string_view key);
+
 /// Start order: what a service comes after is before it, else as in the file. Needs no cycle.
 std::vector<std::size_t> start_order(const std::vector<ServiceDraft>& services);
 

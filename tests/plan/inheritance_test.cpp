@@ -160,7 +160,7 @@ TEST_CASE(
   CHECK(std::holds_alternative<FileCheck>(service(again, "teled").live[0].check));
   CHECK(good({adapter + teled + "[service.b]\ncommand = [\"b\"]\n", "[service]\nb = false\n"})
             .services.size() == 1);
-  const std::string heir = "[service.work]\nlike = \"teled\"\nport = 9011\n";
+  const std::string heir = "[service.work]\nlike = \"teled\"\nport = 9011\nenv.CHANNEL_NAME = \"work\"\n";
   CHECK(service(good({adapter + teled + "live = false\n" + heir}), "work").live.empty());
 }
 

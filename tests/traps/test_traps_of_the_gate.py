@@ -190,6 +190,11 @@ def test_T07_where_an_adapter_listens_and_where_it_says_so_is_one_port(line):
     assert len(set(ports)) == len(ports)
 
 
+def test_T07_a_listener_that_names_the_port_of_another_is_warned_of():
+    (warning,) = check(*sets(service__discd__env__LISTEN_URL="http://127.0.0.1:9001"))["warnings"]
+    assert "service.discd.env.LISTEN_URL" in warning and "names the port of teled" in warning
+
+
 def test_T11_onbod_starts_after_the_last_adapter_had_its_chance_and_stops_before_the_first(a_pod):
     pod = a_pod(start=False, env={"ONBOARDING_ENABLED": "true"}, options=sets(
         service__teled__ready__within="700ms", service__teled__stop__timeout="300ms"))
