@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <expected>
+#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,7 +18,7 @@ namespace arizuko::api {
 namespace {
 
 constexpr std::string_view there_is =
-    "the paths are: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets, "
+    "the paths are: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets /v1/services/@GROUP, "
     "POST /v1/services/NAME/start|stop|restart /v1/reload /v1/secrets/KEY/accept|retry /v1/secrets/retry";
 constexpr std::uint64_t default_lines = 100;
 
@@ -60,6 +61,30 @@ Response no_such_service(std::string_view wanted, const host::Instance& instance
   return error(
       404, near ? fmt::format("there is no service \"{}\" here; did you mean \"{}\"?", wanted, *near)
                 : fmt::format("there is no service \"{}\" here; there is: {}", wanted, fmt::join(all, ", ")));
+}
+
+/// The services of the plan by group, in start order; what a reload took out of the plan is in none.
+std::map<std::string, std::vector<std::string>, std::less<>> groups(const host::Instance& instance) {
+  std::map<std::string, std::vector<std::string>, std::less<>> all;
+  for (const plan::Service& service : instance.plan().services) {
+    if (service.enabled && !service.group_name.empty()) all[service.group_name].push_back(service.name);
+  }
+  return all;
+}
+
+/// /v1/services/@NAME: who is in the group.
+Response group(std::string_view name, const host::Instance& instance) {
+  const auto all = groups(instance);
+  if (const auto found = all.find(name); found != all.end())
+    return json(200, group_json(found->first, found->second));
+  std::vector<std::string_view> known;
+  for (const auto& [each, services] : all) known.push_back(each);
+  if (known.empty())
+    return error(404, fmt::format("there is no group \"@{}\" here: no service of the plan has one", name));
+  const auto near = base::nearest(name, known);
+  return error(404, near ? fmt::format("there is no group \"@{}\" here; did you mean \"@{}\"?", name, *near)
+                         : fmt::format("there is no group \"@{}\" here; there is: @{}", name,
+                                       fmt::join(known, ", @")));
 }
 
 /// A number of the query. The error is a sentence.
@@ -229,12 +254,14 @@ Response carried_out(const host::CommandResult& result) {
   return json(result.accepted ? 202 : 409, result_json(result));
 }
 
-/// /v1/services/NAME/VERB
+/// /v1/services/NAME/VERB, /v1/services/@GROUP
 Response command(const Request& request, host::Instance& instance) {
   std::string_view rest = std::string_view(request.path).substr(std::string_view("/v1/services/").size());
   const std::size_t slash = rest.find('/');
   const std::string_view name = rest.substr(0, slash);
   const std::string_view verb = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
+  if (name.starts_with('@') && slash == std::string_view::npos)
+    return reads(request) ? group(name.substr(1), instance) : wrong_method(request, "GET, HEAD");
   std::optional<engine::Command::Verb> wanted;
   if (verb == "start") wanted = engine::Command::Verb::start;
   if (verb == "stop") wanted = engine::Command::Verb::stop;

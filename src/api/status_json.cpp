@@ -74,6 +74,11 @@ json::object agents_object(const host::AgentsFacts& facts) {
           {"failing", std::move(failing)}};
 }
 
+std::string_view group_of(const host::Instance& instance, std::size_t id) {
+  const auto& services = instance.plan().services;
+  return id < services.size() ? std::string_view(services[id].group_name) : std::string_view{};
+}
+
 /// What only the operator at the control socket sees: process ids, and what is used.
 enum class Inside { shown, hidden };
 
@@ -84,6 +89,7 @@ json::object service_object(const host::Instance& instance, std::size_t id, Insi
                       {"state", engine::to_text(service.state)}};
   if (inside == Inside::shown)
     object["pid"] = service.run.pid ? json::value(*service.run.pid) : json::value(nullptr);
+  if (inside == Inside::shown) object["group"] = or_null(group_of(instance, id));
   object["since"] = base::rfc3339(instance.unix_nanoseconds(service.since));
   object["restarts"] = service.runs.restarts;
   object["port"] = service.port != 0 ? json::value(service.port) : json::value(nullptr);
@@ -169,6 +175,10 @@ std::string log_gap_json(std::uint64_t seq, std::int64_t unix_nanoseconds, std::
 
 std::string why_json(std::string_view service, std::string_view sentence) {
   return json::serialize(json::object{{"service", or_null(service)}, {"why", json_text(sentence)}});
+}
+
+std::string group_json(std::string_view name, const std::vector<std::string>& services) {
+  return json::serialize(json::object{{"group", json_text(name)}, {"services", list(services)}});
 }
 
 std::string result_json(const host::CommandResult& result) {

@@ -168,8 +168,8 @@ TEST_CASE("api: status is the JSON that scripts rely on, and a header says wheth
       well.body ==
       R"({"instance":"demo","state":"running","generation":1,"held":[],)"
       R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
-      R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
-      R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
+      R"({"name":"seed","kind":"task","state":"done","pid":null,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
+      R"({"name":"gated","kind":"service","state":"ready","pid":42,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
       "\n");
   CHECK(well.headers.front() == std::pair<std::string, std::string>("Arizuko-All-Well", "yes"));
   instance.view_.services[1].state = engine::State::backoff;
@@ -227,6 +227,30 @@ TEST_CASE("api: an unknown service is 404 with the nearest name, and nothing is 
   CHECK(control(instance, "GET", "/v1/why?service=zzz").body ==
         "{\"error\":\"there is no service \\\"zzz\\\" here; there is: seed, gated\"}\n");
   CHECK(control(instance, "GET", "/v1/logs?service=zzz").status == 404);
+  CHECK(instance.asked_.empty());
+}
+
+TEST_CASE("api: a group is the services that the plan has in it now, and status says whose it is") {
+  FakeInstance instance;
+  CHECK(control(instance, "GET", "/v1/services/@x").body ==
+        "{\"error\":\"there is no group \\\"@x\\\" here: no service of the plan has one\"}\n");
+  for (const char* name : {"seed", "gated", "teled", "gone"}) {
+    plan::Service service;
+    service.name = name;
+    service.group_name = service.name == "seed" ? "" : service.name == "gated" ? "core" : "adapters";
+    service.enabled = service.name != "gone";
+    instance.plan_.services.push_back(service);
+  }
+  CHECK(control(instance, "GET", "/v1/services/%40adapters").body ==
+        "{\"group\":\"adapters\",\"services\":[\"teled\"]}\n");
+  const api::Response near = control(instance, "GET", "/v1/services/@adapter");
+  CHECK(near.status == 404);
+  CHECK(near.body ==
+        "{\"error\":\"there is no group \\\"@adapter\\\" here; did you mean \\\"@adapters\\\"?\"}\n");
+  CHECK(control(instance, "GET", "/v1/services/@zzz").body.contains("there is: @adapters, @core"));
+  CHECK(control(instance, "POST", "/v1/services/@adapters").status == 405);
+  CHECK(control(instance, "POST", "/v1/services/@adapters/stop").status == 404);
+  CHECK(control(instance, "GET", "/v1/status").body.contains("\"pid\":42,\"group\":\"core\""));
   CHECK(instance.asked_.empty());
 }
 

@@ -82,8 +82,8 @@ TEST_CASE("cli: status --json is what scripts rely on, exit 0 when all is well")
       status.out ==
       R"({"instance":"demo","state":"running","generation":1,"held":[],)"
       R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
-      R"({"name":"seed","kind":"task","state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
-      R"({"name":"gated","kind":"service","state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
+      R"({"name":"seed","kind":"task","state":"done","pid":null,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
+      R"({"name":"gated","kind":"service","state":"ready","pid":42,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
       "\n");
 }
 
@@ -119,6 +119,30 @@ TEST_CASE("cli: restart says what was done; an unknown service is exit 1 and the
   CHECK(mixed.code == 1);
   CHECK(mixed.out == "gated: restart asked for\n");
   CHECK(mixed.err == "there is no service \"gatd\" here; did you mean \"gated\"?\n");
+}
+
+TEST_CASE("cli: @NAME is every service of a group, for orders, logs and why; an unknown one does nothing") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    for (const char* name : {"seed", "gated"}) {
+      plan::Service service;
+      service.name = name;
+      service.group_name = "all-of-it";
+      instance.plan_.services.push_back(service);
+    }
+  });
+  const Captured done = served.type({"restart", "gated", "@all-of-it"});
+  CHECK(done.code == 0);
+  CHECK(done.out == "gated: restart asked for\ngated: restart asked for\n");
+  CHECK(served.type({"logs", "@all-of-it"}).out ==
+        "11:06:40.000 gated        | hello\n11:06:40.000 seed         | other\n");
+  const Captured why = served.type({"why", "@all-of-it", "--json"});
+  CHECK(why.code == 0);
+  CHECK(has(why.out, "{\"service\":\"seed\","));
+  CHECK(has(why.out, "{\"service\":\"gated\","));
+  const Captured unknown = served.type({"stop", "@all-of-its", "gated"});
+  CHECK(unknown.code == 1);
+  CHECK(unknown.out.empty());
+  CHECK(unknown.err == "there is no group \"@all-of-its\" here; did you mean \"@all-of-it\"?\n");
 }
 
 TEST_CASE("cli: a command that the instance refuses is exit 1 with its reason") {

@@ -52,8 +52,8 @@ struct Response {
 Response probe_route(const Request& request, const host::Instance& instance);
 /// Status page: / for people.
 Response page_route(const Request& request, const host::Instance& instance);
-/// Control socket: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets, POST /v1/services/NAME/VERB
-/// /v1/reload /v1/secrets/KEY/accept.
+/// Control socket: GET /v1/status /v1/why /v1/events /v1/logs /v1/secrets /v1/services/@GROUP,
+/// POST /v1/services/NAME/VERB /v1/reload /v1/secrets/KEY/accept.
 /// The stream of a response refers to `instance`.
 Response control_route(const Request& request, host::Instance& instance);
 

@@ -9,6 +9,8 @@
 #include <fmt/ranges.h>
 #include <boost/json.hpp>
 
+#include "arizuko/base/percent.hpp"
+
 namespace arizuko::cli {
 
 namespace {
@@ -121,6 +123,31 @@ std::optional<std::string> member(std::string_view body, std::string_view key) {
   const boost::json::value* found = value.get_object().if_contains(key);
   if (found == nullptr || !found->is_string()) return std::nullopt;
   return std::string(found->get_string());
+}
+
+std::expected<std::vector<std::string>, Failure> services_named(const Client& client,
+                                                                const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  const auto add = [&](std::string name) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  };
+  for (const std::string& word : words) {
+    if (!word.starts_with('@')) {
+      add(word);
+      continue;
+    }
+    const auto reply = get(client, "/v1/services/" + base::percent_encoded(word));
+    if (!reply) return std::unexpected(reply.error());
+    boost::json::error_code error;
+    const boost::json::value value = boost::json::parse(reply->body, error);
+    const auto* list = !error && value.is_object() ? value.get_object().if_contains("services") : nullptr;
+    if (list == nullptr || !list->is_array())
+      return std::unexpected(Failure{exit_code::no, "the answer is not the JSON that was expected"});
+    for (const boost::json::value& each : list->get_array()) {
+      if (each.is_string()) add(std::string(each.get_string()));
+    }
+  }
+  return names;
 }
 
 std::expected<Reply, Failure> get(const Client& client, const std::string& target) {

@@ -57,6 +57,10 @@ std::int64_t unix_now();  // nanoseconds
 /// A string of a JSON object.
 std::optional<std::string> member(std::string_view body, std::string_view key);
 
+/// Names of services, each once: "@adapters" among `words` is all of that group, as the instance knows it.
+std::expected<std::vector<std::string>, Failure> services_named(const Client& client,
+                                                                const std::vector<std::string>& words);
+
 /// Asks, and returns the reply only if it is a success.
 std::expected<Reply, Failure> get(const Client& client, const std::string& target);
 

@@ -25,12 +25,14 @@ class Logs final : public AskingCommand {
   std::vector<Option> ask_options() override {
     return {{"--follow,-f", &follow_, "Go on with new lines as they come"},
             {"--lines,-n", Whole{&lines_, most_lines}, "How many lines (default: 100)", "N"},
-            {"SERVICE", &services_, "Names of services"}};
+            {"SERVICE", &services_, "Names of services; @NAME is a whole group"}};
   }
   int ask(const Client& client, const Console& console) const override {
     std::string target =
         fmt::format("/v1/logs?lines={}&follow={}", lines_.value_or(usual_lines), follow_ ? 1 : 0);
-    for (const std::string& service : services_) target += "&service=" + base::percent_encoded(service);
+    const auto services = services_named(client, services_);
+    if (!services) return fail(console, services.error());
+    for (const std::string& service : *services) target += "&service=" + base::percent_encoded(service);
     return print_stream(client, target, log_text, follow_, console);
   }
 

@@ -88,14 +88,18 @@ class Order final : public AskingCommand {
 
  protected:
   std::vector<Option> ask_options() override {
-    return {
-        {.names = "SERVICE", .to = &services_, .help = "Names of services", .need = Option::Need::required},
-        {"--wait", Seconds{&wait_seconds_, 0, longest_wait_seconds},
-         "Wait until the service gets there or fails, at most this long", "SECONDS"}};
+    return {{.names = "SERVICE",
+             .to = &services_,
+             .help = "Names of services; @NAME is a whole group",
+             .need = Option::Need::required},
+            {"--wait", Seconds{&wait_seconds_, 0, longest_wait_seconds},
+             "Wait until the service gets there or fails, at most this long", "SECONDS"}};
   }
   int ask(const Client& client, const Console& console) const override {
+    const auto services = services_named(client, services_);
+    if (!services) return fail(console, services.error());
     int worst = exit_code::yes;
-    for (const std::string& service : services_) worst = std::max(worst, ask_one(client, service, console));
+    for (const std::string& service : *services) worst = std::max(worst, ask_one(client, service, console));
     return worst;
   }
 
@@ -134,8 +138,9 @@ std::unique_ptr<Command> stop_command() {
                                  "  arizuko-init stop teled\n");
 }
 std::unique_ptr<Command> restart_command() {
-  return std::make_unique<Order>(Verb::restart, "restart", "Stop services and start them again",
-                                 "  arizuko-init restart gated --wait 60\n");
+  return std::make_unique<Order>(
+      Verb::restart, "restart", "Stop services and start them again",
+      "  arizuko-init restart gated --wait 60\n  arizuko-init restart @adapters\n");
 }
 
 }  // namespace arizuko::cli

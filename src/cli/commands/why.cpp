@@ -1,4 +1,6 @@
 // `why`: one sentence, of a service or of the pod.
+#include <algorithm>
+
 #include "all.hpp"
 #include "arizuko/base/percent.hpp"
 #include "cli/client/asking.hpp"
@@ -18,17 +20,26 @@ class Why final : public AskingCommand {
 
  protected:
   std::vector<Option> ask_options() override {
-    return {{"SERVICE", &service_, "The service; without it, the pod"}};
+    return {{"SERVICE", &service_, "The service, or @NAME for each of a group; without it, the pod"}};
   }
   int ask(const Client& client, const Console& console) const override {
-    const auto reply =
-        get(client, "/v1/why" + (service_.empty() ? "" : "?service=" + base::percent_encoded(service_)));
+    if (service_.empty()) return say(client, "", console);
+    const auto services = services_named(client, {service_});
+    if (!services) return fail(console, services.error());
+    int worst = exit_code::yes;
+    for (const std::string& service : *services)
+      worst = std::max(worst, say(client, "?service=" + base::percent_encoded(service), console));
+    return worst;
+  }
+
+ private:
+  int say(const Client& client, const std::string& query, const Console& console) const {
+    const auto reply = get(client, "/v1/why" + query);
     if (!reply) return fail(console, reply.error());
     console.out(output() == Output::json ? reply->body : member(reply->body, "why").value_or("") + '\n');
     return exit_code::yes;
   }
 
- private:
   std::string service_;
 };
 
