@@ -12,6 +12,7 @@
 #include "arizuko/env/joined.hpp"
 #include "arizuko/host/process/find_executable.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
+#include "arizuko/host/sources/generated_values.hpp"
 #include "arizuko/host/sources/plan_files.hpp"
 #include "arizuko/plan/load.hpp"
 #include "rehearse.hpp"
@@ -170,6 +171,10 @@ class Preparation {
 
   Step read_values() {
     host::ReadResult result = read(prepared_.plan.env.sources);
+    if (!options_.elsewhere) {
+      const std::string state = prepared_.plan.pod.data_dir + "/.arizuko-init";
+      host::add_generated(host::StateDir::at(state), prepared_.plan.env, result);
+    }
     prepared_.snapshot = std::move(result.snapshot);
     env::refuse_broken_lists(prepared_.plan, prepared_.snapshot);
     return take_problems(result.problems, values_, prepared_.notices);

@@ -31,6 +31,11 @@ bool asks_for(const plan::Service& service, std::string_view key) {
          env::is_switched_by(service, key);
 }
 
+/// What `run` makes by itself is not made up, so that what is tried is what runs.
+bool is_generated(const plan::Plan& plan, std::string_view key) {
+  return std::ranges::find(plan.env.generated, key, &plan::Generated::key) != plan.env.generated.end();
+}
+
 /// A value of the right form that nobody takes for a real one.
 std::string made_up(const std::string& key, const std::string& data_dir) {
   if (key.ends_with("_ENABLED")) return "true";
@@ -104,7 +109,9 @@ std::vector<std::string> make_up_values(const plan::Plan& plan, env::Snapshot& s
   }
   for (const plan::Service& service : plan.services) {
     if (!service.enabled || !env::enabled(service, snapshot)) continue;
-    for (const std::string& key : env::missing(service, snapshot)) make_up(key);
+    for (const std::string& key : env::missing(service, snapshot)) {
+      if (!is_generated(plan, key)) make_up(key);
+    }
   }
   return {names.begin(), names.end()};
 }

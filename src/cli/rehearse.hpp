@@ -29,7 +29,7 @@ std::expected<std::string, std::string> rehearsal_data_dir(const std::string& in
 void use_program(plan::Plan& plan, const std::string& program);
 
 /// Makes up the Telegram and Slack tokens that the plan asks for and nobody set, then each needed key
-/// of every enabled service that is unset or empty. Returns the names, sorted.
+/// of every enabled service that is unset or empty and not in env.generated. Returns the names, sorted.
 std::vector<std::string> make_up_values(const plan::Plan& plan, env::Snapshot& snapshot);
 
 }  // namespace arizuko::cli

@@ -191,6 +191,8 @@ class Run {
             .enter();
     if (code) return part(supervisor, code);
     if (!lock) return refuse(lock.error().value_or(Refusal{exit_code::fault, {}, {"nobody said why"}}));
+    if (auto generated = supervisor.generate_values(); !generated)
+      return refuse({exit_code::not_allowed, {}, {std::move(generated.error())}});
     supervisor.use(control_groups(*plan_));
     const std::string& wanted = options_.control.empty() ? plan_->pod.control : options_.control;
     auto opened = open_probes(io, plan_->pod, supervisor, servers);

@@ -8,7 +8,7 @@ namespace arizuko::doctor {
 
 namespace {
 
-constexpr std::array<CheckEntry, 21> entries = {{
+constexpr std::array<CheckEntry, 23> entries = {{
     {"data-dir", "the data directory: owner, mode, writable", check_data_dir},
     {"free-space", "room and inodes on its file system", check_free_space},
     {"file-system", "its file system can hold SQLite's WAL", check_file_system},
@@ -24,6 +24,8 @@ constexpr std::array<CheckEntry, 21> entries = {{
     {"agents", "agents can run, and their turns go well", check_agents},
     {"control-groups", "something holds the plan's limits", check_control_groups},
     {"needed-values", "values that services cannot do without", check_needed},
+    {"generated-values", "values that are made once: which, and who may read them", check_generated},
+    {"joined-values", "lists of keys: none missing, none doubled", check_joined},
     {"guarded-keys", "guarded keys whose new value waits", check_guarded},
     {"development", "ARIZUKO_DEV opens doors", check_development},
     {"assistant-name", "ASSISTANT_NAME is one that the daemons can take", check_assistant},

@@ -51,6 +51,15 @@ std::optional<NameTrouble> trouble_with_assistant(std::string_view name,
 inline constexpr std::string_view another_assistant =
     "choose a plain word that no platform, daemon, group or kind of sender begins with";
 
+/// Whether the next start makes a value of env.generated for this key, and else why not.
+enum class Generation {
+  no,  // it has a value, a trouble of its own, or is none of these keys
+  at_the_next_start,
+  no_there_is_data,  // guarded, and something was stored without it (T16)
+  no_it_is_lost,     // guarded, and the last run had one
+};
+Generation will_generate(const Context& context, const std::string& key);
+
 /// Where the value of `name` comes from: a source of the plan, for Finding::where.
 plan::Location source_of(const Context& context, std::string_view name);
 

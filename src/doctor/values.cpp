@@ -42,6 +42,9 @@ Findings check_needed(const Context& context) {
   Findings found;
   for (const plan::Service* each : running(context)) {
     std::vector<std::string> names = env::missing(*each, context.snapshot);
+    std::erase_if(names, [&](const std::string& key) {
+      return will_generate(context, key) == Generation::at_the_next_start;
+    });
     if (names.empty()) continue;
     for (std::string& name : names) name = env::as_needed(*each, name);
     const std::string kind = each->kind == plan::Kind::task ? "task" : "service";

@@ -193,8 +193,9 @@ Secrets secrets_of(const plan::Plan& plan, const Snapshot& snapshot) {
   const auto may_be_given = [&](const std::string& name, const Value& value) {
     return value.source != plan::Source::environment_name || for_services.contains(name);
   };
+  const std::string generated = plan.env.generated.empty() ? "" : plan::to_text(plan.env.sources.front());
   const auto is_secret = [&](const std::string& name, const Value& value) {
-    if (name_says_secret(name)) return true;
+    if (name_says_secret(name) || (!generated.empty() && value.source == generated)) return true;
     if (!password_in_url(value.text).empty()) return true;
     if (is_one_of(plan.env.common, name) || is_one_of(open_words, last_word(name))) return false;
     return may_be_given(name, value) && estimated_bits(value.text) >= min_secret_bits &&

@@ -239,12 +239,12 @@ TEST_CASE("doctor: exit 78 with an error, JSON with all checks, a refused plan a
   const Captured text = type(words);
   CHECK(text.code == 78);
   CHECK(has(text.out, "error    data-dir"));
-  CHECK(has(text.out, "(23 checks)\n"));
+  CHECK(has(text.out, "(25 checks)\n"));
   std::vector<std::string> json_words = words;
   json_words.push_back("--json");
   const Captured json = type(json_words);
   CHECK(json.code == 78);
-  CHECK(boost::json::parse(json.out).at("checks").as_array().size() == 23);
+  CHECK(boost::json::parse(json.out).at("checks").as_array().size() == 25);
   const Captured refused = type({"doctor", "--plan", stock, "--set", "pod.grace=1s"});
   CHECK(refused.code == 78);
   CHECK(has(refused.err, "the plan is refused: 1 error"));

@@ -165,6 +165,16 @@ TEST_CASE("rehearsal: needed keys of enabled services are made up and marked, Te
   CHECK_FALSE(snapshot.has("SLACK_BOT_TOKEN"));  // nobody asks for it
 }
 
+TEST_CASE("rehearsal: what `run` generates is not made up") {
+  plan::Plan plan;
+  plan.services.resize(1);
+  plan.services[0].need = {"CHANNEL_SECRET", "OTHER"};
+  plan.env.generated = {{"CHANNEL_SECRET"}};
+  env::Snapshot snapshot;
+  CHECK(make_up_values(plan, snapshot) == std::vector<std::string>{"OTHER"});
+  CHECK_FALSE(snapshot.has("CHANNEL_SECRET"));
+}
+
 TEST_CASE("rehearsal: a value that is set stays") {
   plan::Plan plan;
   plan.services.resize(1);

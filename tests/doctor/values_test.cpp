@@ -169,3 +169,83 @@ TEST_CASE("doctor: a group whose name is too long for its socket is found (T38)"
   std::filesystem::create_directories(world.root + "/data/groups/" + name);
   CHECK(has(only(check_socket_paths(world.context())).why, "group " + name));
 }
+
+// -----------------------------------------------------------------------------------------------
+// Values that are made once, and lists of keys
+
+namespace {
+
+constexpr const char* generating =
+    "[env.generated]\nCHANNEL_SECRET = true\nAUTH_SECRET = true\n[service.gated]\ntake = [\"AUTH_SECRET\"]\n"
+    "[task.seed]\ncommand = [\"gated\"]\ncreates = \"${pod.data_dir}/store/messages.db\"\n";
+
+}  // namespace
+
+TEST_CASE("doctor: what the next start makes is no missing value, and is named") {
+  World world;
+  world.load(generating);
+  world.snapshot.values.erase("CHANNEL_SECRET");
+  CHECK(heads(check_needed(world.context())) == Heads{});
+  const Finding coming = only(check_generated(world.context()));
+  CHECK(coming.severity == Severity::note);
+  CHECK(coming.what == "no source has them: the next start makes them: CHANNEL_SECRET, AUTH_SECRET");
+}
+
+TEST_CASE(
+    "doctor: a guarded key of an instance with data stays unset, and one that is lost is an error (T16)") {
+  World world;
+  world.load(generating);
+  world.write("data/store/messages.db", "x");
+  CHECK(has(only(check_generated(world.context())).what, "stays unset: AUTH_SECRET"));
+  Context context = world.context();
+  context.pending_guarded = {"AUTH_SECRET"};
+  const Finding lost = only(check_generated(context));
+  CHECK(lost.severity == Severity::error);
+  CHECK(lost.where.file == world.root + "/data/.arizuko-init/generated/AUTH_SECRET");
+  CHECK(has(lost.fix, "from a backup"));
+}
+
+TEST_CASE("doctor: a generated value that others can read is a warning, and the value is not in it") {
+  World world;
+  world.load(generating);
+  world.set("AUTH_SECRET", "of a real source");
+  const std::string directory = world.root + "/data/.arizuko-init/generated";
+  world.write("data/.arizuko-init/generated/CHANNEL_SECRET", "planted-secret", 0600);
+  ::chmod(directory.c_str(), 0700);
+  world.snapshot.values["CHANNEL_SECRET"] = {"planted-secret", "generated:" + directory};
+  CHECK(only(check_generated(world.context())).what == "made by an earlier start: CHANNEL_SECRET");
+  ::chmod((directory + "/CHANNEL_SECRET").c_str(), 0640);
+  ::chmod(directory.c_str(), 0755);
+  const Findings found = check_generated(world.context());
+  CHECK(heads(found) ==
+        Heads{"note generated-values", "warning generated-values", "warning generated-values"});
+  CHECK(found.back().fix == "chmod 0600 " + directory + "/CHANNEL_SECRET");
+  for (const Finding& each : found) CHECK_FALSE(has(full(each), "planted"));
+}
+
+TEST_CASE(
+    "doctor: in a list of keys, one that is missing, doubled, or holds the sign of its item is found (N1)") {
+  World world;
+  world.load(
+      "[service.gated]\nenv.KEYS = { join = \",\", of = [\"service:proxyd=${KEY_A}\", "
+      "\"service:teled=${KEY_B}\", "
+      "\"plain ${KEY_C}\", \"x=${KEY_D:-none}\"] }\n[service.proxyd]\ntake = [\"KEY = KEY_A\"]\n");
+  const Finding missing = only(check_joined(world.context()));
+  CHECK(missing.severity == Severity::warning);
+  CHECK(missing.what == "KEY_A is not set");
+  CHECK(missing.key == "service.gated.env.KEYS");
+  CHECK(has(missing.why, "proxyd would have to prove"));
+  world.set("KEY_A", "planted");
+  world.set("KEY_B", "planted");
+  world.set("KEY_C", "c=");
+  const Finding doubled = only(check_joined(world.context()));
+  CHECK(doubled.severity == Severity::error);
+  CHECK(doubled.what == "KEY_A and KEY_B have the same value");
+  world.set("KEY_B", "grown==");
+  const Finding sign = only(check_joined(world.context()));
+  CHECK(sign.what == "the value of KEY_B holds a \"=\"");
+  for (const Finding& each : {doubled, sign}) {
+    CHECK_FALSE(has(full(each), "planted"));
+    CHECK_FALSE(has(full(each), "grown"));
+  }
+}

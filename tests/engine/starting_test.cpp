@@ -228,6 +228,18 @@ TEST_CASE("engine: a missing value blocks a service and names the key; the rest 
   CHECK_EQ(bench.states(), "gated ready, teled starting");
 }
 
+TEST_CASE("engine: a key that is needed under another name is named with it") {
+  PlanBuilder plan;
+  plan.service("gated");
+  plan.service("work", {"gated"}).need = {{"TOKEN", "TOKEN_WORK"}};
+  Bench bench(plan);
+  bench.values({{"TOKEN", "of another"}});
+  bench.up("gated");
+  CHECK_EQ(bench.why("work"), "work is blocked: it needs TOKEN_WORK (as TOKEN), which is not set.");
+  bench.values({{"TOKEN_WORK", "its own"}});
+  CHECK_EQ(bench.states(), "gated ready, work starting");
+}
+
 TEST_CASE("engine: an essential service without a needed value ends the boot with 78") {
   PlanBuilder plan;
   plan.service("gated").need = {"CHANNEL_SECRET"};

@@ -160,6 +160,14 @@ TEST_CASE(
         "FOREIGN_TOKEN OF_A_FILE TAKEN");
 }
 
+TEST_CASE("redaction rules: what was generated is secret, whatever its name") {
+  plan::Plan plan = plan_of({}, {});
+  plan.env.generated = {{"SALT"}};
+  plan.env.sources = {{plan::Source::Kind::generated, "/data/generated", std::nullopt}};
+  CHECK(secret_names(plan, {{"SALT", "word-word", "generated:/data/generated"},
+                            {"PEPPER", "word-word", "dir:/x"}}) == "SALT");
+}
+
 TEST_CASE("redaction rules: a URL with a password is secret") {
   CHECK(is_secret("DATABASE_URL", "postgres://arizuko:battery@db/main"));
   CHECK_FALSE(is_secret("DATABASE_URL", "postgres://arizuko@db/main"));

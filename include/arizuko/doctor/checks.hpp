@@ -69,6 +69,8 @@ Findings check_docker(const Context& context);          // gated and runed exit 
 Findings check_agents(const Context& context);          // none, or their turns fail (T40)
 Findings check_control_groups(const Context& context);  // limits that nothing holds
 Findings check_needed(const Context& context);          // needed values (T34)
+Findings check_generated(const Context& context);       // values that `run` makes
+Findings check_joined(const Context& context);          // lists of keys: missing, doubled, broken (N1)
 Findings check_guarded(const Context& context);         // guarded keys that wait
 Findings check_development(const Context& context);     // ARIZUKO_DEV (T18)
 Findings check_assistant(const Context& context);       // ASSISTANT_NAME (T33)

@@ -137,9 +137,9 @@ class Reader {
         return std::nullopt;
       case plan::Source::Kind::dotenv: return read_dotenv(source.path, collector);
       case plan::Source::Kind::directory:
-      case plan::Source::Kind::generated:
         return read_directory(source.path, collector,
                               pauses_left_ > 0 ? Attempt::one_of_several : Attempt::last);
+      case plan::Source::Kind::generated: return std::nullopt;  // add_generated(): weaker than all of these
     }
     return std::nullopt;
   }

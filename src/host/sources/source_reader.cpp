@@ -5,6 +5,7 @@
 
 #include "arizuko/env/joined.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
+#include "arizuko/host/sources/generated_values.hpp"
 
 namespace arizuko::host {
 
@@ -22,6 +23,7 @@ std::string problems_of(const ReadResult& read) {
 
 SourceReader::Read SourceReader::read(const plan::Plan& plan) {
   ReadResult result = read_sources(plan.env.sources, environment_);
+  add_generated(state_, plan.env, result);
   Read read;
   if (told_.size() >= most_told) told_.clear();
   for (const SourceProblem& problem : result.problems) {

@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "arizuko/env/scope.hpp"
-#include "host/conditions/file_identity.hpp"
+#include "earlier_runs.hpp"
 
 namespace arizuko::host {
 
@@ -23,7 +23,8 @@ void GuardedKeeper::report(const env::Snapshot& values) {
   }
   const auto is_set = [&](const std::string& key) { return values.find(key) != nullptr; };
   const auto& keys = context_.engine.plan()->env.guarded;
-  if (store_.knows_nothing() && has_data_of_earlier_runs() && std::ranges::any_of(keys, is_set)) {
+  if (store_.knows_nothing() && has_data_of_earlier_runs(*context_.engine.plan(), context_.marks) &&
+      std::ranges::any_of(keys, is_set)) {
     context_.inbox.push(engine::Remark{
         engine::Remark::Tone::warning,
         context_.washed(fmt::format(
@@ -38,13 +39,6 @@ void GuardedKeeper::report(const env::Snapshot& values) {
                                  "one. Take it out of the environment",
                                  accept_guarded_variable, key));
   }
-}
-
-// A task of the plan has made what it creates, before this start.
-bool GuardedKeeper::has_data_of_earlier_runs() const {
-  return std::ranges::any_of(context_.engine.plan()->services, [this](const plan::Service& each) {
-    return each.creates && file_identity(*each.creates) && !context_.marks.was_cut_short(each.name);
-  });
 }
 
 std::vector<std::string> GuardedKeeper::unlike_last_run(const plan::Plan& plan, const env::Snapshot& values) {

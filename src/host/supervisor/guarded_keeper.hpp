@@ -27,11 +27,11 @@ class GuardedKeeper {
   /// Whether all that is remembered is written; where it is not, that goes on. The error is a sentence.
   std::expected<void, std::string> write_now();
   std::string digits(const std::string& key) const { return store_.digits(key); }
+  const GuardedStore& store() const { return store_; }
   /// At the end of the run.
   void end();
 
  private:
-  bool has_data_of_earlier_runs() const;
   void write_later();
 
   const Context& context_;

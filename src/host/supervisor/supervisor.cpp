@@ -197,6 +197,10 @@ void Supervisor::use(std::expected<ControlGroups, std::string> groups) {
   impl_->groups.use(std::move(groups));
 }
 
+std::expected<void, std::string> Supervisor::generate_values() {
+  return impl_->values.generate(impl_->accepted);
+}
+
 void Supervisor::start() { impl_->start(); }
 
 void Supervisor::request_stop(std::string cause) {

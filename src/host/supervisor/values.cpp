@@ -34,7 +34,8 @@ Values::Values(const Context& context, Supervisor::Reading reading, env::Snapsho
     : context_(context),
       reload_(std::move(reading.reload)),
       plan_file_(std::move(reading.plan_file)),
-      reader_(reading.environment, std::move(reading.complete), reading.notices),
+      generated_(context),
+      reader_(context.state, reading.environment, completing(std::move(reading.complete)), reading.notices),
       plan_is_accepted_(std::move(plan_is_accepted)),
       newest_(std::move(first)),
       generation_(newest_->generation),
@@ -42,11 +43,33 @@ Values::Values(const Context& context, Supervisor::Reading reading, env::Snapsho
   context_.reporter.learn(*sources_plan_, *newest_);  // before the first line of our own
 }
 
-void Values::watch(std::string_view accepted) {
+// What was generated comes first: a rehearsal makes up the rest.
+SourceReader::Complete Values::completing(SourceReader::Complete make_up) {
+  return [this, make_up = std::move(make_up)](const plan::Plan& plan, env::Snapshot& snapshot) {
+    generated_.keep(plan, *newest_, snapshot);
+    if (make_up) make_up(plan, snapshot);
+  };
+}
+
+// Another run may have made some while this one waited for the lock.
+std::expected<void, std::string> Values::generate(std::string_view accepted) {
   guarded_.emplace(context_, accepted);
+  const plan::Plan& plan = *sources_plan_;
+  if (plan.env.generated.empty()) return {};
+  auto fresh = read_sources();
+  env::Snapshot values = fresh ? **fresh : *newest_;
+  values.generation = generation_;
+  if (auto made = generated_.make(plan, plan.env.generated, guarded_->store(), values); !made) return made;
+  newest_ = std::make_shared<const env::Snapshot>(std::move(values));
+  context_.reporter.learn(plan, *newest_);
+  return {};
+}
+
+void Values::watch(std::string_view accepted) {
+  if (!guarded_) guarded_.emplace(context_, accepted);
   sources_ = std::make_unique<SourceWatcher>(
       context_.io, sources_plan_->env.sources, [this](const std::string& cause) {
-        if (!over_)
+        if (stage_ != Stage::over)
           read_again(Answer::when_changed, cause,
                      engine::Instant(sources_->first_event().time_since_epoch()));
       });
@@ -57,19 +80,20 @@ void Values::start() {
   guarded_->report(*newest_);
   offer(Offer::followed, std::nullopt);
   // What changed between the first reading and the watch is told by nobody.
-  if (!over_) read_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
-  if (plan_file_.empty() || released_) return;
+  if (stage_ != Stage::over) read_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
+  if (plan_file_.empty() || stage_ != Stage::followed) return;
   plan_watch_.emplace(context_.io, plan_file_, [this] { reload("changed plan file"); });
 }
 
 void Values::let_go() {
-  if (std::exchange(released_, true)) return;
+  if (stage_ != Stage::followed) return;
+  stage_ = Stage::let_go;
   if (sources_) sources_->release();
   if (plan_watch_) plan_watch_->release();
 }
 
 void Values::end() {
-  over_ = true;
+  stage_ = Stage::over;
   if (guarded_) guarded_->end();
 }
 
@@ -94,6 +118,8 @@ CommandResult Values::reload(const std::string& by) {
                           fmt::format("reload ({}) refused, the running plan stays: {}", by, why));
     return {false, fmt::format("refused, the running plan stays: {}", why)};
   }
+  if (const auto made = generate_new(*plan, *fresh->second); !made)
+    return refuse_reload(by, "refused: " + made.error());
   context_.reporter.log(Level::info, fmt::format("reload: asked for by the {}", by));
   last_refusal_.clear();
   plan_is_accepted_(*plan);
@@ -107,6 +133,17 @@ CommandResult Values::reload(const std::string& by) {
   const bool waits = context_.engine.view().values.waiting_values.has_value();
   return {true, waits ? "it waits for the end of the rotation that is under way: `arizuko-init secrets`"
                       : "reloaded: `arizuko-init status` shows what follows"};
+}
+
+// What the running plan names already, and has no value, is not made under a running instance.
+std::expected<void, std::string> Values::generate_new(const plan::Plan& plan, env::Snapshot values) {
+  std::vector<plan::Generated> added = plan.env.generated;
+  std::erase_if(added, [&](const plan::Generated& each) {
+    const std::vector<plan::Generated>& known = sources_plan_->env.generated;
+    return std::ranges::find(known, each.key, &plan::Generated::key) != known.end();
+  });
+  if (added.empty()) return {};
+  return generated_.make(plan, added, guarded_->store(), values);
 }
 
 CommandResult Values::refuse_reload(const std::string& by, const std::string& reason) {

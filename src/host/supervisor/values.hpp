@@ -12,6 +12,7 @@
 #include "arizuko/host/sources/source_watcher.hpp"
 #include "arizuko/host/supervisor/supervisor.hpp"
 #include "context.hpp"
+#include "generated_keeper.hpp"
 #include "guarded_keeper.hpp"
 #include "host/sources/plan_file_watch.hpp"
 #include "host/sources/source_reader.hpp"
@@ -27,7 +28,10 @@ class Values {
   Values(const Context& context, Supervisor::Reading reading, env::SnapshotPtr first,
          PlanIsAccepted plan_is_accepted);
 
-  /// What changes from here on is told. Before start(). `accepted`: ARIZUKO_ACCEPT_GUARDED.
+  /// Reads the sources anew, and makes those of env.generated that have no value. Under the data directory's
+  /// lock, before watch(), and only by `run`. The error is a sentence. `accepted`: ARIZUKO_ACCEPT_GUARDED.
+  std::expected<void, std::string> generate(std::string_view accepted);
+  /// What changes from here on is told. Before start().
   void watch(std::string_view accepted);
   /// The engine gets the first values, and what changed since they were read.
   void start();
@@ -55,6 +59,8 @@ class Values {
   enum class Offer { followed, again, asked };
   void offer(Offer how, std::optional<engine::Instant> switched);
   void number(env::Snapshot snapshot);
+  SourceReader::Complete completing(SourceReader::Complete make_up);
+  std::expected<void, std::string> generate_new(const plan::Plan& plan, env::Snapshot values);
   void tell_refusal(engine::InputRefused::Input input, const std::string& cause, const std::string& reason);
   CommandResult refuse_reload(const std::string& by, const std::string& reason);
 
@@ -62,6 +68,7 @@ class Values {
   using Reload = decltype(Supervisor::Reading::reload);
   Reload reload_;
   std::string plan_file_;
+  GeneratedKeeper generated_;
   SourceReader reader_;
   PlanIsAccepted plan_is_accepted_;
   env::SnapshotPtr newest_;       // the last values that were read and given to the engine
@@ -69,11 +76,10 @@ class Values {
   engine::PlanPtr sources_plan_;  // whose sources are read: newer than the engine's while that has to wait
   std::unique_ptr<SourceWatcher> sources_;
   std::optional<PlanFileWatch> plan_watch_;
-  std::optional<GuardedKeeper> guarded_;  // from watch() on
+  std::optional<GuardedKeeper> guarded_;  // from generate() or watch() on
   KeyAges ages_;
   std::string last_refusal_;  // of a plan or of values, as last told
-  bool released_ = false;
-  bool over_ = false;
+  enum class Stage { followed, let_go, over } stage_ = Stage::followed;
 };
 
 }  // namespace arizuko::host

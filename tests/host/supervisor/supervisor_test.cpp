@@ -61,6 +61,10 @@ class TestPod {
               .complete = {},
               .notices = {}},
              ""});
+    if (const auto generated = supervisor.generate_values(); !generated) {
+      refusal = generated.error();
+      return 77;
+    }
     int code = -1;
     if (watch) supervisor.subscribe([&] { watch(supervisor); });
     supervisor.attend([&](int exit_code) {
@@ -82,6 +86,7 @@ class TestPod {
   std::vector<std::string> entries;  // of the environment that the values are read from
   std::vector<char*> environment;
   std::vector<HistoryEvent> history;
+  std::string refusal;  // of what was to be generated
   int log = -1;
 };
 
@@ -327,4 +332,120 @@ TEST_CASE("supervisor: 300 that end at once are all told, and the run goes on") 
       supervisor.request_stop("the test");
   });
   CHECK(code == 0);
+}
+
+// -----------------------------------------------------------------------------------------------
+// Values that are made once
+
+namespace {
+
+const std::string generating =
+    "[env]\nguarded = [\"SEALED\"]\n[env.generated]\nOPEN = true\nSEALED = true\n"
+    "[task.seed]\n" +
+    script("echo > $DIR/seed") + "creates = \"$DIR/seed\"\n" +
+    "[service.main]\nafter = [\"seed\"]\nneed = [\"OPEN\"]\ntake = [\"SEALED\"]\n" +
+    script("echo $OPEN $SEALED > $DIR/seen; echo it is $OPEN; exec sleep 100");
+
+/// Until main is ready, and its line is logged.
+int run_till_ready(TestPod& pod) {
+  return pod.run([](Supervisor& supervisor) {
+    if (state_of(supervisor, "main") == engine::State::ready && supervisor.counters().log_lines > 0)
+      supervisor.request_stop("the test");
+  });
+}
+
+bool was_said(const TestPod& pod, std::string_view text) {
+  return std::ranges::any_of(pod.history,
+                             [&](const HistoryEvent& each) { return each.cause.contains(text); });
+}
+
+}  // namespace
+
+TEST_CASE(
+    "supervisor: what no source has is made before the first child, the same in the next run, and shown "
+    "nowhere") {
+  TestPod pod(generating);
+  CHECK(run_till_ready(pod) == 0);
+  const std::string open = pod.file(".arizuko-init/generated/OPEN");
+  const std::string sealed = pod.file(".arizuko-init/generated/SEALED");
+  CHECK(open.size() == 64);
+  CHECK(pod.file("seen") == open + " " + sealed + "\n");
+  CHECK(was_said(pod, "generated, because no source has a value: OPEN, SEALED"));
+  CHECK(run_till_ready(pod) == 0);
+  CHECK(pod.file("seen") == open + " " + sealed + "\n");
+  CHECK_FALSE(was_said(pod, "generated, because"));
+  CHECK(pod.logged().contains("it is [redacted:OPEN]"));
+  CHECK_FALSE(pod.logged().contains(open));
+}
+
+TEST_CASE("supervisor: a value of a source is used, and none is made beside it") {
+  TestPod pod(generating, {{"OPEN", "of-the-source"}});
+  CHECK(run_till_ready(pod) == 0);
+  CHECK(pod.file("seen").starts_with("of-the-source "));
+  CHECK_FALSE(std::filesystem::exists(pod.scratch / ".arizuko-init/generated/OPEN"));
+}
+
+TEST_CASE("supervisor: a generated file that goes while the instance runs is written again, as it was") {
+  TestPod pod(generating);
+  const std::string path = pod.scratch / ".arizuko-init/generated/OPEN";
+  std::string before;
+  const int code = pod.run([&](Supervisor& supervisor) {
+    if (state_of(supervisor, "main") != engine::State::ready) return;
+    if (before.empty()) {
+      before = read_text(path);
+      std::filesystem::remove(path);
+    } else if (std::filesystem::exists(path)) {
+      supervisor.request_stop("the test");
+    }
+  });
+  CHECK(code == 0);
+  CHECK(before.size() == 64);
+  CHECK(read_text(path) == before);
+  CHECK(was_said(pod, "OPEN was taken away or emptied: its value is still used, and written again"));
+}
+
+TEST_CASE("supervisor: no guarded value is made for an instance that has data without one (T16)") {
+  TestPod pod(generating);
+  write_text(pod.scratch / "seed", "");
+  CHECK(run_till_ready(pod) == 0);
+  CHECK(pod.file("seen") == pod.file(".arizuko-init/generated/OPEN") + "\n");
+  CHECK_FALSE(std::filesystem::exists(pod.scratch / ".arizuko-init/generated/SEALED"));
+  CHECK(was_said(pod, "SEALED stays unset: it is guarded, and this instance has data"));
+}
+
+TEST_CASE(
+    "supervisor: a guarded value that is lost is not made anew, and what sees it does not start (T16)") {
+  TestPod pod(generating);
+  CHECK(run_till_ready(pod) == 0);
+  const std::string path = pod.scratch / ".arizuko-init/generated/SEALED";
+  const std::string value = read_text(path);
+  std::filesystem::remove(path);
+  const int code = pod.run([](Supervisor& supervisor) {
+    if (state_of(supervisor, "main") == engine::State::blocked) supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(was_said(pod, "Restore " + path + " from a backup"));
+  write_text(path, value);
+  CHECK(run_till_ready(pod) == 0);
+}
+
+TEST_CASE("supervisor: what cannot be kept refuses the run, with the file and what would work") {
+  TestPod pod(generating);
+  std::filesystem::create_directories(pod.scratch / ".arizuko-init/generated/OPEN.new");  // in the draft's place
+  CHECK(run_till_ready(pod) == 77);
+  CHECK(pod.refusal.starts_with("cannot generate OPEN: "));
+  CHECK(pod.refusal.contains(".arizuko-init/generated/OPEN: File exists"));
+  CHECK(pod.refusal.ends_with("or set OPEN in one of the sources of [env]"));
+}
+
+TEST_CASE("supervisor: a generated file that cannot be taken blocks who needs it, with its name, and stays") {
+  TestPod pod(generating);
+  write_text(pod.scratch / ".arizuko-init/generated", "");
+  const int code = pod.run([](Supervisor& supervisor) {
+    if (state_of(supervisor, "main") == engine::State::blocked) supervisor.request_stop("the test");
+  });
+  CHECK(code == 0);
+  CHECK(was_said(pod, ".arizuko-init/generated is a regular file, not a directory"));
+  CHECK(std::filesystem::is_regular_file(pod.scratch / ".arizuko-init/generated"));
 }

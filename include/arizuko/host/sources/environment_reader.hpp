@@ -46,8 +46,9 @@ struct ReadResult {
 inline constexpr std::size_t max_source_bytes = 1024 * 1024;  // a Secret's own limit
 inline constexpr std::size_t max_source_keys = 4096;
 
-/// Reads all sources in order, later ones win. A source that does not exist is empty: an optional
-/// Secret, a .env that `arizuko create` has not written yet. `process_environment` is `environ`.
+/// Reads all sources in order, later ones win; what was generated is not among them (generated_values.hpp). A
+/// source that does not exist is empty: an optional Secret, a .env that `arizuko create` has not written yet.
+/// `process_environment` is `environ`.
 ReadResult read_sources(const std::vector<plan::Source>& sources, char** process_environment);
 
 }  // namespace arizuko::host

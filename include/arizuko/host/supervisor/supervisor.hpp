@@ -60,6 +60,9 @@ class Supervisor final : public Instance {
   void start_waits(std::string cause);
   /// A line of history, and of the log.
   void remark(engine::Remark::Tone tone, std::string cause);
+  /// Makes the values of env.generated that no source has. Under the data directory's lock, before start().
+  /// The error is a sentence.
+  std::expected<void, std::string> generate_values();
   /// The control groups, where they were not available when this was made. Before start().
   void use(std::expected<ControlGroups, std::string> groups);
   /// Starts the instance: the first snapshot goes to the engine. After attend().
