@@ -47,8 +47,6 @@ class Listening {
   std::uint16_t port_ = 0;
 };
 
-inline std::uint16_t free_port() { return Listening().port(); }
-
 constexpr std::string_view plan_text = R"(
 [pod]
 instance = "demo"
@@ -109,8 +107,10 @@ class World {
   void load(std::string_view more = "") {
     std::string text(plan_text);
     replace(text, "@ROOT@", root);
-    for (const char* each : {"@PORT1@", "@PORT2@", "@PORT3@"})
-      replace(text, each, std::to_string(free_port()));
+    const Listening ports[3];  // held together, so that no two are the same
+    replace(text, "@PORT1@", std::to_string(ports[0].port()));
+    replace(text, "@PORT2@", std::to_string(ports[1].port()));
+    replace(text, "@PORT3@", std::to_string(ports[2].port()));
     std::vector<plan::File> files = {{"plan.toml", text}};
     if (!more.empty()) files.push_back({"more.toml", std::string(more)});
     const auto loaded = plan::load(files, {}, [](std::string_view) { return std::nullopt; });

@@ -213,6 +213,7 @@ def real_pod(a_pod, **options):
 
 def test_a_missing_channel_secret_ends_the_run_with_78_naming_service_and_key(a_pod):
     pod = real_pod(a_pod)
+    pod.options += sets(env__generated=False)
     assert pod.start().wait_exit() == 78
     reason = pod.termination()["reason"]
     assert "CHANNEL_SECRET (for seed, gated, " in reason and reason.count("CHANNEL_SECRET") == 1, "said once, not once a service"
@@ -220,7 +221,9 @@ def test_a_missing_channel_secret_ends_the_run_with_78_naming_service_and_key(a_
 
 
 def test_without_rehearse_the_programs_of_the_path_run_and_only_what_lacks_a_value_is_blocked(a_pod):
-    pod = real_pod(a_pod, env={"CHANNEL_SECRET": "c", "TELEGRAM_BOT_TOKEN": "t", "SLACK_BOT_TOKEN": "s"}).start()
+    pod = real_pod(a_pod, env={"CHANNEL_SECRET": "c", "TELEGRAM_BOT_TOKEN": "t", "SLACK_BOT_TOKEN": "s"})
+    pod.options += sets(env__generated__PROXYD_HMAC_SECRET=False)
+    pod.start()
     for service in ("gated", "timed", "dashd", "proxyd", "teled"):
         pod.wait_service(service, "ready")
     blocked = {s["name"]: s["cause"] for s in pod.status()["services"] if s["state"] == "blocked"}
