@@ -1,11 +1,13 @@
 // Whatever a plan file holds, loading it ends in a plan or in problems, never in a crash. What loads
-// can be shown, and what it shows of a duration is read back.
+// can be shown and explained, key by key; what it shows of a duration is read back; and with one more file
+// that says nothing new it is the same plan.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "arizuko/plan/explain.hpp"
 #include "arizuko/plan/load.hpp"
 #include "arizuko/plan/show.hpp"
 
@@ -22,6 +24,33 @@ std::optional<std::string> lookup(std::string_view name) {
   if (name == "DIR") return "/srv/data/x";
   if (name == "EMPTY") return "";
   return std::nullopt;
+}
+
+/// Each key that is explained comes from one of the files, or from the override.
+void require_explained(const Plan& plan, const std::vector<File>& files,
+                       const std::vector<Override>& overrides, const std::string& name) {
+  const auto keys = explain(plan, files, overrides, name);
+  require(keys && !keys->empty());
+  const auto is_known = [&](const Origin& origin) {
+    return origin.where.file.starts_with("--set ") ||
+           std::ranges::find(files, origin.where.file, &File::path) != files.end();
+  };
+  for (const ExplainedKey& key : *keys) {
+    require(is_known(key.origin) && (key.kind == ExplainedKey::Kind::list || key.values.size() == 1));
+    for (const ExplainedValue& value : key.values) require(is_known(value.origin));
+  }
+}
+
+/// A drop-in that keeps every list as it is, and a template that nothing is like.
+void require_unmoved(const Plan& plan, std::vector<File> files, const std::vector<Override>& overrides) {
+  if (files.size() + 1 >= most_files) return;
+  std::string text = "[template.not-used-by-anybody]\n";
+  if (!plan.services.empty() && plan.services[0].kind == Kind::service)
+    text += "[service." + plan.services[0].name + "]\ncommand = [\"...\"]\n";
+  files.push_back({"p.toml.d/b.toml", text});
+  const auto again = load(files, overrides, lookup);
+  if (!again) return;  // it may have 256 templates already
+  require(again->services == plan.services && again->pod == plan.pod);
 }
 
 }  // namespace
@@ -55,6 +84,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const ServiceId before : service.after) require(before < id);
     for (const ServiceId before : service.after_tried) require(before < id);
   }
+  if (!plan->services.empty()) require_explained(*plan, files, overrides, plan->services.back().name);
+  require_unmoved(*plan, files, overrides);
   const std::string again = "[pod]\ngrace = \"" + to_text(plan->pod.grace) + "\"\n";
   const auto read_back = load({{"p", again}}, {}, lookup);
   require(read_back && read_back->pod.grace == plan->pod.grace);
