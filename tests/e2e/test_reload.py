@@ -25,6 +25,7 @@ EXTRA = """[service.extra]
 command = ["dashd"]
 port = 9500
 after = ["gated"]
+make_dirs = ["${pod.data_dir}/files-of/${self.name}"]
 env.DASH_PORT = "9500"
 env.DATA_DIR = "${pod.data_dir}"
 ready.http = "${extra.url}/health"
@@ -55,6 +56,7 @@ def test_sighup_adds_a_service_of_a_changed_plan_and_restarts_nothing(a_pod):
 
     assert restarted_by(pod, lambda: told(lambda: drop_in(pod, "extra.toml", EXTRA))) == {"extra"}
     assert pod.service("extra")["port"] == 9500
+    assert (pod.data / "files-of" / "extra").is_dir(), "what a service of the new plan wants made"
     # And away again.
     assert restarted_by(pod, lambda: told((pod.out / "plan.toml.d" / "extra.toml").unlink)) == {"extra"}
     assert pod.service("extra") is None or pod.service("extra")["state"] == "off"

@@ -44,6 +44,15 @@ TEST_CASE("plan merge: services keep their numbers, in whatever order the new pl
   CHECK_EQ(what_changed(two().plan, merged), "changed: gated, teled; new: first");
 }
 
+TEST_CASE("plan merge: a service that comes into another group goes on") {
+  PlanBuilder fresh = two();
+  fresh.plan.services[1].group_name = "adapters";
+  const MergedPlan merged = merge_plans(two().plan, fresh.plan);
+  CHECK(merged.changed.empty());
+  CHECK_EQ(merged.plan->services[1].group_name, "adapters");
+  CHECK_EQ(what_changed(two().plan, merged), "changed: teled");
+}
+
 TEST_CASE("plan merge: what is gone stays as a service that is off, and nobody comes after it") {
   PlanBuilder fresh;
   fresh.service("gated");

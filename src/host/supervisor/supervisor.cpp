@@ -38,7 +38,7 @@ struct Supervisor::Impl {
 
   void attend(std::function<void(int)> when_ended);
   void start();
-  void make_dirs();
+  void make_dirs(const plan::Plan& plan);
   void memory_was_short();
   Pump::Hooks pump_hooks();
 
@@ -84,7 +84,10 @@ Supervisor::Impl::Impl(boost::asio::io_context& loop, Options options)
       children(context, spawner, groups, [this] { pump.input_was_read(); }),
       watches(context, children),
       values(context, std::move(options.reading), std::move(options.snapshot),
-             [this](const plan::Plan& plan) { groups.tell_idle_limits(plan); }) {}
+             [this](const plan::Plan& plan) {
+               groups.tell_idle_limits(plan);
+               make_dirs(plan);
+             }) {}
 
 Pump::Hooks Supervisor::Impl::pump_hooks() {
   return {
@@ -116,17 +119,16 @@ void Supervisor::Impl::start() {
   groups.begin(children.table());
   values.watch(accepted);
   groups.tell_idle_limits(*engine.plan());
-  make_dirs();
+  make_dirs(*engine.plan());
   forget_old_logins(*engine.plan());
   values.start();
 }
 
-void Supervisor::Impl::make_dirs() {
-  const plan::Plan& plan = *engine.plan();
+void Supervisor::Impl::make_dirs(const plan::Plan& plan) {
   const auto owner = owner_of_made_dirs(plan);
   for (const std::string& directory : plan.pod.make_dirs) {
     if (make_directory_below(context.state.data(), plan.pod.data_dir, directory, owner)) continue;
-    reporter.log(Level::error, fmt::format("cannot create {} (pod.make_dirs): {}; who needs it will fail",
+    reporter.log(Level::error, fmt::format("cannot create {} (make_dirs): {}; who needs it will fail",
                                            directory, ::strerrordesc_np(errno)));
   }
 }
