@@ -5,10 +5,18 @@ import time
 
 import pytest
 
+from lines import ADAPTERS, LINES, TODAY
 from pod import Pod, check, own_plan, services_of, wait_for
 
-# Every value that the stock plan can hand on, marked; and what a cluster injects.
-KEYS = sorted({key for each in check()["services"] for key in each["take"] + each["need"]} - {
+
+
+def taken(service):
+    """What a service takes and needs, as pairs: its own name, and the key that gives the value."""
+    return [[each.strip() for each in (entry.split("=") * 2)[:2]] for entry in service["take"] + service["need"]]
+
+
+# Every value that a stock plan can hand on, marked; and what a cluster injects.
+KEYS = sorted({key for line in LINES for each in check(plan=line.plan)["services"] for _, key in taken(each)} - {
     "HOST_DATA_DIR", "CONNECTORS_TOML", "ONBOARDING_ENABLED", "LOG_LEVEL", "MEDIA_MAX_FILE_BYTES",
     "MEDIA_ENABLED", "EMAIL_IMAP_PORT", "EMAIL_SMTP_PORT", "CRACKBOX_ADMIN_API", "EGRESS_NETWORK_PREFIX",
     "EGRESS_CRACKBOX"})
@@ -21,60 +29,67 @@ POD = {
     "HOME": "/nowhere", "PROXYD_LISTEN": "1", "WEBD_LISTEN": "127.0.0.1:1", "TZ": "Europe/Berlin",
     "ASSISTANT_NAME": "ari",
 }
-SERVICES = ["gated", "timed", "dashd", "proxyd", "webd", "onbod", "teled", "discd", "slakd", "emaid", "mastd",
-            "bskyd", "reditd", "linkd"]
+
+
+def services(line):
+    """All daemons of a stock plan: every one is on here."""
+    return [*line.first[1:], "timed", "dashd", "proxyd", "webd", "onbod", *ADAPTERS]
 
 
 @pytest.fixture(scope="module")
-def pod():
-    with Pod(env={**POD, **VALUES, "ONBOARDING_ENABLED": "true"}) as pod:
+def pod(line):
+    with Pod(line=line, env={**POD, **VALUES, "ONBOARDING_ENABLED": "true"}) as pod:
         yield pod.wait_ready()
 
 
-def test_all_daemons_run_in_a_hostile_environment(pod):
-    assert {s["name"] for s in pod.status()["services"] if s["state"] == "ready"} == set(SERVICES)
+def test_all_daemons_run_in_a_hostile_environment(pod, line):
+    assert {s["name"] for s in pod.status()["services"] if s["state"] == "ready"} == set(services(line))
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_daemon_sees_its_scope_and_nothing_else(pod, service):
-    plan = check()
-    of = services_of(plan)[service]
-    allowed = set(plan["env"]["common"]) | set(of["take"]) | set(of["need"]) | set(of["env"]) | {
-        "PATH", "ARIZUKO_INIT_SERVICE"}
-    seen = pod.environ(service)
-    assert set(seen) - allowed == set()
-    for key in set(of["take"]) | set(of["need"]):
-        if key in VALUES and key not in of["env"]:
-            assert seen.get(key) == VALUES[key], f"{service} is not given {key}"
-    for key, value in of["env"].items():
-        if value and "${" not in value:
-            assert seen[key] == value.replace("/srv/data/arizuko_demo", str(pod.data))
-    assert seen["TZ"] == "Europe/Berlin" and seen["ASSISTANT_NAME"] == "ari"
+def test_a_daemon_sees_its_scope_and_nothing_else(pod, line):
+    plan = check(plan=line.plan)
+    for service in services(line):
+        of = services_of(plan)[service]
+        allowed = set(plan["env"]["common"]) | {name for name, _ in taken(of)} | set(of["env"]) | {
+            "PATH", "ARIZUKO_INIT_SERVICE"}
+        seen = pod.environ(service)
+        assert set(seen) - allowed == set(), service
+        for name, key in taken(of):
+            if key in VALUES and name not in of["env"]:
+                assert seen.get(name) == VALUES[key], f"{service} is not given {key}"
+        for key, value in of["env"].items():
+            if value and isinstance(value, str) and "${" not in value:
+                assert seen[key] == value.replace("/srv/data/arizuko_demo", str(pod.data)), service
+        assert seen["TZ"] == "Europe/Berlin" and seen["ASSISTANT_NAME"] == "ari"
 
 
-def test_the_pods_own_variables_leak_to_nobody(pod):
+def test_the_pods_own_variables_leak_to_nobody(pod, line):
     foreign = {value for key, value in POD.items() if key not in ("TZ", "ASSISTANT_NAME")}
-    for service in SERVICES:
+    for service in services(line):
         for key, value in pod.environ(service).items():
-            if (service, key) == ("gated", "KUBERNETES_SERVICE_HOST"):
+            if (service, key) in (("gated", "KUBERNETES_SERVICE_HOST"), ("runed", "KUBERNETES_SERVICE_HOST")):
                 continue  # for the docker command that it calls (docs/reference/agents.md)
             assert value not in foreign, f"{service} got {key}"
             assert key not in ("ARIZUKO_DEV", "SOMETHING_SECRET", "KUBERNETES_SERVICE_HOST")
 
 
-def test_a_daemons_token_reaches_only_who_takes_it(pod):
-    services = services_of(check())
-    seen = {service: pod.environ(service).values() for service in SERVICES}
+def test_a_daemons_token_reaches_only_who_takes_it(pod, line):
+    plan = services_of(check(plan=line.plan))
+    seen = {service: pod.environ(service).values() for service in services(line)}
     for key in ("SLACK_SIGNING_SECRET", "DISCORD_BOT_TOKEN", "EMAIL_PASSWORD", "TELEGRAM_BOT_TOKEN",
-                "CLAUDE_CODE_OAUTH_TOKEN", "AUTH_SECRET", "CHANNEL_SECRET", "GITHUB_CLIENT_SECRET"):
-        have = {s for s in SERVICES if VALUES[key] in seen[s]}
-        assert have == {s for s in SERVICES if key in services[s]["take"] + services[s]["need"]}, key
+                "CLAUDE_CODE_OAUTH_TOKEN", "AUTH_SECRET", "CHANNEL_SECRET", "GITHUB_CLIENT_SECRET", "SECRETS_KEY"):
+        have = {service for service in seen if VALUES[key] in seen[service]}
+        assert have == {service for service in seen if key in dict(map(reversed, taken(plan[service])))}, key
+    for service in seen if line is TODAY else ():
+        others = [value for key, value in VALUES.items() if key == f"AUTHD_KEY_{service.upper()}"]
+        have = {each for each in seen if any(value in others for value in seen[each])}
+        assert have == {service}, f"{service}'s key, and authd has it in its list alone"
 
 
-def test_no_value_is_shown_anywhere(pod):
+def test_no_value_is_shown_anywhere(pod, line):
     """Last of this module: restarts, refusals and an end, then all that the run has ever said."""
     seq = pod.last_seq()
-    pod.kill("gated")
+    pod.kill(line.gate)
     pod.wait_state_event("onbod", "ready", seq)
     pod.ctl("restart", "--wait", "10", "emaid")
     pod.fault("teled", "exit-at-boot 1")

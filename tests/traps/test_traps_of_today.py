@@ -50,6 +50,12 @@ def test_N01_each_daemon_has_a_key_of_its_own_and_authd_knows_it_under_the_daemo
     assert len(set(held.values())) == len(held), "of two with one key the last has it"
 
 
+def test_N01_a_key_that_holds_the_lists_separator_blocks_authd_and_is_named(a_pod):
+    pod = a_pod(line=TODAY, env={"AUTHD_KEY_TELED": "two,keys"})
+    blocked = pod.wait_service("authd", "blocked")
+    assert "AUTHD_KEY_TELED" in blocked["cause"] and "two,keys" not in json.dumps(pod.status())
+
+
 def test_N01_an_adapter_is_called_by_its_daemons_name(plan):
     for adapter in ADAPTERS:
         assert plan[adapter]["env"]["AUTHD_SERVICE_NAME"] == adapter
