@@ -1,4 +1,4 @@
-"""Rehearsal gated runs rehearsal agents as Jobs, with the docker command first in its PATH, unchanged."""
+"""The rehearsal's gated, and today's routd with runed, run rehearsal agents as Jobs, with the docker command first in PATH."""
 import http.client
 import http.server
 import json
@@ -46,34 +46,40 @@ class Channel:
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
 
 
-class Gated:
-    """gated as the stock plan starts it, on the bench's volume."""
+class Router:
+    """What the tests ask of either line: a chat that is answered, and the daemon that calls docker, which can be killed."""
+    line = ""
 
     def __init__(self, bench, tmp_path):
         bench.cluster.images[IMAGE] = [str(REHEARSAL), "agent"]
-        self.bench, self.port, self.log = bench, free_port(), tmp_path / "gated.log"
+        self.bench, self.port, self.log = bench, free_port(), tmp_path / "log"
         bin_directory = tmp_path / "bin"
         bin_directory.mkdir(exist_ok=True)
         if not (bin_directory / "docker").exists():
             (bin_directory / "docker").symlink_to(DOCKER)
         self.env = {**bench.env, "PATH": f"{bin_directory}:/usr/bin:/bin", "DATA_DIR": str(bench.data),
-                    "HOST_DATA_DIR": str(bench.data), "API_PORT": str(self.port), "CHANNEL_SECRET": "secret",
-                    "ASSISTANT_NAME": "Andy", "CONTAINER_IMAGE": IMAGE, "REHEARSAL_DOCKER": "1", "REHEARSAL_AGENTS": "1"}
+                    "HOST_DATA_DIR": str(bench.data), "ASSISTANT_NAME": "Andy", "CONTAINER_IMAGE": IMAGE,
+                    "REHEARSAL_DOCKER": "1", "REHEARSAL_AGENTS": "1"}
         self.channel = Channel()
+        self.others = []
+        self.prepare()
         self.start()
-
-    def start(self):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([REHEARSAL, "gated"], env=self.env, stdout=log, stderr=log,
-                                            start_new_session=True)
-        lines = self.text().count("arizuko running")
-        wait_for("gated runs", lambda: self.text().count("arizuko running") > lines or self.process.poll() is not None)
-        assert self.process.poll() is None, self.text()
         self.token = self.call("/v1/channels/register", {"name": "telegram", "url": self.channel.url,
-                                                         "jid_prefixes": ["telegram:"]}, "secret")["token"]
+                                                         "jid_prefixes": ["telegram:"]}, self.bearer())["token"]
+
+    def run(self, daemon, says, **env):
+        """A daemon that has said that it runs."""
+        before = self.text().count(says)
+        with open(self.log, "ab") as log:
+            process = subprocess.Popen([REHEARSAL, daemon], env={**self.env, **env}, stdout=log, stderr=log,
+                                       start_new_session=True)
+        wait_for(says, lambda: self.text().count(says) > before or process.poll() is not None)
+        self.process = process  # the last one that was started
+        assert process.poll() is None, self.text()
+        return process
 
     def text(self):
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def call(self, path, body, bearer):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -89,33 +95,92 @@ class Gated:
         self.process.wait()
 
     def close(self):
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)  # its docker commands too
-        except ProcessLookupError:
-            pass
-        self.process.wait()
+        for process in (self.process, *self.others):
+            try:
+                os.killpg(process.pid, signal.SIGKILL)  # its docker commands too
+            except ProcessLookupError:
+                pass
+            process.wait()
         self.channel.http.shutdown()
         self.channel.http.server_close()
 
 
+class Gated(Router):
+    """gated as the stock plan starts it, on the bench's volume."""
+    line = "gated"
+
+    def prepare(self):
+        self.env |= {"API_PORT": str(self.port), "CHANNEL_SECRET": "secret"}
+
+    def start(self):
+        self.run("gated", "arizuko running")
+        if hasattr(self, "token"):  # it has forgotten everybody
+            self.token = self.call("/v1/channels/register", {"name": "telegram", "url": self.channel.url,
+                                                             "jid_prefixes": ["telegram:"]}, self.bearer())["token"]
+
+    def bearer(self):
+        return "secret"
+
+
+class Today(Router):
+    """authd, routd and runed; runed is the one that calls docker, and that is killed."""
+    line = "runed"
+
+    def prepare(self):
+        self.env |= {"APP_SRC_DIR": str(self.bench.volume / "nowhere"), "ONBOARDING_ENABLED": "false"}
+        subprocess.run([REHEARSAL, "arizuko", "create", "demo"], check=True, capture_output=True,
+                       env={**self.env, "ARIZUKO_DATA_DIR": str(self.bench.volume)})
+        authd, self.runed = free_port(), free_port()
+        self.env |= {"AUTHD_URL": f"http://127.0.0.1:{authd}", "RUNED_URL": f"http://127.0.0.1:{self.runed}"}
+        self.authd = authd
+        keys = ",".join(f"service:{each}={each}-key" for each in ("routd", "runed", "timed"))
+        self.others.append(self.run("authd", "authd running", LISTEN_ADDR=f"127.0.0.1:{authd}", AUTHD_SERVICE_KEYS=keys))
+        self.others.append(self.run("routd", "routd running", LISTEN_ADDR=f"127.0.0.1:{self.port}",
+                                    AUTHD_SERVICE_KEY="routd-key"))
+
+    def start(self):
+        self.run("runed", "runed running", LISTEN_ADDR=f"127.0.0.1:{self.runed}", AUTHD_SERVICE_KEY="runed-key")
+
+    def bearer(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.authd, timeout=10)
+        connection.request("POST", "/v1/service/token", json.dumps({"principal": "service:timed", "key": "timed-key"}))
+        return json.loads(connection.getresponse().read())["token"]
+
+
 @pytest.fixture
-def gated():
+def make():
     directory = Path(tempfile.mkdtemp(prefix="gated-"))  # short: the path of a socket has 107 bytes
-    # arizuko's pod has the volume where gated sees it here
-    bench = Bench(directory / "bench", mount_path=str(directory / "bench" / "volume"))
-    each = Gated(bench, directory)
-    yield each
-    each.close()
-    bench.close()
+    made = []
+
+    def router(kind):
+        # arizuko's pod has the volume where its daemons see it here
+        bench = Bench(directory / "bench", mount_path=str(directory / "bench" / "volume"), line=kind.line)
+        made.append(kind(bench, directory))
+        return made[-1]
+
+    yield router
+    for each in made:
+        each.close()
+        each.bench.close()
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def test_a_message_is_answered_by_an_agent_over_the_socket_of_its_group(gated):
-    gated.say("hello")
-    wait_for("the answer", lambda: gated.channel.sent)
-    assert gated.channel.sent == [{"chat_jid": "telegram:7", "content": "you said: hello"}]
-    wait_for("the turn is over", lambda: "agent done" in gated.text())
-    assert gated.bench.jobs() == [] and not (gated.bench.data / "ipc/main/gated.sock").exists()
+@pytest.fixture
+def gated(make):
+    return make(Gated)
+
+
+@pytest.fixture(params=[Gated, Today], ids=lambda kind: kind.line)
+def router(make, request):
+    return make(request.param)
+
+
+def test_a_message_is_answered_by_an_agent_over_the_socket_of_its_group(router):
+    router.say("hello")
+    wait_for("the answer", lambda: router.channel.sent)
+    assert router.channel.sent == [{"chat_jid": "telegram:7", "content": "you said: hello"}]
+    wait_for("the turn is over", lambda: "agent done" in router.text())
+    assert router.bench.jobs() == [] and not (router.bench.data / "ipc/main/gated.sock").exists()
 
 
 def test_an_agent_that_fails_is_gateds_error_with_the_last_of_its_output(gated):
@@ -124,6 +189,17 @@ def test_an_agent_that_fails_is_gateds_error_with_the_last_of_its_output(gated):
     assert "exit status 3: [ant] rehearsal of an agent" in gated.text()
     wait_for("the chat is told", lambda: gated.channel.sent)
     assert gated.channel.sent == [{"chat_jid": "telegram:7", "content": "Failed: agent error"}]
+
+
+def test_an_agent_that_fails_is_one_errored_turn_of_routds_and_nobody_is_told(make):
+    today = make(Today)
+    today.say("fail 3")
+    wait_for("the error", lambda: "agent failed" in today.text())
+    assert "exit status 3: [ant] rehearsal of an agent" in today.text()
+    today.say("hello", 8)
+    wait_for("the next answer", lambda: today.channel.sent)
+    assert today.channel.sent == [{"chat_jid": "telegram:8", "content": "you said: hello"}]
+    assert today.text().count("agent failed") == 1
 
 
 def test_two_turns_of_one_group_at_one_time_share_its_socket_and_both_are_answered(gated):
@@ -139,24 +215,24 @@ def test_two_turns_of_one_group_at_one_time_share_its_socket_and_both_are_answer
     assert len(list((gated.bench.data / "ipc/main/input").iterdir())) == 1
 
 
-def test_gateds_boot_ends_what_a_killed_gated_left_behind(gated):
+def test_the_boot_ends_what_a_killed_caller_of_docker_left_behind(router):
     for chat in range(3):
-        gated.say("wait", chat)
+        router.say("wait", chat)
         wait_for("an agent that has its request", lambda: sum(
-            b"turn for main" in process.log for process in list(gated.bench.cluster.processes.values())) == 1 + chat)
-    gated.kill()
-    os.killpg(gated.process.pid, signal.SIGKILL)  # and the docker commands below it, as the end of PID 1 does
-    assert len(gated.bench.jobs()) == 3
-    gated.start()
-    assert gated.text().count("stopped orphaned container") == 3
-    assert gated.bench.jobs() == [] and len(gated.bench.cluster.store.items["pods"]) == 1
-    gated.say("hello again")
-    wait_for("the answer", lambda: gated.channel.sent)
+            b"turn for main" in process.log for process in list(router.bench.cluster.processes.values())) == 1 + chat)
+    router.kill()
+    os.killpg(router.process.pid, signal.SIGKILL)  # and the docker commands below it, as the end of PID 1 does
+    assert len(router.bench.jobs()) == 3
+    router.start()
+    assert router.text().count("stopped orphaned container") == 3
+    assert router.bench.jobs() == [] and len(router.bench.cluster.store.items["pods"]) == 1
+    router.say("hello again", 9)
+    wait_for("the answer", lambda: any(each["content"] == "you said: hello again" for each in router.channel.sent))
 
 
-def test_gated_does_not_start_when_the_api_server_refuses_it(gated):
-    gated.kill()
-    gated.bench.server.tokens = {"another"}
+def test_the_caller_of_docker_does_not_start_when_the_api_server_refuses_it(router):
+    router.kill()
+    router.bench.server.tokens = {"another"}
     with pytest.raises(AssertionError, match="docker is not running"):
-        gated.start()
-    assert gated.process.returncode == 1 and "401" in gated.text()
+        router.start()
+    assert router.process.returncode == 1 and "401" in router.text()

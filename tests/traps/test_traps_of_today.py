@@ -78,6 +78,20 @@ def test_N02_every_adapter_comes_after_onbod_and_onbod_after_none(plan):
     assert onbod["after"] == onbod["bound_to"] == ["routd"] and onbod["after_tried"] == []
 
 
+def test_N02_without_onboarding_a_stranger_is_not_turned_away(a_pod):
+    pod = a_pod(line=TODAY, env={"ONBOARDING_ENABLED": "false"}).wait_ready()
+    assert pod.service("onbod")["state"] == "off" and inbound(pod)[0] == 200
+    # Sent behind what routd would have told the stranger.
+    assert pod.post("/v1/outbound", {"jid": "telegram:7", "text": "bye"}, 9080, TODAY.bearer(pod))[0] == 200
+    assert "bye" in sent(pod) and "Couldn't register" not in sent(pod)
+    assert "onboarding failed" not in pod.logged()
+    assert pod.environ("routd")["ONBOARDING_ENABLED"] == "false"
+
+
+def test_N02_an_unset_onboarding_is_said_to_be_off_to_routd(plan):
+    assert plan["routd"]["env"]["ONBOARDING_ENABLED"] == "${ONBOARDING_ENABLED:-false}"
+
+
 def test_N03_the_header_that_timed_believes_does_not_get_through_proxyd(pod, plan):
     believed = {"X-User-Groups": '["**"]'}
     assert pod.get("/dash/timed/", 8080)[0] == 403
