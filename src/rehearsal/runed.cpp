@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr auto looks_every = std::chrono::milliseconds(200);
-constexpr auto dropped_after = std::chrono::seconds(5);  // without a question from routd
+constexpr auto dropped_after = std::chrono::seconds(3);  // without a question from routd
 constexpr auto docker_takes_to_stop = std::chrono::minutes(1);
 
 enum class RunState { Running, Done, Failed };

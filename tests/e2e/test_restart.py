@@ -3,7 +3,9 @@ import json
 import os
 import signal
 
-from lines import GATED
+import pytest
+
+from lines import GATED, TODAY
 from pod import position, seconds_of, sets, states_of, wait_for
 
 APART = {"timed", "dashd", "proxyd"}  # after the gate, and nothing that it would forget
@@ -54,6 +56,22 @@ def test_a_message_reaches_the_gates_database_and_does_again_after_kill_9_of_the
     assert "back" in pod.get("/v1/rehearsal/outbound", 9001)[1]
     assert send("two")[0] == 200
     assert pod.rows("SELECT content FROM messages WHERE content = 'two'") == [("two",)]
+
+
+@pytest.mark.parametrize("below", ["authd", "runed"])
+def test_what_todays_gate_stands_on_comes_back_alone_and_messages_flow_meanwhile(a_pod, below):
+    pod = a_pod(line=TODAY, options=sets(**{f"service__{below}__restart__stable": "10ms"})).wait_ready()
+    send = lambda text: pod.post("/v1/rehearsal/inbound", {"text": text, "jid": "telegram:7"}, 9001)[0]
+    assert send("before") == 200
+    pod.fault(below, "slow-boot 500")
+    seq = pod.last_seq()
+    pod.kill(below)
+    pod.wait_state_event(below, "starting", seq)
+    assert send("meanwhile") == 200
+    pod.wait_state_event(below, "ready", seq)
+    assert send("after") == 200
+    assert {e["service"] for e in pod.events(seq) if e["event"] in ("exited", "spawned")} == {below}
+    assert TODAY.channels(pod) == {"telegram", "slack", "web"}
 
 
 def test_a_killed_adapter_comes_back_alone(a_pod):

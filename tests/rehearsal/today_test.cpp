@@ -331,3 +331,30 @@ TEST_CASE("today: runed waits for its runs, but no longer than RUNED_SHUTDOWN_GR
   CHECK(one.runed->wait() == 0);
   CHECK(one.runed->errors().contains(R"("msg":"shutdown grace over, runs left behind","runs":1)"));
 }
+
+namespace {
+
+// Runs until it is stopped, by `docker stop` too.
+constexpr std::string_view stoppable =
+    "#!/bin/sh\necho $1 >>calls\n"
+    "[ $1 = run ] || exec kill $(cat pid)\n"
+    "echo $$ >pid\nexec sleep 1000\n";
+
+}  // namespace
+
+TEST_CASE("today: runed stops a run that is over RUNED_RUN_TIMEOUT, and routd takes it for failed") {
+  Agents one(stoppable, {{"RUNED_RUN_TIMEOUT", "300ms"}});
+  CHECK(inbound(one.port("teled")).status == 200);
+  REQUIRE(one.runed->says("run timeout"));
+  REQUIRE(one.routd_->says("agent failed"));
+  CHECK(one.calls() == "run\nstop\n");
+}
+
+TEST_CASE("today: runed stops a run whose routd is gone") {
+  Agents one(stoppable);
+  CHECK(inbound(one.port("teled")).status == 200);
+  REQUIRE(eventually([&] { return one.calls() == "run\n"; }, bound));
+  one.routd_->signal(SIGKILL);
+  REQUIRE(one.runed->says("run dropped by routd"));
+  CHECK(eventually([&] { return one.calls() == "run\nstop\n"; }, bound));
+}
