@@ -1,5 +1,4 @@
 """Restarts: what comes back, what comes back with it, and what must be gone before."""
-import json
 import os
 import signal
 
