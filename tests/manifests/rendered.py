@@ -25,7 +25,19 @@ GROUPS = [
     [[], ["pod-disruption"]],
     [[]] + [[f"agents-{kind}"] for kind in ("dind", "jobs") if (K8S / f"components/agents-{kind}").is_dir()],
 ]
-COMBINATIONS = [tuple(itertools.chain(*choice)) for choice in itertools.product(*GROUPS)]
+# Today's line with each of the others alone, and with as many as go together: it only changes the Deployment, so not
+# twice as many as without it.
+TODAYS = ["routd-line"]
+WITH_TODAYS = [TODAYS + others for others in (
+    *(choice for group in GROUPS for choice in group[1:]), [],
+    ["ingress", "tls", "network-policy", "external-secrets/vault", "resources", "pod-disruption", "agents-jobs"],
+    ["load-balancer", "network-policy", "external-secrets/gcp", "resources", "pod-disruption", "agents-dind"])]
+COMBINATIONS = [tuple(itertools.chain(*choice)) for choice in itertools.product(*GROUPS)] + [*map(tuple, WITH_TODAYS)]
+
+
+def is_todays(name):
+    """Whether a rendering, by its name, is for the plan of today's arizuko."""
+    return f"+ {TODAYS[0]}" in name
 
 
 def run_kustomize(directory):

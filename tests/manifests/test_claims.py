@@ -4,9 +4,11 @@ import re
 import pytest
 import yaml
 
-from pod import ROOT, check, services_of
-from rendered import (COMBINATIONS, GROUPS, K8S, OVERLAYS, container_of, everything, find, kinds, overlay, pod_of,
-                      port_of, try_combination)
+from pod import ROOT, STOCK_PLAN, check, services_of
+from rendered import (COMBINATIONS, GROUPS, K8S, OVERLAYS, TODAYS, container_of, everything, find, is_todays, kinds,
+                      overlay, pod_of, port_of, try_combination)
+
+TODAYS_PLAN = STOCK_PLAN.with_name("arizuko-routd.toml")
 
 GUIDE_VARIABLES = {"AUTH_SECRET", "CHANNEL_SECRET", "TELEGRAM_BOT_TOKEN", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET",
                    "INSTANCE_NAME", "ASSISTANT_NAME", "WEB_HOST", "CONTAINER_IMAGE", "HOST_DATA_DIR", "HOST_APP_DIR"}
@@ -15,6 +17,16 @@ GUIDE_VARIABLES = {"AUTH_SECRET", "CHANNEL_SECRET", "TELEGRAM_BOT_TOKEN", "SLACK
 @pytest.fixture(scope="module")
 def plan():
     return check()
+
+
+@pytest.fixture(scope="module")
+def todays_plan():
+    return check(plan=TODAYS_PLAN)
+
+
+def by_line(plan, todays_plan, look):
+    """What `look` finds in each rendering, with the plan that it is for."""
+    return {name: look(objects, todays_plan if is_todays(name) else plan) for name, objects in everything().items()}
 
 
 def seconds(duration):
@@ -51,7 +63,7 @@ def has(objects, container):
 def test_every_component_is_part_of_some_combination():
     there = {str(path.parent.relative_to(K8S / "components")) for path in K8S.glob("components/**/kustomization.yaml")}
     combined = {name for group in GROUPS for choice in group for name in choice}
-    assert there - {"external-secrets/common"} == combined
+    assert there - {"external-secrets/common"} == combined | {*TODAYS}
     assert OVERLAYS == ["demo", "production", "rehearsal"]
     assert len(set(COMBINATIONS)) == len(COMBINATIONS) >= 256
 
@@ -186,8 +198,10 @@ def test_no_service_links_and_no_token_unless_agents_are_jobs():
 # --- time
 
 
-def test_the_kubelet_waits_longer_than_the_plans_grace(plan):
-    all_are(True, lambda o: pod_of(o)["spec"]["terminationGracePeriodSeconds"] >= seconds(plan["pod"]["grace"]) + 5)
+def test_the_kubelet_waits_longer_than_the_plans_grace(plan, todays_plan):
+    room = by_line(plan, todays_plan, lambda o, its: pod_of(o)["spec"]["terminationGracePeriodSeconds"] - seconds(
+        its["pod"]["grace"]))
+    assert set(room.values()) == {20}, "the same room in both lines"
 
 
 def test_the_probes_ask_the_probe_port_for_what_each_of_them_means(plan):
@@ -199,14 +213,15 @@ def test_the_probes_ask_the_probe_port_for_what_each_of_them_means(plan):
     all_are(([{"path": path, "port": "probes"} for path in ("/startupz", "/livez", "/readyz")], number), look)
 
 
-def test_the_startup_probe_gives_the_seed_and_the_gate_their_time(plan):
-    services = services_of(plan)
-    needed = sum(seconds(services[name]["within"]) for name in ("seed", "gated"))
-    def look(objects):
+def test_the_startup_probe_gives_the_seed_and_the_gate_their_time(plan, todays_plan):
+    def look(objects, its):
+        services = services_of(its)
+        gate = ["gated"] if "gated" in services else ["authd", "runed", "routd"]
+        needed = sum(seconds(services[name]["within"]) for name in ["seed", *gate])
         probe = container_of(objects)["startupProbe"]
         allowed = probe["periodSeconds"] * probe["failureThreshold"]
         return needed < allowed < find(objects, "Deployment")["spec"]["progressDeadlineSeconds"]
-    all_are(True, look)
+    assert set(by_line(plan, todays_plan, look).values()) == {True}
 
 
 def test_the_liveness_probe_is_patient_and_a_restart_of_gated_stays_within_readiness(plan):
@@ -338,7 +353,38 @@ def test_a_gcp_entry_has_a_name_that_gcp_allows():
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,255}", key)
 
 
+# --- today's line
+
+
+def test_todays_line_differs_from_the_base_in_the_deployment_alone_and_names_its_plan():
+    base, todays = everything()["base"], everything()["base + routd-line"]
+    deployment = find(todays, "Deployment")
+    assert [each for each in todays if each != deployment] == [each for each in base if each["kind"] != "Deployment"]
+    assert container_of(todays)["args"] == ["run", "--plan", f"/etc/arizuko/{TODAYS_PLAN.name}"]
+    named = {name for name, objects in everything().items() if "args" in container_of(objects)}
+    assert named == {name for name in everything() if is_todays(name)} and len(named) > 10
+
+
+def test_the_ports_of_both_plans_that_the_manifests_name_are_the_same(plan, todays_plan):
+    def look(its):
+        return services_of(its)["proxyd"]["port"], its["pod"]["probes"]
+    assert look(plan) == look(todays_plan) == (8095, "0.0.0.0:9090")
+
+
+def test_the_example_secret_of_todays_line_holds_what_its_plan_takes_and_no_value():
+    example = yaml.safe_load((K8S / "components" / TODAYS[0] / "secret.example.yaml").read_text())
+    assert set(example["stringData"].values()) == {""} and "data" not in example
+    assert "SECRETS_KEY" in example["stringData"]
+    unread = unread_by(TODAYS_PLAN, example["stringData"])
+    assert not unread, f"nobody reads {sorted(unread)}"
+
+
 # --- values
+
+
+def unread_by(plan_file, names):
+    lines = "\n".join(line for line in plan_file.read_text().splitlines() if not line.lstrip().startswith("#"))
+    return {name for name in names if not re.search(rf'("|\$\{{){name}\b', lines)}
 
 
 def test_the_example_secret_has_every_secret_of_the_guide_and_no_value():
@@ -352,9 +398,7 @@ def test_every_variable_of_the_guide_goes_somewhere_and_every_variable_here_is_r
     config_keys = set().union(*of_all(lambda o: frozenset(config(o))).values())
     here = config_keys | example_secret()["stringData"].keys()
     assert GUIDE_VARIABLES <= here
-    text = (ROOT / "etc" / "arizuko.toml").read_text()
-    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    unread = {name for name in here if not re.search(rf'("|\$\{{){name}\b', lines)}
+    unread = unread_by(STOCK_PLAN, here)
     assert not unread, f"nobody reads {sorted(unread)}"
 
 

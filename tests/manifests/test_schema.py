@@ -62,8 +62,9 @@ def planted():
 def distinct_objects():
     """Every object of every rendering, each once."""
     seen = {json.dumps(each, sort_keys=True): each for objects in everything().values() for each in objects}
-    example = yaml.safe_load((K8S / "base" / "secret.example.yaml").read_text())
-    return [*seen.values(), example]
+    examples = [yaml.safe_load(path.read_text()) for path in sorted(K8S.rglob("secret.example.yaml"))]
+    assert len(examples) == 2
+    return [*seen.values(), *examples]
 
 
 def test_every_object_of_every_combination_fits_its_schema_and_planted_mistakes_do_not(tmp_path):

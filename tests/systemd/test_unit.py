@@ -85,11 +85,14 @@ def test_the_instances_name_chooses_its_data_directory_and_only_that_is_writable
     assert one("ExecStart") == "/usr/local/bin/arizuko-init run", "which plan fits, run finds out"
 
 
-def test_systemd_waits_longer_than_the_plan_does():
-    plan = check()
+@pytest.mark.parametrize("file, chain", [(STOCK_PLAN, ["seed", "gated", "proxyd"]),
+                                         (STOCK_PLAN.with_name("arizuko-routd.toml"),
+                                          ["seed", "authd", "runed", "routd", "proxyd"])], ids=lambda each: str(each)[-18:])
+def test_systemd_waits_longer_than_the_plan_does(file, chain):
+    plan = check(plan=file)
     services = services_of(plan)
     assert seconds(one("TimeoutStopSec")) >= seconds(plan["pod"]["grace"]) + 5
-    assert seconds(one("TimeoutStartSec")) > sum(seconds(services[name]["within"]) for name in ("seed", "gated"))
+    assert seconds(one("TimeoutStartSec")) > sum(seconds(services[name]["within"]) for name in chain)
 
 
 def test_exit_codes_that_do_not_heal_by_themselves_are_not_tried_again():
