@@ -1,14 +1,17 @@
 # Four images of one file, chosen by --target. None of them needs a shell, a libc or a package manager at run
 # time: the programs are static.
 #
-#   arizuko     your arizuko image and arizuko-init in it: what the manifests in k8s/ run
-#   rehearsal   the stock plan with a stand-in for every daemon: no other image, token or network needed
-#   init        only arizuko-init and the stock plan, to copy from: COPY --from=arizuko-init:0.2.0 ...
+#   arizuko     your arizuko image, of the gated line or today's, and arizuko-init in it: what the manifests in k8s/ run
+#   rehearsal   the stock plans with a stand-in for every daemon: no other image, token or network needed
+#   init        only arizuko-init and the stock plans, to copy from: COPY --from=arizuko-init:0.2.0 ...
 #   binaries    what the others are made of
 #
 #   docker build --target arizuko --build-arg ARIZUKO_IMAGE=arizuko:latest -t arizuko-init:0.2.0 .
 #   docker build --target rehearsal -t arizuko-rehearsal:0.2.0 .
 #   docker run --rm --read-only --cap-drop all --security-opt no-new-privileges arizuko-rehearsal:0.2.0
+#   ... arizuko-rehearsal:0.2.0 run --rehearse --plan /etc/arizuko/arizuko-routd.toml      today's arizuko
+#
+# Both stock plans are in each image. `run` takes the one whose router, gated or routd, the base has.
 #
 # Programs that are built already take the place of the two compiling stages, with docker buildx and podman:
 #   scripts/image-layout build/release build/image
@@ -50,7 +53,7 @@ LABEL org.opencontainers.image.title="arizuko-init" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=binaries /bin/arizuko-init /usr/local/bin/arizuko-init
-COPY etc/arizuko.toml /etc/arizuko/arizuko.toml
+COPY etc/arizuko.toml etc/arizuko-routd.toml /etc/arizuko/
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 # proxyd, for the Service, and the probes. All other ports of the pod are nobody else's business.
 EXPOSE 8095 9090
@@ -85,9 +88,9 @@ LABEL org.opencontainers.image.title="arizuko with arizuko-init" \
 # are the same for every libc, and the build needs neither apk nor a network.
 COPY --from=binaries /zoneinfo /usr/share/zoneinfo
 COPY --from=binaries /bin/arizuko-init /usr/local/bin/arizuko-init
-# The docker command that gated finds first, by the plan's PATH for it; everything else finds the base's own.
+# The docker command that gated and runed find first, by the plan's PATH for it; everything else finds the base's own.
 COPY --from=binaries /agents/docker /usr/local/lib/arizuko-init/bin/docker
-COPY etc/arizuko.toml /etc/arizuko/arizuko.toml
+COPY etc/arizuko.toml etc/arizuko-routd.toml /etc/arizuko/
 EXPOSE 8095 9090
 STOPSIGNAL SIGTERM
 # arizuko's agents run as 1000, and so does all that writes to the volume (T15).

@@ -1,6 +1,7 @@
-"""A stand-in for the arizuko image, laid out as the real one: every daemon in /usr/local/bin, skills in /opt/arizuko,
-root as user, a health check of port 8080. Nothing else: no shell, no package manager, no C library; `musl` adds
-musl's, and makes the three programs that need it there (arizuko, gated, timed) need it here, too."""
+"""A stand-in for the arizuko image, of the gated line or today's, laid out as the real one: every daemon in
+/usr/local/bin, skills in /opt/arizuko, root as user, a health check of port 8080. Nothing else: no shell, no package
+manager, no C library; `musl` adds musl's, and makes the three programs that need it there (arizuko, gated, timed)
+need it here, too."""
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pod import REHEARSAL
 
 DAEMONS = ["arizuko", "gated", "timed", "teled", "discd", "onbod", "dashd", "proxyd", "webd", "linkd", "slakd", "emaid",
            "bskyd", "mastd", "reditd"]
+TODAYS = ["authd", "runed", "routd", *(each for each in DAEMONS if each != "gated")]
 LINKED_TO_MUSL = ["arizuko", "gated", "timed"]
 LOADER = Path("/lib/ld-musl-x86_64.so.1")
 
@@ -43,7 +45,7 @@ def add_musl(tree, scratch):
         shutil.copy(launcher, program)
 
 
-def build(engine, scratch, libc):
+def build(engine, scratch, libc, daemons=DAEMONS):
     """The tag of a stand-in with `libc`: "none" or "musl"."""
     tree = scratch / "tree"
     programs, skills = tree / "usr/local/bin", tree / "opt/arizuko/ant/skills/hello"
@@ -53,11 +55,11 @@ def build(engine, scratch, libc):
     (skills / "SKILL.md").write_text("# a skill\n")
     (tree / "opt/arizuko/ant/CLAUDE.md").write_text("# the agent\n")
     (tree / "opt/arizuko/template/services/teled.toml").write_text("")
-    for name in DAEMONS:
+    for name in daemons:
         (programs / name).symlink_to("../libexec/arizuko-rehearsal")
     if libc == "musl":
         add_musl(tree, scratch)
     (scratch / "Dockerfile").write_text(DOCKERFILE)
-    tag = f"localhost/arizuko:stand-in-{libc}"
+    tag = f"localhost/arizuko:stand-in-{'gated' if 'gated' in daemons else 'routd'}-{libc}"
     engine.build(tag, context=scratch)
     return tag

@@ -7,14 +7,16 @@ import pytest
 
 from engine import INIT_IN_IMAGE, Container, owned_directory
 from kubelet import Volume
+from lines import TODAY
 from pod import check, services_of, wait_for
-from standin import LINKED_TO_MUSL, LOADER, build
+from standin import LINKED_TO_MUSL, LOADER, TODAYS, build
 
 CONFIG = {"INSTANCE_NAME": "demo", "HOST_DATA_DIR": "/srv/data/arizuko_demo", "HOST_APP_DIR": "/opt/arizuko",
           "ASSISTANT_NAME": "Ari", "AUTH_BASE_URL": "https://demo.example.com", "WEB_HOST": "https://demo.example.com",
           "CONTAINER_IMAGE": "arizuko-ant:latest", "ONBOARDING_ENABLED": "true", "TZ": "Europe/Prague"}
 SECRETS = {"AUTH_SECRET": "auth-one", "CHANNEL_SECRET": "channel-one", "PROXYD_HMAC_SECRET": "hmac-one",
            "SLACK_BOT_TOKEN": "slack-one", "SLACK_SIGNING_SECRET": "signing-one"}
+PLANS = {"etc/arizuko/arizuko.toml", "etc/arizuko/arizuko-routd.toml"}
 OFF_WITHOUT_TOKEN = {"teled", "discd", "emaid", "mastd", "bskyd", "reditd", "linkd"}
 
 
@@ -53,7 +55,7 @@ def volumes(tmp_path):
 def test_it_keeps_the_base_and_adds_the_programs_the_plan_and_the_time_zones(engine, base, image):
     before, after = engine.files(base), engine.files(image)
     added = {path for path in after.keys() - before.keys() if not path.startswith("usr/share/zoneinfo/")}
-    assert added == {"usr/local/bin/arizuko-init", "usr/local/lib/arizuko-init/bin/docker", "etc/arizuko/arizuko.toml"}
+    assert added == {"usr/local/bin/arizuko-init", "usr/local/lib/arizuko-init/bin/docker", *PLANS}
     assert before.keys() <= after.keys()
     assert after["usr/share/zoneinfo/Europe/Prague"].read_bytes().startswith(b"TZif")
 
@@ -94,6 +96,23 @@ def test_gated_finds_the_docker_command_of_this_image_first(engine, image, volum
     with Container(engine, image, *volumes.options()) as container:
         container.wait_ready()
         assert container.environ("gated")["PATH"].split(":")[0].lstrip("/") == first
+
+
+def test_of_both_plans_in_it_that_one_runs_whose_router_its_base_has(engine, image, tmp_path):
+    todays = engine.build_target("arizuko", "--build-arg", f"ARIZUKO_IMAGE={build(engine, tmp_path / 'base', 'none', TODAYS)}")
+    volumes = Volumes(tmp_path / "volumes", TODAY.secrets)
+    with Container(engine, todays, *volumes.options()) as container:
+        services = container.wait_ready().services()
+        assert {name for name in services if services[name]["state"] == "ready"} >= {*TODAY.first[1:], "proxyd", "slakd"}
+        assert "the plan is /etc/arizuko/arizuko-routd.toml, for routd is /usr/local/bin/routd" in container.logs()
+        assert all((volumes.data / "arizuko_demo" / each).stat().st_uid == 1000 for each in TODAY.databases)
+        assert container.stop(60) == 0
+    for each, router, other in ((image, "gated", "routd"), (todays, "routd", "gated")):
+        assert PLANS <= engine.files(each).keys()
+        checked = engine.run("run", "--rm", "--read-only", each, "check", "--json")
+        assert "name it" not in checked.stderr
+        names = {service["name"] for service in json.loads(checked.stdout)["services"]}
+        assert router in names and other not in names
 
 
 def test_a_rotated_secret_reaches_the_running_container(engine, image, volumes):

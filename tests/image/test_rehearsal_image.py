@@ -25,8 +25,9 @@ def running(engine, rehearsal):
         yield container.wait_ready()
 
 
-def test_init_is_the_binary_and_the_plan_and_nothing_else(engine, init):
-    assert engine.files(init).keys() == {"usr/local/bin/arizuko-init", "etc/arizuko/arizuko.toml"}
+def test_init_is_the_binary_and_the_plans_and_nothing_else(engine, init):
+    assert engine.files(init).keys() == {"usr/local/bin/arizuko-init", "etc/arizuko/arizuko.toml",
+                                         "etc/arizuko/arizuko-routd.toml"}
 
 
 def test_the_rehearsal_adds_its_program_and_an_empty_volume_that_belongs_to_its_user(engine, init, rehearsal):

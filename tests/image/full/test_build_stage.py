@@ -30,7 +30,7 @@ def test_the_rehearsal_is_built_from_the_sources_alone_and_gets_ready(engine):
     engine.run("build", "--network=host", "--format=docker", "--timestamp=0", "--target=rehearsal", "--tag=full",
                "--build-arg", f"DEBIAN_IMAGE={BASE}", "--build-arg", "DEBIAN_SNAPSHOT=", str(ROOT), timeout=1800)
     assert engine.files("full").keys() == {"usr/local/bin/arizuko-init", "usr/local/bin/arizuko-rehearsal",
-                                           "etc/arizuko/arizuko.toml"}
+                                           "etc/arizuko/arizuko.toml", "etc/arizuko/arizuko-routd.toml"}
     with Container(engine, "full") as container:
         assert container.wait_ready().exec(INIT_IN_IMAGE, "healthcheck").returncode == 0
         assert container.stop(60) == 0
