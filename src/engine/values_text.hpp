@@ -14,10 +14,10 @@ namespace arizuko::engine {
 
 /// Of a guarded key: why another value is held back.
 inline constexpr const char* lost_with_another =
-    "what was stored under the old value could not be read any more, and gated may delete it";
+    "what was stored under the old value could not be read any more, and may be deleted";
 
 inline constexpr const char* lost_with_the_first =
-    "there was none, and what was stored without one gated may delete at its next start";
+    "there was none, and what was stored without one may be deleted at the next start";
 
 // --- A generation
 std::string taken_first_text(const env::Snapshot& snapshot);

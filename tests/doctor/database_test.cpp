@@ -2,6 +2,7 @@
 // as data: what their seeds make.
 #include <doctest/doctest.h>
 
+#include "arizuko/host/sources/plan_files.hpp"
 #include "doctor/known.hpp"
 #include "world.hpp"
 
@@ -33,6 +34,24 @@ TEST_CASE("database: which there are is what the plan's tasks make and its servi
                                                                store + "onbod/onbod.db",
                                                                store + "routd/routd.db"});
   CHECK(seeded_databases(world.context()) == std::vector<std::string>{store + "routd/routd.db"});
+}
+
+TEST_CASE("database: of the stock plans, one for all daemons in the gated line and one each in today's") {
+  const auto of = [](std::string_view file) {
+    const auto files = host::read_plan_files(fmt::format("{}/etc/{}", ARIZUKO_SOURCE_DIR, file));
+    REQUIRE(files);
+    const auto plan = plan::load(*files, {}, [](std::string_view) { return std::nullopt; });
+    REQUIRE_MESSAGE(plan, (plan ? "" : plan::to_text(plan.error().front())));
+    const env::Snapshot snapshot;
+    std::vector<std::string> names;
+    for (const std::string& path : databases({*plan, snapshot, this_user(), {}}))
+      names.push_back(path.substr(plan->pod.data_dir.size()));
+    return names;
+  };
+  CHECK(of("arizuko.toml") == std::vector<std::string>{"/store/messages.db"});
+  CHECK(of("arizuko-routd.toml") == std::vector<std::string>{"/store/authd/auth.db", "/store/onbod/onbod.db",
+                                                             "/store/routd/routd.db",
+                                                             "/store/runed/runed.db"});
 }
 
 TEST_CASE("database: none yet, and one of SQLite's, are no finding") {

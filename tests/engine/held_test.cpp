@@ -291,7 +291,7 @@ TEST_CASE(
   bench.offer(offered(more));
   CHECK(bench.log().contains(
       "AUTH_SECRET was added and is held back, it stays unset: there was none, and what was "
-      "stored without one gated may delete at its next start"));
+      "stored without one may be deleted at the next start"));
 }
 
 TEST_CASE("engine: a new plan cannot go round the guard by another name") {
