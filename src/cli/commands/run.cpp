@@ -33,9 +33,8 @@ class RunCommand final : public Command {
                        {exit_code::wrong_plan, "the plan or a needed value is wrong"}},
         .notes =
             "Without --plan: of the stock plans in /etc/arizuko, else in etc/ of the source tree it was "
-            "built "
-            "in, the one whose router is in the plan's PATH: arizuko.toml for gated, arizuko-routd.toml for "
-            "routd.\n"
+            "built in, the one whose router is in the plan's PATH: arizuko.toml for gated, "
+            "arizuko-routd.toml for routd.\n"
             "As PID 1, `run` is what happens without a command.\n"};
   }
 
