@@ -18,12 +18,24 @@ void add_generated(const StateDir& state, const plan::EnvPolicy& env, ReadResult
   if (env.generated.empty()) return;
   const GeneratedStore store(state);
   const std::string source = plan::to_text(env.sources.front());
-  for (const plan::Generated& each : without_value(env, result.snapshot)) {
+  const auto spoil = [&](const std::string& key, const std::string& why) {
+    result.snapshot.values.erase(key);  // an empty one
+    result.snapshot.unusable.insert_or_assign(key, why);
+  };
+  const auto report = [&](const std::string& key, const std::string& why) {
+    result.problems.push_back({SourceProblem::Weight::notice, source, key, why});
+  };
+  const std::vector<plan::Generated> open = without_value(env, result.snapshot);
+  if (const auto usable = store.look(); !usable) {
+    if (!open.empty()) report("", usable.error());
+    for (const plan::Generated& each : open) spoil(each.key, usable.error());
+    return;
+  }
+  for (const plan::Generated& each : open) {
     auto value = store.read(each.key);
     if (!value) {
-      result.problems.push_back({SourceProblem::Weight::notice, source, each.key, value.error()});
-      result.snapshot.values.erase(each.key);  // an empty one
-      result.snapshot.unusable.insert_or_assign(each.key, std::move(value.error()));
+      report(each.key, value.error());
+      spoil(each.key, value.error());
     } else if (*value) {
       result.snapshot.values.insert_or_assign(each.key, env::Value{std::move(**value), source});
     }

@@ -112,14 +112,20 @@ std::string without_line_end(std::string text) {
 
 }  // namespace
 
+std::expected<void, std::string> GeneratedStore::look() const {
+  const auto directory = open_ours(state_);
+  if (directory || directory.error().error == ENOENT) return {};
+  return std::unexpected(
+      fmt::format("cannot use {}: {}", state_.path(directory_name), directory.error().what));
+}
+
 std::expected<std::optional<std::string>, std::string> GeneratedStore::read(const std::string& key) const {
+  if (auto usable = look(); !usable) return std::unexpected(std::move(usable.error()));
   const auto refused = [&](std::string_view why) {
     return std::unexpected(fmt::format("{} {}", path(key), why));
   };
   const auto directory = open_ours(state_);
-  if (!directory && directory.error().error == ENOENT) return std::nullopt;
-  if (!directory)
-    return std::unexpected(fmt::format("{} {}", state_.path(directory_name), directory.error().what));
+  if (!directory) return std::nullopt;
   const auto file = posix::open_to_read(directory->get(), key, posix::Links::refused);
   if (!file && file.error().error == ENOENT) return std::nullopt;
   if (!file)

@@ -80,7 +80,8 @@ void Values::start() {
   guarded_->report(*newest_);
   offer(Offer::followed, std::nullopt);
   // What changed between the first reading and the watch is told by nobody.
-  if (stage_ != Stage::over) read_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
+  if (stage_ != Stage::over)
+    read_again(Answer::when_changed, "the sources changed at the start", std::nullopt);
   if (plan_file_.empty() || stage_ != Stage::followed) return;
   plan_watch_.emplace(context_.io, plan_file_, [this] { reload("changed plan file"); });
 }

@@ -111,7 +111,7 @@ TEST_CASE("generated store: something else in the directory's place is an error 
   write_text(place.directory, "");
   const auto made = place.store.make({"A"});
   REQUIRE_FALSE(made);
-  CHECK(made.error() == place.directory + " is a regular file, not a directory");
+  CHECK(made.error() == "cannot use " + place.directory + ": is a regular file, not a directory");
 }
 
 TEST_CASE("generated store: rights that a volume's group was given are taken away again") {

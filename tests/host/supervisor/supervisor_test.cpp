@@ -432,7 +432,8 @@ TEST_CASE(
 
 TEST_CASE("supervisor: what cannot be kept refuses the run, with the file and what would work") {
   TestPod pod(generating);
-  std::filesystem::create_directories(pod.scratch / ".arizuko-init/generated/OPEN.new");  // in the draft's place
+  std::filesystem::create_directories(pod.scratch /
+                                      ".arizuko-init/generated/OPEN.new");  // in the draft's place
   CHECK(run_till_ready(pod) == 77);
   CHECK(pod.refusal.starts_with("cannot generate OPEN: "));
   CHECK(pod.refusal.contains(".arizuko-init/generated/OPEN: File exists"));
@@ -446,6 +447,6 @@ TEST_CASE("supervisor: a generated file that cannot be taken blocks who needs it
     if (state_of(supervisor, "main") == engine::State::blocked) supervisor.request_stop("the test");
   });
   CHECK(code == 0);
-  CHECK(was_said(pod, ".arizuko-init/generated is a regular file, not a directory"));
+  CHECK(was_said(pod, ".arizuko-init/generated: is a regular file, not a directory"));
   CHECK(std::filesystem::is_regular_file(pod.scratch / ".arizuko-init/generated"));
 }

@@ -21,6 +21,9 @@ class GeneratedStore {
  public:
   explicit GeneratedStore(StateDir state) : state_(std::move(state)) {}
 
+  /// Whether there is nothing in the way of all of them.
+  std::expected<void, std::string> look() const;
+
   /// nullopt: there is no such file, or it is empty. One line end behind the value does not belong to it.
   std::expected<std::optional<std::string>, std::string> read(const std::string& key) const;
 
