@@ -64,7 +64,7 @@ def test_doctor_says_that_docker_and_the_programs_are_missing_without_the_arizuk
     answer = json.loads(done.stdout)
     assert any("gated is not in" in each["what"] for each in of(answer, "programs"))
     assert any("no docker command" in each["what"] for each in of(answer, "docker"))
-    assert of(answer, "skills") and of(answer, "needed-values")
+    assert of(answer, "skills") and of(answer, "generated-values")
 
 
 def test_doctor_on_a_full_disk_says_so(tmp_path):

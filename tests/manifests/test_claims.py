@@ -124,9 +124,11 @@ def test_no_value_of_a_secret_is_put_into_the_environment():
                            if "secretKeyRef" in each.get("valueFrom", {}) or each["name"] in example_secret()["stringData"]])
 
 
-def test_only_the_rehearsal_starts_without_a_secret():
+def test_only_the_rehearsal_and_the_demo_start_without_a_secret_and_the_plan_makes_what_they_need(plan):
     optional = of_all(lambda o: volumes(o)["secrets"]["secret"].get("optional", False))
-    assert {name for name, each in optional.items() if each} == {"overlay rehearsal"}
+    assert {name for name, each in optional.items() if each} == {"overlay rehearsal", "overlay demo"}
+    needed = {key for each in services_of(plan).values() if not each["enabled_when"] for key in each["need"]}
+    assert needed and needed <= plan["env"]["generated"].keys()
 
 
 def test_the_pod_security_standard_restricted_is_met_with_a_read_only_root():

@@ -80,7 +80,7 @@ def test_the_values_that_the_bare_host_asks_for_are_read_by_the_plan():
     block = re.search(r"```sh\n(.*?)```", page("bare-host.md"), re.S).group(1)
     names = set(re.findall(r"^([A-Z_]+)=", block, re.M))
     gets = who_gets()
-    assert {"AUTH_SECRET", "CHANNEL_SECRET", "PROXYD_HMAC_SECRET"} <= names <= gets.keys()
+    assert {"TELEGRAM_BOT_TOKEN", "HOST_APP_DIR", "AUTH_BASE_URL"} <= names <= gets.keys()
 
 
 # --- tables

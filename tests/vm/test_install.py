@@ -34,7 +34,8 @@ def test_the_doctor_command_finds_only_what_the_machine_really_lacks(instance):
 
 
 def test_the_doctor_command_sees_what_the_instance_would_see(instance):
-    instance.prepare(CHANNEL_SECRET=None)
+    instance.prepare()
+    instance.plan_drop_in("[env.generated]\nCHANNEL_SECRET = false\n")
     instance.env_path.chmod(0o644)
     done = type_in(page.command("Run", "sudo systemd-run"))
     found = {check for _, check in re.findall(r"(?m)^(error|warning) +(\S+)", done.stdout)}

@@ -45,7 +45,8 @@ def test_stop_ends_it_in_order_within_the_grace_and_leaves_no_process(instance):
 
 
 def test_a_missing_value_fails_the_unit_for_good_and_status_shows_the_reason(instance):
-    instance.prepare(CHANNEL_SECRET=None)
+    instance.prepare()
+    instance.plan_drop_in("[env.generated]\nCHANNEL_SECRET = false\n")
     instance.override(DAEMONS)
     assert instance.systemctl("start", code=None).returncode == 1
     assert instance.show("ActiveState", "Result", "ExecMainStatus", "NRestarts") == {
