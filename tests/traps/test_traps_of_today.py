@@ -50,6 +50,21 @@ def test_N01_each_daemon_has_a_key_of_its_own_and_authd_knows_it_under_the_daemo
     assert len(set(held.values())) == len(held), "of two with one key the last has it"
 
 
+def test_N01_keys_that_nobody_gave_are_made_once_and_kept(a_pod):
+    def keys(pod):
+        return {name: pod.environ(name)["AUTHD_SERVICE_KEY"] for name in ("authd", "routd", "runed", "teled", "slakd", "webd")}
+
+    pod = a_pod(line=TODAY, env={"AUTHD_KEY_SLAKD": "given"}).wait_ready()
+    first = keys(pod)
+    assert first.pop("slakd") == "given", "a real one wins"
+    assert len(set(first.values())) == len(first) and all(len(bytes.fromhex(key)) == 32 for key in first.values())
+    assert pod.stop() == 0
+    for key in first.values():
+        assert key not in pod.logged() + pod.errors()
+    again = keys(pod.start().wait_ready())
+    assert again.pop("slakd") == "given" and again == first
+
+
 def test_N01_a_key_that_holds_the_lists_separator_blocks_authd_and_is_named(a_pod):
     pod = a_pod(line=TODAY, env={"AUTHD_KEY_TELED": "two,keys"})
     blocked = pod.wait_service("authd", "blocked")
