@@ -38,11 +38,14 @@ std::vector<Reach> reaches(const plan::Plan& plan, const plan::Service& service)
   return all;
 }
 
-std::string source_text(const Reach& reach, const Snapshot& snapshot) {
+std::string source_text(const plan::Plan& plan, const Reach& reach, const Snapshot& snapshot) {
   const auto found = snapshot.values.find(reach.key);
   const bool set = found != snapshot.values.end();
   if (set && !found->second.text.empty()) return found->second.source;
   if (reach.has_default) return "default of the plan";
+  const bool generated =
+      std::ranges::find(plan.env.generated, reach.key, &plan::Generated::key) != plan.env.generated.end();
+  if (generated) return "nowhere, until run generates it";
   if (set) return found->second.source + ", empty";
   const auto unusable = snapshot.unusable.find(reach.key);
   return unusable == snapshot.unusable.end() ? "nowhere" : "nowhere: " + unusable->second;

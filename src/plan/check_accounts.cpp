@@ -154,7 +154,8 @@ class AccountCheck {
       const auto* plain = std::get_if<std::string>(&text->parts.front());
       const auto port = plain == nullptr ? std::nullopt : port_in(*plain);
       const auto owner = port ? ports_.find(*port) : ports_.end();
-      if (owner == ports_.end() || owner->second == &one) continue;
+      // Where both have the port, check_ports says so.
+      if (owner == ports_.end() || *port == one.service.port) continue;
       warn(one, "env." + name, quoted(*plain),
            fmt::format("names the port of {} at {}: who calls this service would reach that one",
                        owner->second->service.name, place_text(locate(root_, owner->second->key + ".port"))),

@@ -18,7 +18,7 @@ std::string told(const std::string& text, const Snapshot& snapshot) {
   std::string out;
   for (const Reach& each : reaches(*plan, plan->services.at(0))) {
     out += fmt::format("{} of {} by {}: {}\n", each.name, each.key, to_text(each.way),
-                       source_text(each, snapshot));
+                       source_text(*plan, each, snapshot));
   }
   return out;
 }
@@ -32,8 +32,10 @@ TEST_CASE("reach: each value that reaches a service is told with its way and its
   snapshot.values["OVER"] = {.text = "s3cret-over", .source = "environment"};
   snapshot.unusable["BAD"] = "it holds a NUL";
   const std::string text = told(
-      "[env]\ncommon = [\"TZ\", \"OVER\"]\n[service.a]\ncommand = [\"a\"]\nneed = [\"TOKEN\", \"BAD\"]\n"
-      "take = [\"TOKEN\", \"NONE\", \"AS=TOKEN\"]\nenabled_when = [\"TOKEN\", [\"ON=yes\", \"OR\"]]\n"
+      "[env]\ngenerated = { NEW = true }\ncommon = [\"TZ\", \"OVER\"]\n[service.a]\ncommand = [\"a\"]\nneed "
+      "= [\"TOKEN\", \"BAD\"]\n"
+      "take = [\"TOKEN\", \"NONE\", \"AS=TOKEN\", \"NEW\"]\nenabled_when = [\"TOKEN\", [\"ON=yes\", "
+      "\"OR\"]]\n"
       "env = { OVER = \"x\", URL = \"${HOST:-h}:${TOKEN}\" }\n",
       snapshot);
   CHECK(text ==
@@ -41,6 +43,7 @@ TEST_CASE("reach: each value that reaches a service is told with its way and its
         "BAD of BAD by need: nowhere: it holds a NUL\n"
         "NONE of NONE by take: nowhere\n"
         "AS of TOKEN by take: dir:/etc/arizuko/secrets\n"
+        "NEW of NEW by take: nowhere, until run generates it\n"
         "TZ of TZ by common: environment, empty\n"
         "URL of HOST by env: default of the plan\n"
         "URL of TOKEN by env: dir:/etc/arizuko/secrets\n"

@@ -80,6 +80,10 @@ TEST_CASE("plan: T7 a listener that names the port of another service is warned 
   CHECK(listens("LISTEN_ADDR", "${X:-127.0.0.1:9001}") == "");
   CHECK(listens("ROUTER_URL", "${teled.url}") == "");
   CHECK(listens("LISTEN", "") == "");
+  const std::string both =
+      problems_of(teled + "[service.b]\ncommand = [\"b\"]\nport = 9001\nenv.LISTEN = \"${self.url}\"\n");
+  CHECK(both.contains("already the port of teled"));
+  CHECK_FALSE(both.contains("names the port"));
 }
 
 TEST_CASE("plan: N1 a list of keys that names one key twice is warned of") {

@@ -31,8 +31,8 @@ def test_T08_the_stock_plan_gives_every_adapter_a_channel_name_of_its_own(plan):
     assert len(set(names)) == len(ADAPTERS)
 
 
-def test_T08_two_adapters_of_one_channel_name_are_warned_of():
-    (warning,) = check(*sets(service__discd__env__CHANNEL_NAME="telegram"))["warnings"]
+def test_T08_two_adapters_of_one_channel_name_are_warned_of(line):
+    (warning,) = check(*sets(service__discd__env__CHANNEL_NAME="telegram"), plan=line.plan)["warnings"]
     assert "service.discd.env.CHANNEL_NAME" in warning and "already the CHANNEL_NAME of teled" in warning
 
 
@@ -43,10 +43,10 @@ def test_T09_no_two_adapters_of_the_stock_plan_share_a_directory_for_files_of_on
     assert set(own[1:]) <= set(check(plan=line.plan)["pod"]["make_dirs"])
 
 
-def test_T09_a_second_account_in_the_directory_of_the_first_is_warned_of_and_so_is_its_token():
+def test_T09_a_second_account_in_the_directory_of_the_first_is_warned_of_and_so_is_its_token(line):
     warnings = check(*sets(service__second__like="bskyd", service__second__port=9015,
                            service__second__env__CHANNEL_NAME="second", service__second__env__DATA_DIR="/srv/one",
-                           service__bskyd__env__DATA_DIR="/srv/one"))["warnings"]
+                           service__bskyd__env__DATA_DIR="/srv/one"), plan=line.plan)["warnings"]
     assert any("service.second.env.DATA_DIR" in each and "already the DATA_DIR of bskyd" in each for each in warnings)
     assert any("service.second.need: BLUESKY_PASSWORD" in each and "two of one account" in each for each in warnings)
 

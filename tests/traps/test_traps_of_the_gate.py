@@ -190,8 +190,8 @@ def test_T07_where_an_adapter_listens_and_where_it_says_so_is_one_port(line):
     assert len(set(ports)) == len(ports)
 
 
-def test_T07_a_listener_that_names_the_port_of_another_is_warned_of():
-    (warning,) = check(*sets(service__discd__env__LISTEN_URL="http://127.0.0.1:9001"))["warnings"]
+def test_T07_a_listener_that_names_the_port_of_another_is_warned_of(line):
+    (warning,) = check(*sets(service__discd__env__LISTEN_URL="http://127.0.0.1:9001"), plan=line.plan)["warnings"]
     assert "service.discd.env.LISTEN_URL" in warning and "names the port of teled" in warning
 
 

@@ -31,7 +31,8 @@ struct Reach {
 /// In the order of the plan. What `env` sets is not said to come by `take`, `need` or `common` too.
 std::vector<Reach> reaches(const plan::Plan& plan, const plan::Service& service);
 
-/// "dir:/etc/arizuko/secrets"; "default of the plan"; "nowhere"; "nowhere: <why its value is not usable>".
-std::string source_text(const Reach& reach, const Snapshot& snapshot);
+/// "dir:/etc/arizuko/secrets"; "default of the plan"; "nowhere, until run generates it"; "nowhere"; "nowhere:
+/// <why its value is not usable>".
+std::string source_text(const plan::Plan& plan, const Reach& reach, const Snapshot& snapshot);
 
 }  // namespace arizuko::env

@@ -60,8 +60,8 @@ std::string keys_text(const std::vector<plan::ExplainedKey>& keys, Colour colour
   return table.text(colour);
 }
 
-std::string values_text(const std::vector<env::Reach>& reaches, const env::Snapshot& snapshot,
-                        Colour colour) {
+std::string values_text(const plan::Plan& plan, const std::vector<env::Reach>& reaches,
+                        const env::Snapshot& snapshot, Colour colour) {
   if (reaches.empty()) return "no value of the environment reaches it\n";
   Table table;
   for (const char* title : {"VARIABLE", "OF KEY", "BY", "FROM"}) table.column(title);
@@ -69,7 +69,7 @@ std::string values_text(const std::vector<env::Reach>& reaches, const env::Snaps
     table.row({{reach.name.empty() ? "-" : reach.name},
                {reach.key},
                {std::string(env::to_text(reach.way))},
-               {base::shown(env::source_text(reach, snapshot))}});
+               {base::shown(env::source_text(plan, reach, snapshot))}});
   }
   return table.text(colour);
 }
@@ -106,11 +106,11 @@ json::object key_json(const plan::ExplainedKey& key) {
   return object;
 }
 
-json::object reach_json(const env::Reach& reach, const env::Snapshot& snapshot) {
+json::object reach_json(const plan::Plan& plan, const env::Reach& reach, const env::Snapshot& snapshot) {
   return {{"name", reach.name.empty() ? json::value(nullptr) : json::value(reach.name)},
           {"key", reach.key},
           {"by", env::to_text(reach.way)},
-          {"source", env::source_text(reach, snapshot)}};
+          {"source", env::source_text(plan, reach, snapshot)}};
 }
 
 int no_such_service(const std::string& name, const plan::Plan& plan, const Console& console) {
@@ -135,13 +135,15 @@ int explain_service(const std::string& name, const Prepared& prepared, Output ou
   if (output == Output::text) {
     const Colour colour = console.colour ? Colour::on : Colour::off;
     console.out(fmt::format("{}\n{} {}\n\n{}\n{}", files_line(prepared.files), kind, name,
-                            keys_text(*keys, colour), values_text(reaches, prepared.snapshot, colour)));
+                            keys_text(*keys, colour),
+                            values_text(prepared.plan, reaches, prepared.snapshot, colour)));
     return exit_code::yes;
   }
   json::array key_list;
   for (const plan::ExplainedKey& key : *keys) key_list.push_back(key_json(key));
   json::array variables;
-  for (const env::Reach& reach : reaches) variables.push_back(reach_json(reach, prepared.snapshot));
+  for (const env::Reach& reach : reaches)
+    variables.push_back(reach_json(prepared.plan, reach, prepared.snapshot));
   const std::vector<std::string> files = paths_of(prepared.files);
   console.out(json::serialize(json::object{{"files", json::array(files.begin(), files.end())},
                                            {"name", name},
