@@ -163,7 +163,8 @@ class Preparation {
   Step move_data_dir() {
     if (options_.mode == Mode::real || overridden(overrides_, "pod.data_dir") || early_.has("HOST_DATA_DIR"))
       return {};
-    auto directory = rehearsal_data_dir(prepared_.plan.pod.instance, lookup_in(environment_));
+    auto directory =
+        rehearsal_data_dir(prepared_.plan.pod.instance, line_of(prepared_.plan), lookup_in(environment_));
     if (!directory) return std::unexpected(refusal(exit_code::not_allowed, directory.error()));
     overrides_.push_back({"pod.data_dir", std::move(*directory)});
     return load();

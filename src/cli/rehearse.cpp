@@ -70,7 +70,7 @@ std::expected<std::string, std::string> find_rehearsal_program(const std::string
                   beside));
 }
 
-std::expected<std::string, std::string> rehearsal_data_dir(const std::string& instance,
+std::expected<std::string, std::string> rehearsal_data_dir(const std::string& instance, Line line,
                                                            const plan::Lookup& environment) {
   constexpr std::string_view what_works = "name a directory that can be written: --set pod.data_dir=DIR";
   const std::string state = environment("XDG_STATE_HOME").value_or("");
@@ -82,7 +82,8 @@ std::expected<std::string, std::string> rehearsal_data_dir(const std::string& in
     return std::unexpected(
         fmt::format("cannot choose a data directory for the rehearsal: HOME is not set; {}", what_works));
   }
-  std::string directory = fmt::format("{}/arizuko-init/rehearsal/arizuko_{}", base, instance);
+  std::string directory = fmt::format("{}/arizuko-init/rehearsal/{}arizuko_{}", base,
+                                      line == Line::routd ? "routd/" : "", instance);
   if (!can_be_made(directory)) {
     return std::unexpected(
         fmt::format("cannot use {} as the rehearsal's data directory: uid {} may not write there; {}",

@@ -9,6 +9,7 @@
 #include "arizuko/env/snapshot.hpp"
 #include "arizuko/plan/load.hpp"
 #include "arizuko/plan/plan.hpp"
+#include "which_plan.hpp"
 
 namespace arizuko::cli {
 
@@ -19,9 +20,10 @@ inline constexpr const char* rehearsal_source = "rehearsal";
 std::expected<std::string, std::string> find_rehearsal_program(const std::string& executable,
                                                                const std::string& path);
 
-/// ${XDG_STATE_HOME:-$HOME/.local/state}/arizuko-init/rehearsal/arizuko_<instance>, when that can be
-/// written. The error asks for --set pod.data_dir.
-std::expected<std::string, std::string> rehearsal_data_dir(const std::string& instance,
+/// ${XDG_STATE_HOME:-$HOME/.local/state}/arizuko-init/rehearsal/arizuko_<instance>, and for today's arizuko
+/// .../rehearsal/routd/arizuko_<instance>, when that can be written: neither line can use the other's
+/// databases. The error asks for --set pod.data_dir.
+std::expected<std::string, std::string> rehearsal_data_dir(const std::string& instance, Line line,
                                                            const plan::Lookup& environment);
 
 /// Gives every service and task the stand-in as its executable; argv stays: it tells the stand-in

@@ -61,6 +61,16 @@ std::string_view router_of(Line line) {
   return "?";
 }
 
+Line line_of(const plan::Plan& plan) {
+  const auto runs = [&](Line line) {
+    return std::ranges::any_of(plan.services, [&](const plan::Service& each) {
+      const std::string_view program = each.command.empty() ? std::string_view{} : each.command.front();
+      return program.substr(program.rfind('/') + 1) == router_of(line);  // npos + 1 is 0
+    });
+  };
+  return runs(Line::routd) && !runs(Line::gated) ? Line::routd : Line::gated;
+}
+
 PlanChoice choose(std::vector<StockPlan> plans) {
   // The gated line's comes first, so it is the one where both or none are there.
   const auto with_router =

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "arizuko/plan/plan.hpp"
+
 namespace arizuko::cli {
 
 enum class Line { gated, routd };
@@ -20,6 +22,9 @@ inline constexpr std::array both_lines{Line::gated, Line::routd};
 std::string_view plan_file_of(Line line);
 /// The daemon by which one knows an image of that line: "gated".
 std::string_view router_of(Line line);
+
+/// The line of any plan, by the programs of its services; the gated line where neither router is among them.
+Line line_of(const plan::Plan& plan);
 
 /// A stock plan that is there.
 struct StockPlan {

@@ -115,18 +115,18 @@ Findings data_of_another_line(const Context& context) {
   for (const std::string& path : seeded_databases(context)) {
     const std::string directory = top_directory(context.plan.pod.data_dir, path);
     if (is_there(path) || directory.empty()) continue;
-    for (const std::string& stranger : strangers(directory, known)) {
-      append(
-          found,
-          about(
-              Severity::error, stranger,
-              fmt::format("this database is none of the plan's, and {} is not there", path),
-              "the next start would seed an empty instance beside the one that is here: another "
-              "line's, which "
-              "was not migrated, or one whose main database is lost",
-              "take the plan that fits the data, migrate them, put the backup back, or move this file away: "
-              "docs/how-to/which-plan.md"));
-    }
+    const std::vector<std::string> others = strangers(directory, known);
+    if (others.empty()) continue;
+    const std::string who = others.size() == 1
+                                ? std::string("this database is")
+                                : fmt::format("this database and {} more are", others.size() - 1);
+    append(found,
+           about(Severity::error, others.front(),
+                 fmt::format("{} none of the plan's, and {} is not there", who, path),
+                 "the next start would seed an empty instance beside the one that is here: another line's, "
+                 "which was not migrated, or one whose main database is lost",
+                 "take the plan that fits the data, migrate them, put the backup back, or move them away: "
+                 "docs/how-to/which-plan.md"));
   }
   return found;
 }

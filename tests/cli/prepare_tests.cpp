@@ -195,16 +195,19 @@ TEST_CASE(
       return found == values.end() ? std::nullopt : std::optional(found->second);
     };
   };
-  CHECK(rehearsal_data_dir("demo", in({{"HOME", directory.path()}})).value() ==
+  CHECK(rehearsal_data_dir("demo", Line::gated, in({{"HOME", directory.path()}})).value() ==
         directory.path() + "/.local/state/arizuko-init/rehearsal/arizuko_demo");
-  CHECK(
-      rehearsal_data_dir("demo", in({{"HOME", "/nowhere"}, {"XDG_STATE_HOME", directory.path()}})).value() ==
-      directory.path() + "/arizuko-init/rehearsal/arizuko_demo");
-  CHECK(rehearsal_data_dir("demo", in({})).error() ==
+  CHECK(rehearsal_data_dir("demo", Line::gated,
+                           in({{"HOME", "/nowhere"}, {"XDG_STATE_HOME", directory.path()}}))
+            .value() == directory.path() + "/arizuko-init/rehearsal/arizuko_demo");
+  CHECK(rehearsal_data_dir("demo", Line::routd, in({{"XDG_STATE_HOME", directory.path()}})).value() ==
+        directory.path() + "/arizuko-init/rehearsal/routd/arizuko_demo");
+  CHECK(rehearsal_data_dir("demo", Line::gated, in({})).error() ==
         "cannot choose a data directory for the rehearsal: HOME is not set; name a directory that can be "
         "written: "
         "--set pod.data_dir=DIR");
-  const auto below_a_file = rehearsal_data_dir("demo", in({{"HOME", directory.write("file", "")}}));
+  const auto below_a_file =
+      rehearsal_data_dir("demo", Line::gated, in({{"HOME", directory.write("file", "")}}));
   REQUIRE_FALSE(below_a_file);
   CHECK(has(below_a_file.error(), "--set pod.data_dir=DIR"));
 }

@@ -65,6 +65,18 @@ TEST_CASE("which plan: neither router or both is a doubt that names what was loo
       "the plan is /etc/arizuko/arizuko.toml, for nothing tells which one fits: gated (/usr/bin/gated) and"));
 }
 
+TEST_CASE("which plan: the line of a plan of one's own is told by its router") {
+  const auto line = [](std::vector<std::string> programs) {
+    plan::Plan plan;
+    for (std::string& each : programs) plan.services.emplace_back().command = {std::move(each)};
+    return line_of(plan);
+  };
+  CHECK(line({"authd", "/usr/local/bin/routd"}) == Line::routd);
+  CHECK(line({"gated", "timed"}) == Line::gated);
+  CHECK(line({"sleep"}) == Line::gated);
+  CHECK(line({"routd", "gated"}) == Line::gated);
+}
+
 TEST_CASE(
     "which plan: /etc/arizuko comes first, then etc/ of the source tree that the program was built in") {
   using Places = std::vector<std::string>;

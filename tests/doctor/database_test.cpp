@@ -112,7 +112,10 @@ TEST_CASE("database: the data of another line are an error, for the seed would b
   // And the way back.
   world.load();
   world.remove("data/store/messages.db");
-  CHECK(only(check_database(world.context())).where.file == world.root + "/data/store/routd/routd.db");
+  world.write("data/store/authd/auth.db", sqlite);
+  const Finding back = only(check_database(world.context()));
+  CHECK(back.where.file == world.root + "/data/store/authd/auth.db");
+  CHECK(has(back.what, "this database and 1 more are none of the plan's, and "));
 }
 
 TEST_CASE("database: a FIFO or a directory in its place is none, and holds nobody up") {
