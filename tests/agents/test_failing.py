@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from agents import DOCKER, IMAGE, Bench, wait_for
-from test_gated import Gated
+from test_whole_turns import Gated
 
 NONE = {"CONTAINER_BACKEND": "none"}
 WAITS = "import sys, time\nsys.stdin.read()\nprint('[ant] up', file=sys.stderr, flush=True)\ntime.sleep(60)"

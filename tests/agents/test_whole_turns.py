@@ -183,6 +183,20 @@ def test_a_message_is_answered_by_an_agent_over_the_socket_of_its_group(router):
     assert router.bench.jobs() == [] and not (router.bench.data / "ipc/main/gated.sock").exists()
 
 
+MOUNTS = {"gated": {"/home/node": "groups/main", "/workspace/ipc": "ipc/main"},
+          "runed": {"/home/node": "groups/main", "/opt/arizuko": "app-src", "/var/lib/share": "groups/main/share",
+                    "/run/ipc": "ipc/main"}}
+
+
+def test_a_turns_job_mounts_what_its_line_promises_to_agents(router):
+    router.say("hello")
+    wait_for("the answer", lambda: router.channel.sent)
+    container = json.loads(router.bench.server.asked("POST", "/jobs$")[-1][3])["spec"]["template"]["spec"]["containers"][0]
+    mounts = {each["mountPath"]: each.get("subPath") for each in container["volumeMounts"]}
+    assert mounts.pop("/dev/shm") is None
+    assert mounts == {path: f"arizuko_demo/{below}" for path, below in MOUNTS[router.line].items()}
+
+
 def test_an_agent_that_fails_is_gateds_error_with_the_last_of_its_output(gated):
     gated.say("fail 3")
     wait_for("the error", lambda: "agent failed" in gated.text())
@@ -196,10 +210,15 @@ def test_an_agent_that_fails_is_one_errored_turn_of_routds_and_nobody_is_told(ma
     today.say("fail 3")
     wait_for("the error", lambda: "agent failed" in today.text())
     assert "exit status 3: [ant] rehearsal of an agent" in today.text()
+    ledger = today.bench.data / ".arizuko-init" / "agents.json"
+    wait_for("the failure is known", lambda: '"failures":1' in ledger.read_text())
+    assert [(each["group"], each["reason"]) for each in json.loads(ledger.read_text())["groups"]] == [
+        ("main", "the agent ended with exit code 3")]
     today.say("hello", 8)
     wait_for("the next answer", lambda: today.channel.sent)
     assert today.channel.sent == [{"chat_jid": "telegram:8", "content": "you said: hello"}]
     assert today.text().count("agent failed") == 1
+    wait_for("the failure is forgotten", lambda: json.loads(ledger.read_text())["groups"] == [])
 
 
 def test_two_turns_of_one_group_at_one_time_share_its_socket_and_both_are_answered(gated):
