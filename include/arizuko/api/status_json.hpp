@@ -13,8 +13,9 @@
 namespace arizuko::api {
 
 /// {"instance","state","generation","services":[{"name","kind","state","pid","group","since",
-/// "restarts","port","waiting_for","cause"}]}; pid, group and port are null when there is none. "agents": {"backend","since",
-/// "failing":[{"group","failures","since","reason"}]} once the docker command has said something of them.
+/// "restarts","port","waiting_for","cause"}]}; pid, group and port are null when there is none. "agents":
+/// {"backend","since", "failing":[{"group","failures","since","reason"}]} once the docker command has said
+/// something of them.
 std::string status_json(const host::Instance& instance);
 /// What keeps the pod from being ready, and what keeps agents from working.
 std::string pod_sentence(const host::Instance& instance);
