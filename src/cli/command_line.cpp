@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* about =
     "arizuko-init: the entrypoint of an arizuko container. Seeds the instance, opens the gate\n"
-    "when gated serves, starts and restarts the daemons, answers the probes.";
+    "when the router serves, starts and restarts the daemons, answers the probes.";
 
 constexpr const char* footer =
     "Example:\n  arizuko-init run --rehearse\n  arizuko-init status\n\n"
