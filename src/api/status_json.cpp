@@ -84,12 +84,11 @@ enum class Inside { shown, hidden };
 
 json::object service_object(const host::Instance& instance, std::size_t id, Inside inside) {
   const engine::ServiceView& service = instance.view().services[id];
-  json::object object{{"name", json_text(service.name)},
-                      {"kind", kind_text(service.kind)},
-                      {"state", engine::to_text(service.state)}};
+  json::object object{{"name", json_text(service.name)}, {"kind", kind_text(service.kind)}};
+  if (inside == Inside::shown) object["group"] = or_null(group_of(instance, id));
+  object["state"] = engine::to_text(service.state);
   if (inside == Inside::shown)
     object["pid"] = service.run.pid ? json::value(*service.run.pid) : json::value(nullptr);
-  if (inside == Inside::shown) object["group"] = or_null(group_of(instance, id));
   object["since"] = base::rfc3339(instance.unix_nanoseconds(service.since));
   object["restarts"] = service.runs.restarts;
   object["port"] = service.port != 0 ? json::value(service.port) : json::value(nullptr);

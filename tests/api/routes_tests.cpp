@@ -168,8 +168,8 @@ TEST_CASE("api: status is the JSON that scripts rely on, and a header says wheth
       well.body ==
       R"({"instance":"demo","state":"running","generation":1,"held":[],)"
       R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
-      R"({"name":"seed","kind":"task","state":"done","pid":null,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
-      R"({"name":"gated","kind":"service","state":"ready","pid":42,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
+      R"({"name":"seed","kind":"task","group":null,"state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
+      R"({"name":"gated","kind":"service","group":null,"state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
       "\n");
   CHECK(well.headers.front() == std::pair<std::string, std::string>("Arizuko-All-Well", "yes"));
   instance.view_.services[1].state = engine::State::backoff;
@@ -250,7 +250,7 @@ TEST_CASE("api: a group is the services that the plan has in it now, and status 
   CHECK(control(instance, "GET", "/v1/services/@zzz").body.contains("there is: @adapters, @core"));
   CHECK(control(instance, "POST", "/v1/services/@adapters").status == 405);
   CHECK(control(instance, "POST", "/v1/services/@adapters/stop").status == 404);
-  CHECK(control(instance, "GET", "/v1/status").body.contains("\"pid\":42,\"group\":\"core\""));
+  CHECK(control(instance, "GET", "/v1/status").body.contains("\"kind\":\"service\",\"group\":\"core\""));
   CHECK(instance.asked_.empty());
 }
 

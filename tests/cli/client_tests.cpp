@@ -82,8 +82,8 @@ TEST_CASE("cli: status --json is what scripts rely on, exit 0 when all is well")
       status.out ==
       R"({"instance":"demo","state":"running","generation":1,"held":[],)"
       R"("control_groups":{"path":null,"controllers":[],"why_not":"this kernel runs without control groups of version 2"},"services":[)"
-      R"({"name":"seed","kind":"task","state":"done","pid":null,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
-      R"({"name":"gated","kind":"service","state":"ready","pid":42,"group":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
+      R"({"name":"seed","kind":"task","group":null,"state":"done","pid":null,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":null,"waiting_for":[],"cause":"every condition holds","usage":null},)"
+      R"({"name":"gated","kind":"service","group":null,"state":"ready","pid":42,"since":"2026-11-18T11:06:42.000Z","restarts":0,"port":9080,"waiting_for":[],"cause":"every condition holds","usage":null}]})"
       "\n");
 }
 
@@ -132,7 +132,9 @@ TEST_CASE("cli: @NAME is every service of a group, for orders, logs and why; an 
   });
   const Captured done = served.type({"restart", "gated", "@all-of-it"});
   CHECK(done.code == 0);
-  CHECK(done.out == "gated: restart asked for\ngated: restart asked for\n");
+  CHECK(done.out == "gated: restart asked for\nseed is done and is left alone\n");
+  CHECK(served.type({"restart", "seed", "@all-of-it"}).out ==
+        "gated: restart asked for\ngated: restart asked for\n");
   CHECK(served.type({"logs", "@all-of-it"}).out ==
         "11:06:40.000 gated        | hello\n11:06:40.000 seed         | other\n");
   const Captured why = served.type({"why", "@all-of-it", "--json"});
@@ -143,6 +145,29 @@ TEST_CASE("cli: @NAME is every service of a group, for orders, logs and why; an 
   CHECK(unknown.code == 1);
   CHECK(unknown.out.empty());
   CHECK(unknown.err == "there is no group \"@all-of-its\" here; did you mean \"@all-of-it\"?\n");
+}
+
+TEST_CASE("cli: of a group, what is off is no failure, unless nobody is left or it was named") {
+  const Served served([](api::FakeInstance& instance, boost::asio::io_context&) {
+    instance.add("linkd", plan::Kind::service, engine::State::off, 0);
+    for (const char* name : {"seed", "gated", "linkd"}) {
+      plan::Service service;
+      service.name = name;
+      service.group_name = service.name == "gated" ? "core" : "idle";
+      instance.plan_.services.push_back(service);
+    }
+  });
+  const Captured both = served.type({"restart", "@idle", "@core"});
+  CHECK(both.code == 0);
+  CHECK(both.out ==
+        "seed is done and is left alone\nlinkd is off and is left alone\ngated: restart asked for\n");
+  CHECK(served.type({"restart", "@idle", "@core", "--json"})
+            .out.starts_with("{\"accepted\":false,\"message\":\"seed is done and is left alone\"}\n"));
+  const Captured idle = served.type({"restart", "@idle"});
+  CHECK(idle.code == 1);
+  CHECK(idle.err == "nothing of it can be asked to restart\n");
+  CHECK(served.type({"start", "@idle", "--wait", "0.1"}).code == 1);
+  CHECK(served.type({"start", "linkd", "@core", "--wait", "0.1"}).code == 1);
 }
 
 TEST_CASE("cli: a command that the instance refuses is exit 1 with its reason") {

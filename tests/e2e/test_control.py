@@ -25,8 +25,8 @@ def test_status_json_has_the_documented_shape(pod):
     assert list(status) == ["instance", "state", "generation", "held", "control_groups", "services"]
     assert status["instance"] == "demo" and status["state"] == "running" and isinstance(status["generation"], int)
     for service in status["services"]:
-        assert list(service) == ["name", "kind", "state", "pid", "since", "restarts", "port", "waiting_for", "cause",
-                                 "usage"]
+        assert list(service) == ["name", "kind", "group", "state", "pid", "since", "restarts", "port", "waiting_for",
+                                 "cause", "usage"]
         assert service["kind"] in ("service", "task")
         assert TIME.match(service["since"])
         assert isinstance(service["waiting_for"], list) and isinstance(service["restarts"], int)

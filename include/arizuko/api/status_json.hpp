@@ -12,7 +12,7 @@
 
 namespace arizuko::api {
 
-/// {"instance","state","generation","services":[{"name","kind","state","pid","group","since",
+/// {"instance","state","generation","services":[{"name","kind","group","state","pid","since",
 /// "restarts","port","waiting_for","cause"}]}; pid, group and port are null when there is none. "agents":
 /// {"backend","since", "failing":[{"group","failures","since","reason"}]} once the docker command has said
 /// something of them.

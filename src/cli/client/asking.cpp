@@ -125,15 +125,20 @@ std::optional<std::string> member(std::string_view body, std::string_view key) {
   return std::string(found->get_string());
 }
 
-std::expected<std::vector<std::string>, Failure> services_named(const Client& client,
-                                                                const std::vector<std::string>& words) {
-  std::vector<std::string> names;
-  const auto add = [&](std::string name) {
-    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+std::expected<std::vector<Named>, Failure> services_named(const Client& client,
+                                                          const std::vector<std::string>& words) {
+  std::vector<Named> all;
+  const auto add = [&](std::string_view name, Named::By by) {
+    const auto known = std::ranges::find(all, name, &Named::name);
+    if (known == all.end()) {
+      all.push_back({std::string(name), by});
+    } else if (by == Named::By::itself) {
+      known->by = by;
+    }
   };
   for (const std::string& word : words) {
     if (!word.starts_with('@')) {
-      add(word);
+      add(word, Named::By::itself);
       continue;
     }
     const auto reply = get(client, "/v1/services/" + base::percent_encoded(word));
@@ -144,10 +149,10 @@ std::expected<std::vector<std::string>, Failure> services_named(const Client& cl
     if (list == nullptr || !list->is_array())
       return std::unexpected(Failure{exit_code::no, "the answer is not the JSON that was expected"});
     for (const boost::json::value& each : list->get_array()) {
-      if (each.is_string()) add(std::string(each.get_string()));
+      if (each.is_string()) add(each.get_string(), Named::By::group);
     }
   }
-  return names;
+  return all;
 }
 
 std::expected<Reply, Failure> get(const Client& client, const std::string& target) {

@@ -57,9 +57,15 @@ std::int64_t unix_now();  // nanoseconds
 /// A string of a JSON object.
 std::optional<std::string> member(std::string_view body, std::string_view key);
 
-/// Names of services, each once: "@adapters" among `words` is all of that group, as the instance knows it.
-std::expected<std::vector<std::string>, Failure> services_named(const Client& client,
-                                                                const std::vector<std::string>& words);
+/// A service that a command is about, and how it came to be: what an operator names must do what is asked; of
+/// a group, whoever can.
+struct Named {
+  std::string name;
+  enum class By { itself, group } by = By::itself;
+};
+/// Each once, in the order of `words`: "@adapters" is all of that group, as the instance knows it.
+std::expected<std::vector<Named>, Failure> services_named(const Client& client,
+                                                          const std::vector<std::string>& words);
 
 /// Asks, and returns the reply only if it is a success.
 std::expected<Reply, Failure> get(const Client& client, const std::string& target);

@@ -32,7 +32,7 @@ class Logs final : public AskingCommand {
         fmt::format("/v1/logs?lines={}&follow={}", lines_.value_or(usual_lines), follow_ ? 1 : 0);
     const auto services = services_named(client, services_);
     if (!services) return fail(console, services.error());
-    for (const std::string& service : *services) target += "&service=" + base::percent_encoded(service);
+    for (const Named& each : *services) target += "&service=" + base::percent_encoded(each.name);
     return print_stream(client, target, log_text, follow_, console);
   }
 

@@ -99,11 +99,36 @@ class Order final : public AskingCommand {
     const auto services = services_named(client, services_);
     if (!services) return fail(console, services.error());
     int worst = exit_code::yes;
-    for (const std::string& service : *services) worst = std::max(worst, ask_one(client, service, console));
-    return worst;
+    bool any = false;
+    for (const Named& each : *services) {
+      const bool of_group = each.by == Named::By::group;
+      if (of_group && is_left_alone(client, each.name, console)) continue;
+      const int answer = ask_one(client, each.name, console);
+      // What has no token cannot be started; it has said so.
+      const bool cannot =
+          of_group && verb_ == Verb::start && answer == exit_code::no && state_of(client, each.name) == "off";
+      any = any || !cannot;
+      if (!cannot) worst = std::max(worst, answer);
+    }
+    if (any) return worst;
+    return fail(console, {exit_code::no, fmt::format("nothing of it can be asked to {}", name_)});
   }
 
  private:
+  /// Of a group, a task that is done, and at a restart what is off: said, and no failure.
+  bool is_left_alone(const Client& client, const std::string& service, const Console& console) const {
+    const std::string state = state_of(client, service);
+    if (state != "done" && (state != "off" || verb_ != Verb::restart)) return false;
+    const std::string sentence = fmt::format("{} is {} and is left alone", service, state);
+    if (output() == Output::json) {
+      const boost::json::object answer{{"accepted", false}, {"message", sentence}};
+      console.out(boost::json::serialize(answer) + '\n');
+    } else {
+      console.out(sentence + '\n');
+    }
+    return true;
+  }
+
   int ask_one(const Client& client, const std::string& service, const Console& console) const {
     const auto after = wait_seconds_ ? last_event(client) : std::expected<std::uint64_t, std::string>(0);
     if (!after) return fail(console, {exit_code::nobody_answers, after.error()});

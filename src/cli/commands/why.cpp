@@ -27,8 +27,8 @@ class Why final : public AskingCommand {
     const auto services = services_named(client, {service_});
     if (!services) return fail(console, services.error());
     int worst = exit_code::yes;
-    for (const std::string& service : *services)
-      worst = std::max(worst, say(client, "?service=" + base::percent_encoded(service), console));
+    for (const Named& each : *services)
+      worst = std::max(worst, say(client, "?service=" + base::percent_encoded(each.name), console));
     return worst;
   }
 
