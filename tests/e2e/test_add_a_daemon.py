@@ -3,10 +3,11 @@ import re
 
 import pytest
 
+from lines import TODAY
 from pod import ROOT, STOCK_PLAN, check, position, services_of, wait_for
 
 PAGE = (ROOT / "docs/how-to/add-a-daemon.md").read_text()
-ACCOUNT, WHAPD, SPEECH, OWN = re.findall(r"(?ms)^```toml\n(.*?)^```", PAGE)
+ACCOUNT, WHAPD, KEYED, SPEECH, OWN = re.findall(r"(?ms)^```toml\n(.*?)^```", PAGE)
 
 
 def beside(directory, *texts):
@@ -56,3 +57,22 @@ def test_all_of_them_run_beside_the_stock_plan(a_pod):
         pod.wait_state_event(adapter, "ready", after=seq)
     assert not [e for e in pod.events(seq) if e["service"] == "gated" and e["event"] == "state"]
     assert pod.stop() == 0
+
+
+def test_an_account_and_a_daemon_of_their_own_run_beside_todays_stock_plan(a_pod):
+    pod = a_pod(line=TODAY, start=False, env={"TELEGRAM_BOT_TOKEN": "first-account", "TELEGRAM_BOT_TOKEN_WORK": "second-account"})
+    pod.write_plan(TODAY.plan.read_text())
+    for number, text in enumerate((ACCOUNT, WHAPD, KEYED)):
+        pod.write(pod.out / "plan.toml.d" / f"{number}.toml", text)
+    pod.start().wait_ready()
+    assert {"telegram", "telegram-work", "whatsapp"} <= TODAY.channels(pod)
+    first, second = pod.environ("teled"), pod.environ("teled-work")
+    assert (first["TELEGRAM_BOT_TOKEN"], second["TELEGRAM_BOT_TOKEN"]) == ("first-account", "second-account")
+    assert first["AUTHD_SERVICE_KEY"] == second["AUTHD_SERVICE_KEY"], "authd knows the daemon, not the account"
+    assert pod.environ("whapd")["AUTHD_SERVICE_KEY"] != first["AUTHD_SERVICE_KEY"]
+    # A message comes in by the second account, and the answer goes out by it.
+    assert pod.post("/v1/rehearsal/inbound", {"text": "at work", "jid": "telegram:8"}, 9011)[0] == 200
+    answer = pod.post("/v1/outbound", {"jid": "telegram:8", "text": "to work"}, 9080, TODAY.bearer(pod))
+    assert answer[0] == 200, answer
+    assert "to work" in pod.get("/v1/rehearsal/outbound", 9011)[1]
+    assert "to work" not in pod.get("/v1/rehearsal/outbound", 9001)[1]

@@ -157,7 +157,7 @@ def test_N07_webd_is_restarted_before_routd_can_have_forgotten_it(plan):
 
 # routd looks every 200 ms and forgets after three; webd is looked at as much more often as the plan does it.
 QUICK = sets(service__routd__env__REHEARSAL_HEALTH_MS="200", service__webd__live__http__every="66ms",
-             service__webd__live__http__timeout="30ms", service__webd__restart__delay="10ms",
+             service__webd__restart__delay="10ms",
              service__teled__env__REHEARSAL_HEARTBEAT_MS="1500", service__teled__ready__http__every="50ms")
 
 
