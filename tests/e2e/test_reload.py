@@ -43,6 +43,9 @@ def restarted_by(pod, act):
     # The values are taken in the same turn of the loop, so what they stop is no longer ready then.
     pod.wait_event(lambda e: e["event"] == "plan", "the plan to be taken", after=seq)
     pod.wait_ready()
+    # One service after the other: between two of them everything may be ready.
+    wait_for("no rotation in the middle of its restarts", lambda: not (rotation := pod.secrets()["rotation"])
+             or rotation["outcome"] or rotation["phase"] == "observing")
     after = pids(pod)
     return {name for name in before | after if before.get(name) != after.get(name)}
 
