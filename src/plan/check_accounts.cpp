@@ -76,6 +76,7 @@ class AccountCheck {
     channel_name(one);
     data_dir(one);
     token(one);
+    switched(one);
     listener(one);
     joined(one);
   }
@@ -144,6 +145,23 @@ class AccountCheck {
                      other->service.name, place_text(other->service.where)),
          fmt::format("give it its own: need = [\"...\", \"{} = {}\"], and enabled_when", taken->name,
                      key_of_its_own(taken->key, service.name)));
+  }
+
+  /// On by a key that it has given up for another: the first account's token would switch the second on.
+  void switched(const ServiceDraft& one) {
+    const Service& service = one.service;
+    for (const AnyOf& any : service.enabled_when) {
+      for (const EnabledWhen& condition : any) {
+        const std::string key = key_given_as(condition.name, service);
+        const auto is_key = [&](const Taken& taken) { return taken.key == condition.name; };
+        const bool takes =
+            std::ranges::any_of(service.need, is_key) || std::ranges::any_of(service.take, is_key);
+        if (key == condition.name || takes) continue;
+        warn(one, "enabled_when", condition.name,
+             fmt::format("switches it on, but it gets the value of {} as {}", key, condition.name),
+             fmt::format("write enabled_when = [\"{}\"]", key));
+      }
+    }
   }
 
   /// Where it says that it listens, in whichever variable.

@@ -63,6 +63,17 @@ TEST_CASE("plan: two accounts on one token are warned of, what several programs 
   CHECK(problems_of(teled + "[service.x]\nlike = \"teled\"\ncommand = [\"x\"]\nport = 9011\n") == "");
 }
 
+TEST_CASE("plan: an account that the token of another switches on is warned of") {
+  CHECK(problems_of(teled +
+                    "[service.work]\nlike = \"teled\"\nport = 9011\nneed = [\"...\", \"TOKEN = OTHER\"]\n") ==
+        "p.toml:6:10: warning: service.work.enabled_when: TOKEN, inherited from p.toml:3:1, switches it on, "
+        "but it gets "
+        "the value of OTHER as TOKEN; write enabled_when = [\"OTHER\"]\n");
+  const std::string both = "enabled_when = [[\"TOKEN\", \"OTHER\"]]\nneed = [\"TOKEN = OTHER\"]\n";
+  CHECK(problems_of(unit("a", both)).contains("service.a.enabled_when: TOKEN switches it on"));
+  CHECK(problems_of(unit("a", both + "take = [\"SECOND = TOKEN\"]\n")) == "");
+}
+
 TEST_CASE("plan: T7 a listener that names the port of another service is warned of") {
   const auto listens = [](const std::string& name, const std::string& value) {
     return problems_of(teled + "[service.b]\ncommand = [\"b\"]\nport = 9002\nenv." + name + " = \"" + value +
