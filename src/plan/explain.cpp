@@ -7,6 +7,7 @@
 #include "arizuko/plan/show.hpp"
 #include "draft.hpp"
 #include "inheritance.hpp"
+#include "schema.hpp"
 #include "templates.hpp"
 
 namespace arizuko::plan {
@@ -23,11 +24,24 @@ Scope scope_of(const Plan& plan, std::string_view self) {
   return scope;
 }
 
+/// Where docs/reference/plan.md has the key: the order in which one reads a service.
+std::size_t rank(std::string_view name) {
+  const auto in_a_unit = [&](const Key& key) {
+    return key.name == name &&
+           (key.section == Section::unit || key.section == Section::service || key.section == Section::task);
+  };
+  return static_cast<std::size_t>(std::ranges::find_if(schema(), in_a_unit) - schema().begin());
+}
+
 class Explaining {
  public:
   Explaining(const Plan& plan, const Document& document, const Node& table, std::string_view name)
       : document_(document), scope_(scope_of(plan, name)), own_(table.unit) {
-    for (const Entry& entry : table.entries) {
+    std::vector<std::pair<std::size_t, std::size_t>> order;
+    for (std::size_t i = 0; i < table.entries.size(); ++i) order.emplace_back(rank(table.entries[i].name), i);
+    std::ranges::sort(order);
+    for (const auto& [place, i] : order) {
+      const Entry& entry = table.entries[i];
       const bool looks = entry.name == "ready" || entry.name == "live";
       add(entry.value, entry.name, looks ? Headers::hidden : Headers::none);
     }

@@ -49,18 +49,18 @@ std::string explained(std::string_view name) {
 TEST_CASE("plan: each key of a service is explained by file, line, template, drop-in and --set") {
   CHECK(
       explained("work") ==
+      "like = teled | p.toml.d/work.toml:2\n"
+      "command = teled | p.toml:11 like teled\n"
+      "port = 9011 | p.toml.d/work.toml:3\n"
       "need = CHANNEL_SECRET, TELEGRAM_BOT_TOKEN, WORK | p.toml:5 template adapter | p.toml:13 like teled | "
       "p.toml.d/work.toml:4\n"
       "env.ROUTER_URL = http://127.0.0.1:9080 | p.toml:6 template adapter\n"
       "env.TOKEN = ${OTHER:-work} | p.toml:6 template adapter\n"
+      "essential = true | p.toml.d/work.toml:5\n"
       "ready.http.url = http://127.0.0.1:9011/health | p.toml:7 template adapter\n"
       "ready.http.headers.Authorization = (not shown) | p.toml:7 template adapter\n"
       "restart.factor = 1.5 | p.toml:8 template adapter\n"
       "restart.budget = 0 | p.toml:8 template adapter\n"
-      "command = teled | p.toml:11 like teled\n"
-      "port = 9011 | p.toml.d/work.toml:3\n"
-      "like = teled | p.toml.d/work.toml:2\n"
-      "essential = true | p.toml.d/work.toml:5\n"
       "stop.timeout = 3s | --set service.work.stop.timeout\n");
 }
 

@@ -33,8 +33,8 @@ struct ExplainedKey {
   Origin origin;
 };
 
-/// All keys of `name` that are not a default, in their order; nullopt: there is no such service or task.
-/// `files` and `overrides` are those that `plan` was loaded from.
+/// All keys of `name` that are not a default, in the order of docs/reference/plan.md; nullopt: there is no
+/// such service or task. `files` and `overrides` are those that `plan` was loaded from.
 std::optional<std::vector<ExplainedKey>> explain(const Plan& plan, const std::vector<File>& files,
                                                  const std::vector<Override>& overrides,
                                                  std::string_view name);
