@@ -5,7 +5,7 @@ import os
 import pytest
 
 from lines import ADAPTERS, TODAY
-from pod import Pod, check, position, seconds_of, services_of, sets, wait_for
+from pod import INIT, Pod, check, position, seconds_of, services_of, sets, wait_for
 
 # Who has a key of its own; authd's is for what it asks routd.
 KEYED = ("routd", "runed", "timed", "onbod", "dashd", "proxyd", "webd", *ADAPTERS)
@@ -69,6 +69,19 @@ def test_N01_a_key_that_holds_the_lists_separator_blocks_authd_and_is_named(a_po
     pod = a_pod(line=TODAY, env={"AUTHD_KEY_TELED": "two,keys"})
     blocked = pod.wait_service("authd", "blocked")
     assert "AUTHD_KEY_TELED" in blocked["cause"] and "two,keys" not in json.dumps(pod.status())
+
+
+def test_N01_doctor_names_two_daemons_with_one_key(pod):
+    words = ["doctor", "--rehearse", "--json", "--plan", str(TODAY.plan), "--set", f"pod.data_dir={pod.data}"]
+
+    def found(*keys):
+        answer = pod.inside("env", *(f"{key}=one-for-both" for key in keys), str(INIT), *words).stdout
+        assert "one-for-both" not in answer
+        return [each["what"] for each in json.loads(answer)["findings"] if each["check"] == "joined-values"]
+
+    assert found("AUTHD_KEY_TELED") == []
+    (doubled,) = found("AUTHD_KEY_TELED", "AUTHD_KEY_SLAKD")
+    assert "AUTHD_KEY_TELED" in doubled and "AUTHD_KEY_SLAKD" in doubled
 
 
 def test_N01_an_adapter_is_called_by_its_daemons_name(plan):
