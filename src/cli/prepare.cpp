@@ -12,8 +12,8 @@
 #include "arizuko/env/joined.hpp"
 #include "arizuko/host/process/find_executable.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
-#include "arizuko/host/sources/generated_values.hpp"
 #include "arizuko/host/sources/plan_files.hpp"
+#include "arizuko/host/supervisor/generated_values.hpp"
 #include "arizuko/plan/load.hpp"
 #include "rehearse.hpp"
 

@@ -5,7 +5,6 @@
 
 #include "arizuko/env/joined.hpp"
 #include "arizuko/host/sources/environment_reader.hpp"
-#include "arizuko/host/sources/generated_values.hpp"
 
 namespace arizuko::host {
 
@@ -23,7 +22,10 @@ std::string problems_of(const ReadResult& read) {
 
 SourceReader::Read SourceReader::read(const plan::Plan& plan) {
   ReadResult result = read_sources(plan.env.sources, environment_);
-  add_generated(state_, plan.env, result);
+  if (result.usable()) {
+    if (complete_) complete_(plan, result);
+    env::refuse_broken_lists(plan, result.snapshot);
+  }
   Read read;
   if (told_.size() >= most_told) told_.clear();
   for (const SourceProblem& problem : result.problems) {
@@ -35,8 +37,6 @@ SourceReader::Read SourceReader::read(const plan::Plan& plan) {
     read.values = std::unexpected(problems_of(result));
     return read;
   }
-  env::refuse_broken_lists(plan, result.snapshot);
-  if (complete_) complete_(plan, result.snapshot);
   read.values = std::make_shared<const env::Snapshot>(std::move(result.snapshot));
   return read;
 }

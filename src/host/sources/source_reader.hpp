@@ -8,21 +8,18 @@
 #include <vector>
 
 #include "arizuko/env/snapshot.hpp"
-#include "arizuko/host/state/state_dir.hpp"
+#include "arizuko/host/sources/environment_reader.hpp"
 #include "arizuko/plan/plan.hpp"
 
 namespace arizuko::host {
 
 class SourceReader {
  public:
-  /// Adds what is missing: what was generated and is gone, or made up for a rehearsal. May be unset.
-  using Complete = std::function<void(const plan::Plan&, env::Snapshot&)>;
+  /// Adds what is no source of its own: what was generated, what is made up for a rehearsal. May be unset.
+  using Complete = std::function<void(const plan::Plan&, ReadResult&)>;
   /// `environment` is `environ`; `told`: what was said already, at the first reading.
-  SourceReader(StateDir state, char** environment, Complete complete, const std::vector<std::string>& told)
-      : state_(std::move(state)),
-        environment_(environment),
-        complete_(std::move(complete)),
-        told_(told.begin(), told.end()) {}
+  SourceReader(char** environment, Complete complete, const std::vector<std::string>& told)
+      : environment_(environment), complete_(std::move(complete)), told_(told.begin(), told.end()) {}
 
   struct Read {
     /// With generation 0. The error, for people, says which source cannot be read: a problem a line.
@@ -32,7 +29,6 @@ class SourceReader {
   Read read(const plan::Plan& plan);
 
  private:
-  StateDir state_;
   char** environment_;
   Complete complete_;
   std::set<std::string> told_;

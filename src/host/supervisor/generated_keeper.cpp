@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "arizuko/env/scope.hpp"
-#include "arizuko/host/sources/generated_values.hpp"
+#include "arizuko/host/supervisor/generated_values.hpp"
 #include "earlier_runs.hpp"
 
 namespace arizuko::host {
@@ -68,8 +68,10 @@ bool GeneratedKeeper::may_be_made(const plan::Plan& plan, const plan::Generated&
   return false;
 }
 
-void GeneratedKeeper::keep(const plan::Plan& plan, const env::Snapshot& before, env::Snapshot& snapshot) {
+void GeneratedKeeper::add(const plan::Plan& plan, const env::Snapshot& before, ReadResult& read) {
   if (plan.env.generated.empty()) return;
+  add_generated(context_.state, plan.env, read);
+  env::Snapshot& snapshot = read.snapshot;
   const std::string source = plan::to_text(plan.env.sources.front());
   for (const plan::Generated& each : without_value(plan.env, snapshot)) {
     const auto value = before.values.find(each.key);

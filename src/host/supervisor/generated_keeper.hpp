@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arizuko/env/snapshot.hpp"
+#include "arizuko/host/sources/environment_reader.hpp"
 #include "arizuko/host/state/generated_store.hpp"
 #include "arizuko/host/state/guarded_store.hpp"
 #include "context.hpp"
@@ -25,9 +26,9 @@ class GeneratedKeeper {
   std::expected<void, std::string> make(const plan::Plan& plan, const std::vector<plan::Generated>& keys,
                                         const GuardedStore& guarded, env::Snapshot& snapshot);
 
-  /// After a reading: a generated value of the reading before whose file is gone or empty by now stays, and
-  /// its file is written again.
-  void keep(const plan::Plan& plan, const env::Snapshot& before, env::Snapshot& snapshot);
+  /// Adds what is kept to a reading. A generated value of the reading before whose file is gone or empty by
+  /// now stays, and its file is written again.
+  void add(const plan::Plan& plan, const env::Snapshot& before, ReadResult& read);
 
  private:
   bool may_be_made(const plan::Plan& plan, const plan::Generated& what, const GuardedStore& guarded);

@@ -35,7 +35,7 @@ Values::Values(const Context& context, Supervisor::Reading reading, env::Snapsho
       reload_(std::move(reading.reload)),
       plan_file_(std::move(reading.plan_file)),
       generated_(context),
-      reader_(context.state, reading.environment, completing(std::move(reading.complete)), reading.notices),
+      reader_(reading.environment, completing(std::move(reading.complete)), reading.notices),
       plan_is_accepted_(std::move(plan_is_accepted)),
       newest_(std::move(first)),
       generation_(newest_->generation),
@@ -44,10 +44,10 @@ Values::Values(const Context& context, Supervisor::Reading reading, env::Snapsho
 }
 
 // What was generated comes first: a rehearsal makes up the rest.
-SourceReader::Complete Values::completing(SourceReader::Complete make_up) {
-  return [this, make_up = std::move(make_up)](const plan::Plan& plan, env::Snapshot& snapshot) {
-    generated_.keep(plan, *newest_, snapshot);
-    if (make_up) make_up(plan, snapshot);
+SourceReader::Complete Values::completing(decltype(Supervisor::Reading::complete) make_up) {
+  return [this, make_up = std::move(make_up)](const plan::Plan& plan, ReadResult& result) {
+    generated_.add(plan, *newest_, result);
+    if (make_up) make_up(plan, result.snapshot);
   };
 }
 

@@ -59,7 +59,7 @@ class Values {
   enum class Offer { followed, again, asked };
   void offer(Offer how, std::optional<engine::Instant> switched);
   void number(env::Snapshot snapshot);
-  SourceReader::Complete completing(SourceReader::Complete make_up);
+  SourceReader::Complete completing(decltype(Supervisor::Reading::complete) make_up);
   std::expected<void, std::string> generate_new(const plan::Plan& plan, env::Snapshot values);
   void tell_refusal(engine::InputRefused::Input input, const std::string& cause, const std::string& reason);
   CommandResult refuse_reload(const std::string& by, const std::string& reason);

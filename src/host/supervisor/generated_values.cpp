@@ -1,4 +1,4 @@
-#include "arizuko/host/sources/generated_values.hpp"
+#include "arizuko/host/supervisor/generated_values.hpp"
 
 #include <utility>
 
