@@ -127,8 +127,8 @@ def test_on_a_full_volume_it_ends_with_77_and_the_reason_and_leaves_no_half_file
         while True:
             file.write(b"x" * 4096)
     os.truncate(fill, fill.stat().st_size - 4096)  # the lock's page
-    pod = own_plan(a_pod, '[env.generated]\nKEY = true\n[service.main]\ncommand = ["sleep", "1000"]\nneed = ["KEY"]\n',
-                   data=small_volume)
+    plan = '[env.generated]\nKEY = true\n[service.main]\ncommand = ["sleep", "1000"]\nneed = ["KEY"]\n'
+    pod = own_plan(a_pod, plan, data=small_volume)
     assert pod.start().wait_exit() == 77
     reason = pod.termination()["reason"]
     assert f"cannot generate KEY: cannot write {directory_of(pod)}/KEY: No space left on device; free space" in reason, reason
@@ -136,4 +136,15 @@ def test_on_a_full_volume_it_ends_with_77_and_the_reason_and_leaves_no_half_file
     fill.unlink()
     pod.start()
     pod.wait_service("main", "ready")
-    assert pod.environ("main")["KEY"] == made(pod)["KEY"]
+    first = made(pod)["KEY"]
+    assert pod.environ("main")["KEY"] == first
+
+    # A new plan's key is made by the reload, and the other one stays; a file that somebody changes is followed.
+    pod.write_plan(plan.replace("KEY = true", 'KEY = true\nMORE = { bytes = 16, encoding = "base64url" }')
+                   .replace('["KEY"]', '["KEY", "NAME = MORE"]'))
+    assert pod.ctl("reload").returncode == 0
+    wait_for("main to have the new one", lambda: len(made(pod).get("MORE", "")) == 22
+             and runs_with(pod, "main", "NAME", made(pod)["MORE"]))
+    assert pod.environ("main")["KEY"] == first and "MORE" not in pod.environ("main")
+    pod.write(directory_of(pod) / "KEY", "of-an-operator\n", 0o600)
+    wait_for("main to have what was written", lambda: runs_with(pod, "main", "KEY", "of-an-operator"))

@@ -1,13 +1,14 @@
 """Which stock plan is taken when none is named: the real program in a source tree of its own, with routers of its own."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 
 import pytest
 
-from pod import INIT, wait_for
+from pod import INIT, ROOT, wait_for
 
 PLAN = """[pod]
 data_dir = "{tree}/data"
@@ -118,3 +119,18 @@ creates = "${pod.data_dir}/store/routd/routd.db"
     assert sorted(each.name for each in (tree.path / "data").rglob("*")) == ["messages.db", "store"], "nothing was made"
     found = json.loads(tree.command("doctor", "--json", code=78).stdout)["findings"]
     assert [each["file"] for each in found if each["check"] == "database"] == [str(old)]
+
+
+def test_a_manifest_that_names_no_plan_is_held_against_the_gated_lines_and_the_finding_says_so(tree):
+    sound = (ROOT / "tests" / "doctor" / "pods" / "sound.yaml").read_text()
+
+    def plan_findings(text, *words):
+        (tree.path / "pod.yaml").write_text(text)
+        found = json.loads(tree.command("check", "--pod", str(tree.path / "pod.yaml"), "--json", *words, code=None).stdout)
+        return [(each["severity"], each["what"]) for each in found["findings"] if each["check"] == "plan"]
+
+    assert plan_findings(sound) == [("note", f"the container names no plan, and was held against {tree.path}/etc/arizuko.toml")]
+    assert plan_findings(sound, "--plan", str(tree.path / "etc" / "arizuko.toml")) == []
+    image = re.search(r"(?m)^( +)image: .*$", sound)
+    named = sound.replace(image.group(0), f'{image.group(0)}\n{image.group(1)}args: ["run", "--plan", "/etc/arizuko/arizuko-routd.toml"]')
+    assert plan_findings(named) == []

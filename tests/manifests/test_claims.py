@@ -64,7 +64,7 @@ def test_every_component_is_part_of_some_combination():
     there = {str(path.parent.relative_to(K8S / "components")) for path in K8S.glob("components/**/kustomization.yaml")}
     combined = {name for group in GROUPS for choice in group for name in choice}
     assert there - {"external-secrets/common"} == combined | {*TODAYS}
-    assert OVERLAYS == ["demo", "production", "rehearsal"]
+    assert OVERLAYS == ["demo", "production", "rehearsal", "rehearsal-routd"]
     assert len(set(COMBINATIONS)) == len(COMBINATIONS) >= 256
 
 
@@ -124,9 +124,9 @@ def test_no_value_of_a_secret_is_put_into_the_environment():
                            if "secretKeyRef" in each.get("valueFrom", {}) or each["name"] in example_secret()["stringData"]])
 
 
-def test_only_the_rehearsal_and_the_demo_start_without_a_secret_and_the_plan_makes_what_they_need(plan):
+def test_only_the_rehearsals_and_the_demo_start_without_a_secret_and_the_plan_makes_what_they_need(plan):
     optional = of_all(lambda o: volumes(o)["secrets"]["secret"].get("optional", False))
-    assert {name for name, each in optional.items() if each} == {"overlay rehearsal", "overlay demo"}
+    assert {name for name, each in optional.items() if each} == {"overlay rehearsal", "overlay rehearsal-routd", "overlay demo"}
     needed = {key for each in services_of(plan).values() if not each["enabled_when"] for key in each["need"]}
     assert needed and needed <= plan["env"]["generated"].keys()
 
@@ -412,8 +412,10 @@ def test_no_placeholder_looks_like_a_value():
 def test_the_images_are_pinned_and_the_rehearsal_runs_the_rehearsal():
     images = {name: container_of(overlay(name))["image"] for name in OVERLAYS}
     assert all(re.search(r":\d+\.\d+\.\d+$|@sha256:", image) for image in images.values()), images
-    assert images["rehearsal"].startswith("arizuko-rehearsal:")
-    assert not any(image.startswith("arizuko-rehearsal") for name, image in images.items() if name != "rehearsal")
+    rehearsing = {name for name, image in images.items() if image.startswith("arizuko-rehearsal:")}
+    assert rehearsing == {"rehearsal", "rehearsal-routd"}
+    assert container_of(overlay("rehearsal-routd"))["args"] == [
+        "run", "--rehearse", "--plan", "/etc/arizuko/arizuko-routd.toml"]
 
 
 def test_production_has_what_production_needs():
