@@ -78,8 +78,8 @@ TEST_CASE("cli: without a command help goes to stderr, exit 64; as PID 1 it is r
 }
 
 TEST_CASE("cli: every command explains itself with an example and its exit codes") {
-  for (const char* name : {"run", "check", "doctor", "healthcheck", "completion", "status", "why", "start",
-                           "stop", "restart", "reload", "logs", "events", "version"}) {
+  for (const char* name : {"run", "check", "graph", "doctor", "healthcheck", "completion", "status", "why",
+                           "start", "stop", "restart", "reload", "logs", "events", "version"}) {
     CAPTURE(name);
     const Captured help = type({name, "--help"});
     CHECK(help.code == 0);

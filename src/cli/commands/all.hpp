@@ -9,6 +9,7 @@ namespace arizuko::cli {
 
 std::unique_ptr<Command> run_command();
 std::unique_ptr<Command> check_command();
+std::unique_ptr<Command> graph_command();
 std::unique_ptr<Command> doctor_command();
 std::unique_ptr<Command> healthcheck_command();
 std::unique_ptr<Command> completion_command();
