@@ -28,12 +28,7 @@ bool is_program(const std::string& path) {
 bool asks_for(const plan::Service& service, std::string_view key) {
   return std::ranges::find(service.take, key, &plan::Taken::key) != service.take.end() ||
          std::ranges::find(service.need, key, &plan::Taken::key) != service.need.end() ||
-         env::is_switched_by(service, key);
-}
-
-/// What `run` makes by itself is not made up, so that what is tried is what runs.
-bool is_generated(const plan::Plan& plan, std::string_view key) {
-  return std::ranges::find(plan.env.generated, key, &plan::Generated::key) != plan.env.generated.end();
+         plan::is_switched_by(service, key);
 }
 
 /// A value of the right form that nobody takes for a real one.
@@ -110,9 +105,8 @@ std::vector<std::string> make_up_values(const plan::Plan& plan, env::Snapshot& s
   }
   for (const plan::Service& service : plan.services) {
     if (!service.enabled || !env::enabled(service, snapshot)) continue;
-    for (const std::string& key : env::missing(service, snapshot)) {
-      if (!is_generated(plan, key)) make_up(key);
-    }
+    // What `run` makes by itself is not made up, so that what is tried is what runs.
+    for (const std::string& key : env::missing_for_run(plan, service, snapshot)) make_up(key);
   }
   return {names.begin(), names.end()};
 }

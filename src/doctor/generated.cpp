@@ -51,8 +51,8 @@ void add_note(std::string_view what, const std::vector<std::string>& keys, const
 
 Generation will_generate(const Context& context, const std::string& key) {
   const plan::EnvPolicy& env = context.plan.env;
-  const bool named = std::ranges::find(env.generated, key, &plan::Generated::key) != env.generated.end();
-  if (!named || context.snapshot.has(key) || context.snapshot.unusable.contains(key)) return Generation::no;
+  if (!env.generates(key) || context.snapshot.has(key) || context.snapshot.unusable.contains(key))
+    return Generation::no;
   if (!contains(env.guarded, key)) return Generation::at_the_next_start;
   if (contains(context.pending_guarded, key)) return Generation::no_it_is_lost;
   return has_data(context.plan) ? Generation::no_there_is_data : Generation::at_the_next_start;

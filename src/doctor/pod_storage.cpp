@@ -120,11 +120,7 @@ void check_reach(const PodView& pod, Findings& found) {
   if (brings_secrets(pod) || is_rehearsal(pod)) return;
   for (const plan::Service& each : pod.plan.services) {
     if (!each.enabled || !env::enabled(each, pod.snapshot) || !matters(pod.plan, each)) continue;
-    std::vector<std::string> names = env::missing(each, pod.snapshot);
-    std::erase_if(names, [&](const std::string& key) {  // `run` makes them
-      const auto& generated = pod.plan.env.generated;
-      return std::ranges::find(generated, key, &plan::Generated::key) != generated.end();
-    });
+    std::vector<std::string> names = env::missing_for_run(pod.plan, each, pod.snapshot);
     if (names.empty()) continue;
     for (std::string& name : names) name = env::as_needed(each, name);
     pod.add(found, Severity::warning, "secrets", place_of(pod.workload.container, "volumeMounts"),

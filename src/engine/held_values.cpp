@@ -190,7 +190,7 @@ std::vector<Lack> lacking(const plan::Plan& plan, const std::vector<ServiceId>& 
 
 bool is_taken(const plan::Plan& plan, const std::string& key) {
   return std::ranges::any_of(plan.services, [&](const plan::Service& each) {
-    return std::ranges::binary_search(env::scope(plan, each), key) || env::is_switched_by(each, key);
+    return std::ranges::binary_search(env::scope(plan, each), key) || plan::is_switched_by(each, key);
   });
 }
 
@@ -204,7 +204,7 @@ std::set<std::string> blamed_keys(const plan::Plan& plan, const Dependencies& de
       if (all.contains(key)) seen.insert(key);
     }
     for (const std::string& key : all) {
-      if (env::is_switched_by(what, key)) seen.insert(key);
+      if (plan::is_switched_by(what, key)) seen.insert(key);
     }
     return seen;
   };

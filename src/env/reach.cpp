@@ -43,9 +43,7 @@ std::string source_text(const plan::Plan& plan, const Reach& reach, const Snapsh
   const bool set = found != snapshot.values.end();
   if (set && !found->second.text.empty()) return found->second.source;
   if (reach.has_default) return "default of the plan";
-  const bool generated =
-      std::ranges::find(plan.env.generated, reach.key, &plan::Generated::key) != plan.env.generated.end();
-  if (generated) return "nowhere, until run generates it";
+  if (plan.env.generates(reach.key)) return "nowhere, until run generates it";
   if (set) return found->second.source + ", empty";
   const auto unusable = snapshot.unusable.find(reach.key);
   return unusable == snapshot.unusable.end() ? "nowhere" : "nowhere: " + unusable->second;

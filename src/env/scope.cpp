@@ -34,14 +34,6 @@ std::string join(const plan::Joined& joined, const Snapshot& snapshot) {
   return result;
 }
 
-const plan::Taken* given_as(const plan::Service& service, std::string_view name) {
-  for (const auto* list : {&service.need, &service.take}) {
-    const auto taken = std::ranges::find(*list, name, &plan::Taken::name);
-    if (taken != list->end()) return &*taken;
-  }
-  return nullptr;
-}
-
 bool is_met(const plan::EnabledWhen& condition, const Snapshot& snapshot) {
   if (!condition.value) return snapshot.has(condition.name);
   const std::string* value = snapshot.find(condition.name);
@@ -126,18 +118,19 @@ std::string why_disabled(const plan::Service& service, const Snapshot& snapshot)
   return {};
 }
 
-bool is_switched_by(const plan::Service& service, std::string_view key) {
-  return std::ranges::any_of(service.enabled_when, [&](const plan::AnyOf& any) {
-    return std::ranges::find(any, key, &plan::EnabledWhen::name) != any.end();
-  });
-}
-
 std::vector<std::string> missing(const plan::Service& service, const Snapshot& snapshot) {
   std::vector<std::string> names;
   for (const plan::Taken& needed : service.need) {
     const bool lacks = !snapshot.has(needed.key);
     if (lacks && std::ranges::find(names, needed.key) == names.end()) names.push_back(needed.key);
   }
+  return names;
+}
+
+std::vector<std::string> missing_for_run(const plan::Plan& plan, const plan::Service& service,
+                                         const Snapshot& snapshot) {
+  std::vector<std::string> names = missing(service, snapshot);
+  std::erase_if(names, [&](const std::string& key) { return plan.env.generates(key); });
   return names;
 }
 
@@ -163,7 +156,7 @@ std::optional<std::string> seen_as(const plan::Plan& plan, std::string_view name
       add(text.empty() ? std::nullopt : std::optional(std::move(text)));
       continue;
     }
-    const plan::Taken* taken = given_as(service, name);
+    const plan::Taken* taken = plan::given_as(service, name);
     const auto add_key = [&](std::string_view key) {
       const std::string* text = snapshot.find(key);
       add(text != nullptr ? std::optional(*text) : std::nullopt);
@@ -186,7 +179,7 @@ std::vector<std::string> made_of(const plan::Plan& plan, std::string_view name) 
   std::vector<std::string> keys = {std::string(name)};
   for (const plan::Service& service : plan.services) {
     if (service.kind != plan::Kind::service) continue;
-    if (const plan::Taken* taken = given_as(service, name); taken != nullptr && taken->key != name)
+    if (const plan::Taken* taken = plan::given_as(service, name); taken != nullptr && taken->key != name)
       keys.push_back(taken->key);
     for (const auto& [own, value] : service.env) {
       if (own != name) continue;

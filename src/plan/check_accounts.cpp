@@ -33,12 +33,6 @@ bool both_run(const Service& a, const Service& b) {
   return a.enabled && b.enabled && !exclude_each_other(a, b);
 }
 
-bool is_switched_by(const Service& service, const std::string& key) {
-  return std::ranges::any_of(service.enabled_when, [&](const AnyOf& any) {
-    return std::ranges::find(any, key, &EnabledWhen::name) != any.end();
-  });
-}
-
 /// The port in "127.0.0.1:9001", "http://127.0.0.1:9001/x", ":9001" or "9001".
 std::optional<std::uint16_t> port_in(std::string_view text) {
   if (const auto scheme = text.find("://"); scheme != text.npos) text.remove_prefix(scheme + 3);

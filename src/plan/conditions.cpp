@@ -266,9 +266,6 @@ constexpr std::array forms{
     Form{"file", "path", Tells::while_it_holds, Count::one, read_file_check},
 };
 
-/// `http = false`: what was inherited is left out.
-bool is_off(const Node& node) { return node.kind == Node::Kind::boolean && !node.boolean; }
-
 /// The conditions that stand under one name.
 std::vector<const Node*> conditions_at(const Form& form, const Node& node, const Reader& table) {
   std::vector<const Node*> found;
@@ -294,7 +291,7 @@ std::vector<Condition> read_conditions(const Reader& table, Look look) {
   std::vector<Condition> conditions;
   for (const Form& form : forms) {
     const Node* node = table.find(form.name);
-    if (node == nullptr || is_off(*node)) continue;
+    if (node == nullptr || is_false(*node)) continue;
     if (look == Look::live && form.tells == Tells::that_it_held) {
       table.report(node->where, table.key_of(form.name),
                    "cannot tell whether a service lives: once true it stays true", "move it to .ready");

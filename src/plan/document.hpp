@@ -69,6 +69,9 @@ struct Document {
   std::vector<Node> idle;  // each "..." that was taken out, for it had nothing to stand for
 };
 
+/// `false`, which takes away what was inherited.
+inline bool is_false(const Node& node) { return node.kind == Node::Kind::boolean && !node.boolean; }
+
 /// "a string", "an integer": for messages.
 std::string_view kind_name(Node::Kind kind);
 

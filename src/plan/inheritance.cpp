@@ -11,8 +11,6 @@ std::string below(const std::string& key, std::string_view name) {
   return key.empty() ? std::string{name} : key + "." + std::string{name};
 }
 
-bool is_false(const Node& node) { return node.kind == Node::Kind::boolean && !node.boolean; }
-
 Entry* find_mutable(Node& table, std::string_view name) {
   const auto found = std::ranges::find(table.entries, name, &Entry::name);
   return found == table.entries.end() ? nullptr : &*found;

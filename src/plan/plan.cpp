@@ -21,6 +21,24 @@ bool Service::operator==(const Service& other) const {
   return all(*this) == all(other);
 }
 
+const Taken* given_as(const Service& service, std::string_view name) {
+  for (const auto* list : {&service.need, &service.take}) {
+    const auto taken = std::ranges::find(*list, name, &Taken::name);
+    if (taken != list->end()) return &*taken;
+  }
+  return nullptr;
+}
+
+bool is_switched_by(const Service& service, std::string_view key) {
+  return std::ranges::any_of(service.enabled_when, [&](const AnyOf& any) {
+    return std::ranges::find(any, key, &EnabledWhen::name) != any.end();
+  });
+}
+
+bool EnvPolicy::generates(std::string_view key) const {
+  return std::ranges::find(generated, key, &Generated::key) != generated.end();
+}
+
 std::optional<ServiceId> Plan::find(std::string_view name) const {
   const auto found = std::ranges::find(services, name, &Service::name);
   if (found == services.end()) return std::nullopt;

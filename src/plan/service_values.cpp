@@ -195,11 +195,8 @@ void read_values(const Reader& reader, Service& service) {
 }
 
 std::string key_given_as(const std::string& name, const Service& service) {
-  for (const auto* list : {&service.need, &service.take}) {
-    const auto taken = std::ranges::find(*list, name, &Taken::name);
-    if (taken != list->end()) return taken->key;
-  }
-  return name;
+  const Taken* taken = given_as(service, name);
+  return taken == nullptr ? name : taken->key;
 }
 
 }  // namespace arizuko::plan

@@ -26,7 +26,7 @@ int Invariants::strength(const std::string& source) const {
 
 bool Invariants::anybody_takes(const std::string& key) const {
   return std::ranges::any_of(plan_->services, [&](const plan::Service& each) {
-    return contains_text(env::scope(*plan_, each), key) || env::is_switched_by(each, key);
+    return contains_text(env::scope(*plan_, each), key) || plan::is_switched_by(each, key);
   });
 }
 
@@ -128,7 +128,7 @@ bool Invariants::refusable(const env::Snapshot& fresh) const {
 std::set<std::string> Invariants::of_interest(ServiceId id, const std::set<std::string>& keys) const {
   std::set<std::string> seen_keys;
   for (const std::string& key : keys) {
-    const bool asks = env::is_switched_by(service(id), key);
+    const bool asks = plan::is_switched_by(service(id), key);
     if (asks || contains_text(env::scope(*plan_, service(id)), key)) seen_keys.insert(key);
   }
   return seen_keys;

@@ -31,11 +31,12 @@ bool enabled(const plan::Service& service, const Snapshot& snapshot);
 /// The first `enabled_when` that is not met, as a phrase: "TELEGRAM_BOT_TOKEN is not set", "none of A, B is
 /// set".
 std::string why_disabled(const plan::Service& service, const Snapshot& snapshot);
-/// Does its being on depend on this key?
-bool is_switched_by(const plan::Service& service, std::string_view key);
 
 /// The needed keys that are unset or empty, in the plan's order.
 std::vector<std::string> missing(const plan::Service& service, const Snapshot& snapshot);
+/// Of these the ones that `run` does not generate either.
+std::vector<std::string> missing_for_run(const plan::Plan& plan, const plan::Service& service,
+                                         const Snapshot& snapshot);
 /// A key that it needs, for people: "TELEGRAM_BOT_TOKEN_WORK (as TELEGRAM_BOT_TOKEN)" where it sees it under
 /// another name.
 std::string as_needed(const plan::Service& service, std::string_view key);

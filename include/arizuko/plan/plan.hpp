@@ -302,6 +302,11 @@ struct Service {
   bool operator==(const Service& other) const;  // ignores `where`
 };
 
+/// By which entry of `need`, else of `take`, the service gets this name; nullptr: by none.
+const Taken* given_as(const Service& service, std::string_view name);
+/// Does its being on depend on this key?
+bool is_switched_by(const Service& service, std::string_view key);
+
 // ---------------------------------------------------------------------------------------------
 // The pod
 
@@ -343,6 +348,8 @@ struct EnvPolicy {
   std::vector<std::string> common;   // every child gets these, if they are set
   std::vector<std::string> guarded;  // never changed under a running instance unasked
   std::vector<Generated> generated;  // each key once
+  /// Does `run` make a value of this key where no source has one?
+  bool generates(std::string_view key) const;
   bool operator==(const EnvPolicy&) const = default;
 };
 

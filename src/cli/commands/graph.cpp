@@ -46,23 +46,14 @@ bool are_values_known(const Prepared& prepared) {
   });
 }
 
-/// Needed, and neither there nor made by `run`.
-std::vector<std::string> lacking(const Prepared& prepared, const plan::Service& service) {
-  std::vector<std::string> keys = env::missing(service, prepared.snapshot);
-  std::erase_if(keys, [&](const std::string& key) {
-    return std::ranges::find(prepared.plan.env.generated, key, &plan::Generated::key) !=
-           prepared.plan.env.generated.end();
-  });
-  return keys;
-}
-
 std::vector<plan::Idle> idle_of(const Prepared& prepared) {
   std::vector<plan::Idle> idle;
   for (plan::ServiceId id = 0; id < prepared.plan.services.size(); ++id) {
     const plan::Service& service = prepared.plan.services[id];
     if (!env::enabled(service, prepared.snapshot)) {
       idle.push_back({plan::Idle::State::off, id, env::why_disabled(service, prepared.snapshot)});
-    } else if (const auto keys = lacking(prepared, service); !keys.empty()) {
+    } else if (const auto keys = env::missing_for_run(prepared.plan, service, prepared.snapshot);
+               !keys.empty()) {
       idle.push_back({plan::Idle::State::blocked, id, fmt::format("it needs {}", fmt::join(keys, ", "))});
     }
   }
