@@ -38,41 +38,21 @@ std::vector<Link> links_of(const Service& service) {
   return links;
 }
 
-/// Kahn's algorithm: each behind all that it waits for. A loaded plan has no cycle.
-Ids start_order(const Links& links) {
-  std::vector<Ids> dependents(links.size());
-  std::vector<std::size_t> open(links.size());
-  Ids order;
-  for (ServiceId id = 0; id < links.size(); ++id) {
-    open[id] = links[id].size();
-    for (const Link& link : links[id]) dependents[link.to].push_back(id);
-    if (open[id] == 0) order.push_back(id);
-  }
-  for (std::size_t next = 0; next < order.size(); ++next) {
-    for (const ServiceId id : dependents[order[next]]) {
-      if (--open[id] == 0) order.push_back(id);
-    }
-  }
-  return order;
-}
-
 /// Which links follow from others, and how many come before and after each. Looks at 64 services at a time,
-/// so that a deep plan takes no memory by its square.
+/// so that a deep plan takes no memory by its square. Each link leads back: services are in start order.
 class Ancestry {
  public:
   explicit Ancestry(Links& links)
       : links_(links),
-        order_(start_order(links)),
         before_(links.size(), 0),
         after_(links.size(), 0),
         all_(links.size(), 0),
         bound_(links.size(), 0) {
     for (first_ = 0; first_ < links.size(); first_ += block) {
-      for (const ServiceId id : order_) look_at(id);
+      for (ServiceId id = 0; id < links.size(); ++id) look_at(id);
     }
   }
 
-  const Ids& order() const { return order_; }
   /// Over after and bound_to: a link of after_tried makes nobody wait for what is off.
   std::size_t followers(ServiceId id) const { return after_[id]; }
   std::size_t comparable(ServiceId id) const { return before_[id] + after_[id]; }
@@ -111,7 +91,6 @@ class Ancestry {
   }
 
   Links& links_;
-  Ids order_;
   std::vector<std::size_t> before_, after_;
   std::vector<std::uint64_t> all_, bound_;  // of the present 64: those that come before, and those bound to
   ServiceId first_ = 0;
@@ -188,7 +167,7 @@ GraphModel graph_model(const Plan& plan, const GraphRequest& request) {
   links.reserve(plan.services.size());
   for (const Service& service : plan.services) links.push_back(links_of(service));
   const Ancestry ancestry(links);
-  for (const ServiceId id : ancestry.order()) {
+  for (ServiceId id = 0; id < links.size(); ++id) {
     for (const Link& link : links[id])
       model.nodes[id].step = std::max(model.nodes[id].step, model.nodes[link.to].step + 1);
   }

@@ -115,17 +115,20 @@ std::string without_line_end(std::string text) {
 std::expected<void, std::string> GeneratedStore::look() const {
   const auto directory = open_ours(state_);
   if (directory || directory.error().error == ENOENT) return {};
-  return std::unexpected(
-      fmt::format("cannot use {}: {}", state_.path(directory_name), directory.error().what));
+  return std::unexpected(cannot_use(directory.error()));
+}
+
+std::string GeneratedStore::cannot_use(const posix::FileTrouble& trouble) const {
+  return fmt::format("cannot use {}: {}", state_.path(directory_name), trouble.what);
 }
 
 std::expected<std::optional<std::string>, std::string> GeneratedStore::read(const std::string& key) const {
-  if (auto usable = look(); !usable) return std::unexpected(std::move(usable.error()));
+  const auto directory = open_ours(state_);
+  if (!directory && directory.error().error == ENOENT) return std::nullopt;
+  if (!directory) return std::unexpected(cannot_use(directory.error()));
   const auto refused = [&](std::string_view why) {
     return std::unexpected(fmt::format("{} {}", path(key), why));
   };
-  const auto directory = open_ours(state_);
-  if (!directory) return std::nullopt;
   const auto file = posix::open_to_read(directory->get(), key, posix::Links::refused);
   if (!file && file.error().error == ENOENT) return std::nullopt;
   if (!file)

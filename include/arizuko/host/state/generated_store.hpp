@@ -14,6 +14,7 @@
 
 #include "arizuko/host/state/state_dir.hpp"
 #include "arizuko/plan/plan.hpp"
+#include "arizuko/posix/files.hpp"
 
 namespace arizuko::host {
 
@@ -40,6 +41,8 @@ class GeneratedStore {
   std::string path(const std::string& key) const { return state_.path("generated/" + key); }
 
  private:
+  std::string cannot_use(const posix::FileTrouble& trouble) const;
+
   StateDir state_;
 };
 
