@@ -1,6 +1,8 @@
 """End-to-end and trap tests: they need root for namespaces, and the release build. Neither is ever skipped."""
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,23 @@ def a_pod():
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def a_volume():
+    """Makes data directories on volumes of their own, of a size that can be filled: `a_volume("4m")`."""
+    made = []
+
+    def make(size):
+        base = Path(tempfile.mkdtemp(prefix="arizuko-volume-"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", base], check=True)
+        made.append(base)
+        data = base / "arizuko_demo"
+        data.mkdir()
+        os.chown(data, pod.UID, pod.UID)
+        return data
+
+    yield make
+    for base in made:
+        subprocess.run(["umount", "-l", base], check=True)
+        base.rmdir()

@@ -7,6 +7,7 @@ Secrets) can be written. Needs root.
 Nothing here sleeps to wait: `wait_for` looks again until its bound, and says what it last saw.
 """
 import ctypes
+import errno
 import http.client
 import json
 import os
@@ -411,6 +412,16 @@ def check(*options, plan=STOCK_PLAN, code=0):
 def services_of(plan):
     """The services and tasks of a resolved plan by name."""
     return {each["name"]: each for each in plan["services"]}
+
+
+def fill(path):
+    """Writes a file until not a byte more goes into its volume."""
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
 
 
 def sets(**values):

@@ -3,6 +3,7 @@
 //
 // auth.db must be there (the seed makes it), and holds the signing key, so that a restart of authd alone
 // disturbs nobody. Sign-in is not played.
+#include "boot.hpp"
 #include "channels.hpp"
 #include "daemons.hpp"
 #include "json.hpp"
@@ -63,14 +64,10 @@ asio::awaitable<int> Authd::life() {
   principals_ = parse_service_keys(Environment::text_or("AUTHD_SERVICE_KEYS", ""));
   const bool up = co_await daemon_.boot_delay(std::chrono::milliseconds(0));
   if (!up) co_return 0;
-  const auto address = parse_go_address(Environment::text_or("LISTEN_ADDR", ":8080"));
-  const auto listening =
-      daemon_.listen(address, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
-  if (!listening) {
-    log.error("listen", {{"err", listening.error()}});
-    co_return 1;
-  }
-  log.info("authd running", {{"addr", address->text}, {"services", principals_.size()}});
+  const auto address =
+      listen_as_told(daemon_, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
+  if (!address) co_return 1;
+  log.info("authd running", {{"addr", *address}, {"services", principals_.size()}});
   co_await daemon_.stop_requested();
   co_return 0;
 }

@@ -43,4 +43,13 @@ std::optional<std::string> database_path(const Daemon& daemon, const std::string
   return std::nullopt;
 }
 
+std::optional<std::string> listen_as_told(Daemon& daemon, Handler handler) {
+  const auto address = parse_go_address(Environment::text_or("LISTEN_ADDR", ":8080"));
+  if (const auto listening = daemon.listen(address, std::move(handler)); !listening) {
+    daemon.log().error("listen", {{"err", listening.error()}});
+    return std::nullopt;
+  }
+  return address->text;
+}
+
 }  // namespace rehearsal

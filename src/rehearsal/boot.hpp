@@ -38,6 +38,9 @@ struct Booted {
 // The error is the exit code.
 asio::awaitable<std::expected<Booted, int>> boot(Daemon& daemon, Boot needs);
 
+// Where authd, runed and routd listen: LISTEN_ADDR. nullopt: they cannot, it is logged, and they exit 1.
+std::optional<std::string> listen_as_told(Daemon& daemon, Handler handler);
+
 // The database that several share: messages.db, which each of them migrates, or today routd.db, which is
 // routd's alone and must be there.
 std::expected<Store, std::string> open_shared(Line line, const Config& config);

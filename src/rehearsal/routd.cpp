@@ -49,14 +49,10 @@ asio::awaitable<int> Routd::life() {
   open_mailbox();
   const bool up = co_await daemon_.boot_delay(std::chrono::milliseconds(0));
   if (!up || daemon_.stopping()) co_return 0;
-  const auto address = parse_go_address(Environment::text_or("LISTEN_ADDR", ":8080"));
-  const auto listening = daemon_.listen(
-      address, [this](Request& request, const Tcp::endpoint& peer) { return handle(request, peer); });
-  if (!listening) {
-    log.error("listen", {{"err", listening.error()}});
-    co_return 1;
-  }
-  log.info("routd running", {{"addr", address->text}});
+  const auto address = listen_as_told(
+      daemon_, [this](Request& request, const Tcp::endpoint& peer) { return handle(request, peer); });
+  if (!address) co_return 1;
+  log.info("routd running", {{"addr", *address}});
   daemon_.spawn(channels_->look_at_health());
   daemon_.spawn(mailbox_->retry_pending());
   if (turns_) daemon_.spawn(turns_->poll());

@@ -76,15 +76,11 @@ asio::awaitable<int> Runed::life() {
   copy_source();
   const bool up = co_await daemon_.boot_delay(std::chrono::milliseconds(0));
   if (!up || daemon_.stopping()) co_return 0;
-  const auto address = parse_go_address(Environment::text_or("LISTEN_ADDR", ":8080"));
-  const auto listening =
-      daemon_.listen(address, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
-  if (!listening) {
-    log.error("listen", {{"err", listening.error()}});
-    co_return 1;
-  }
+  const auto address =
+      listen_as_told(daemon_, [this](Request& request, const Tcp::endpoint&) { return handle(request); });
+  if (!address) co_return 1;
   daemon_.spawn(watch_runs());
-  log.info("runed running", {{"addr", address->text}});
+  log.info("runed running", {{"addr", *address}});
   co_await daemon_.stop_requested();
   log.info("shutting down", {{"runs", running()}});
   co_await wait_for_runs();

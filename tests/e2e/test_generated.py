@@ -1,13 +1,8 @@
 """An instance without a single secret makes its own, keeps them, and shows them to nobody."""
 import os
-import subprocess
-import tempfile
-from pathlib import Path
-
-import pytest
 
 from kubelet import Volume
-from pod import UID, own_plan, sets, wait_for
+from pod import UID, fill, own_plan, sets, wait_for
 from secret_volume import pids, runs_with
 
 KEYS = ("CHANNEL_SECRET", "AUTH_SECRET", "PROXYD_HMAC_SECRET")
@@ -108,32 +103,18 @@ def test_an_instance_with_data_gets_no_auth_secret_and_one_that_lost_its_own_get
     assert lost.environ("gated")["AUTH_SECRET"] == text
 
 
-@pytest.fixture
-def small_volume():
-    """A volume of 128 kB."""
-    base = Path(tempfile.mkdtemp(prefix="arizuko-volume-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=0755", "tmpfs", base], check=True)
-    data = base / "arizuko_demo"
-    data.mkdir()
-    os.chown(data, UID, UID)
-    yield data
-    subprocess.run(["umount", "-l", base], check=True)
-    base.rmdir()
-
-
-def test_on_a_full_volume_it_ends_with_77_and_the_reason_and_leaves_no_half_file(a_pod, small_volume):
-    fill = small_volume.parent / "fill"
-    with open(fill, "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(b"x" * 4096)
-    os.truncate(fill, fill.stat().st_size - 4096)  # the lock's page
+def test_on_a_full_volume_it_ends_with_77_and_the_reason_and_leaves_no_half_file(a_pod, a_volume):
+    data = a_volume("128k")
+    filler = data.parent / "filler"
+    fill(filler)
+    os.truncate(filler, filler.stat().st_size - 4096)  # the lock's page
     plan = '[env.generated]\nKEY = true\n[service.main]\ncommand = ["sleep", "1000"]\nneed = ["KEY"]\n'
-    pod = own_plan(a_pod, plan, data=small_volume)
+    pod = own_plan(a_pod, plan, data=data)
     assert pod.start().wait_exit() == 77
     reason = pod.termination()["reason"]
     assert f"cannot generate KEY: cannot write {directory_of(pod)}/KEY: No space left on device; free space" in reason, reason
     assert made(pod) == {}
-    fill.unlink()
+    filler.unlink()
     pod.start()
     pod.wait_service("main", "ready")
     first = made(pod)["KEY"]

@@ -1,14 +1,9 @@
 """AUTH_SECRET is never changed unasked: not in a running instance, and not over a new start of the pod (T16)."""
-import errno
 import json
-import os
-import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
-from pod import UID, own_plan, wait_for
+from pod import fill, own_plan, wait_for
 from secret_volume import FIRST, outcome, pids, pod_with_secret, rotating_pod
 
 SECOND = FIRST | {"AUTH_SECRET": "auth-two"}
@@ -99,19 +94,6 @@ def test_a_start_that_waits_for_the_operator_is_not_killed_by_a_startup_probe_an
     assert "AUTH_SECRET was changed since the last run, and nobody has accepted it" in reason
 
 
-@pytest.fixture
-def small_volume():
-    """A volume of 4 MB, which can be filled."""
-    base = Path(tempfile.mkdtemp(prefix="arizuko-volume-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "tmpfs", base], check=True)
-    data = base / "arizuko_demo"
-    data.mkdir()
-    os.chown(data, UID, UID)
-    yield data
-    subprocess.run(["umount", "-l", base], check=True)
-    base.rmdir()
-
-
 SEES_THE_KEY = """
 [pod]
 instance = "demo"
@@ -124,22 +106,14 @@ take = ["AUTH_SECRET"]
 """
 
 
-def fill(data):
-    """Until not a byte more goes in."""
-    with open(data / "filler", "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-
-
 def test_fingerprints_that_a_full_volume_refused_are_written_by_themselves_and_accept_tells_the_truth(
-        a_pod, small_volume):
+        a_pod, a_volume):
+    data = a_volume("4m")
+
     def start(value, full=False):
-        pod = own_plan(a_pod, SEES_THE_KEY, data=small_volume, env={"AUTH_SECRET": value})
+        pod = own_plan(a_pod, SEES_THE_KEY, data=data, env={"AUTH_SECRET": value})
         if full:
-            fill(small_volume)
+            fill(data / "filler")
         return pod.start()
 
     first = start("auth-one").wait_ready()
@@ -153,7 +127,7 @@ def test_fingerprints_that_a_full_volume_refused_are_written_by_themselves_and_a
     second.wait_ready()
     refused = second.wait_event(lambda e: "could not be written down" in e["cause"])
     assert refused["event"] == "warning" and "auth-two" not in refused["cause"]
-    (small_volume / "filler").unlink()
+    (data / "filler").unlink()
     second.wait_event(lambda e: "is written down now" in e["cause"])
     assert second.stop() == 0
     third = start("auth-two").wait_ready()
